@@ -1,0 +1,2 @@
+//! Hostile checkpoint bytes in, checked views out.
+#![forbid(unsafe_code)]

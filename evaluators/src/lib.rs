@@ -1,0 +1,2 @@
+//! Checkpoint and task to score.
+#![forbid(unsafe_code)]

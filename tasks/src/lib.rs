@@ -1,0 +1,2 @@
+//! What a task is.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! Black-box suite: a line per module.
