@@ -1,4 +1,5 @@
 //! Evaluation kernels.
+pub mod attention;
 pub mod buffer;
 pub mod cpu;
 pub mod linear;

@@ -14,7 +14,7 @@ pub mod reference;
 mod tests;
 mod tile;
 
-pub(crate) use cpu::{Block, pack_rows};
+pub(crate) use cpu::{Block, PackRows, pack_f32_panels, pack_rows};
 pub(crate) use tile::{Target, tile};
 
 use crate::buffer::AlignedBuf;

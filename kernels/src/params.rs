@@ -75,6 +75,19 @@ impl<'a> Params<'a> {
         })
     }
 
+    /// Views f32 values as `[rows, cols]`.
+    ///
+    /// # Panics
+    /// If there are not exactly `rows * cols` values.
+    #[must_use]
+    pub fn from_f32(values: &'a [f32], rows: usize, cols: usize) -> Self {
+        assert_eq!(values.len(), rows * cols, "values of a [{rows}, {cols}] parameter");
+        const { assert!(cfg!(target_endian = "little"), "parameters are little-endian bytes") };
+        // SAFETY: any four bytes of an f32 may be read as bytes.
+        let bytes = unsafe { core::slice::from_raw_parts(values.as_ptr().cast(), values.len() * 4) };
+        Self { bytes, dtype: ParamDtype::F32, rows, cols }
+    }
+
     /// Rows, for a projection the output features.
     #[must_use]
     pub fn rows(&self) -> usize {

@@ -214,3 +214,9 @@ impl Kernel for PackWeights<'_> {
 pub(crate) fn pack_rows(isa: Isa, x: &[f32], stride: usize, out: &mut RowPanels) {
     isa.dispatch(PackRows { x, stride, out });
 }
+
+/// Packs f32 rows as weight panels `[panel][cols][32]`.
+pub(crate) fn pack_f32_panels(isa: Isa, x: &[f32], rows: usize, cols: usize, out: &mut [f32]) {
+    let w = Params::from_f32(&x[..rows * cols], rows, cols);
+    isa.dispatch(PackWeights { w, out });
+}

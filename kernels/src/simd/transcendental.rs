@@ -62,3 +62,31 @@ pub(crate) unsafe fn gelu_tanh<S: Simd>(x: S::F) -> S::F {
         S::div(x, S::add(S::splat(1.0), e))
     }
 }
+
+/// `cap * tanh(x / cap)`.
+///
+/// tanh by Cephes' `tanhf`: an odd polynomial below 0.625, `1 - 2 / (e^(2u) + 1)` above.
+///
+/// # Safety
+/// The CPU has `S`'s features.
+#[inline(always)]
+pub(crate) unsafe fn soft_cap_lanes<S: Simd>(x: S::F, cap: f32) -> S::F {
+    // SAFETY: features as the caller's.
+    unsafe {
+        let one = S::splat(1.0);
+        let u = S::div(x, S::splat(cap));
+        let magnitude = S::max(u, S::sub(S::splat(0.0), u));
+        let square = S::mul(u, u);
+        let mut p = S::splat(-5.704_988_7e-3);
+        for c in [2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1] {
+            p = S::fma(p, square, S::splat(c));
+        }
+        let near = S::fma(S::mul(p, square), u, u);
+        let e = exp::<S>(S::add(u, u));
+        let far = S::sub(one, S::div(S::splat(2.0), S::add(e, one)));
+        let limit = S::splat(0.625);
+        let far = S::zero_where_less(magnitude, limit, far);
+        let near = S::sub(near, S::zero_where_less(magnitude, limit, near));
+        S::mul(S::splat(cap), S::add(near, far))
+    }
+}
