@@ -14,14 +14,14 @@ pub mod reference;
 mod tests;
 mod tile;
 
-pub(crate) use cpu::{Block, PackRows, pack_f32_panels, pack_rows};
+pub(crate) use cpu::{Block, PackRows, PackWeights, pack_f32_panels, pack_rows};
 pub(crate) use tile::{Target, tile};
 
 use crate::buffer::AlignedBuf;
 use crate::cpu::Cpu;
 use crate::params::Params;
 use crate::simd::Isa;
-use cpu::{PackWeights, Product};
+use cpu::Product;
 use rayon::prelude::*;
 use thiserror::Error;
 
