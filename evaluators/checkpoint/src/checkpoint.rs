@@ -1,0 +1,429 @@
+//! A model directory: configuration, shards, and every tensor's place, from headers alone.
+
+mod index;
+mod names;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::config::{CONFIG_BYTES_MAX, ModelConfig, ParseConfigError};
+use crate::source::{ReadFileError, SourceDir};
+use crate::tensor::{ReadHeaderError, ReadTensorError, TensorInfo, read_header};
+use crate::{Dtype, Owner};
+pub use index::{INDEX_BYTES_MAX, ParseIndexError, SHARDS_MAX, parse_index};
+
+/// What a submitted directory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CandidateKind {
+    /// A PEFT adapter, to be applied to a base model.
+    Adapter,
+    /// A model of its own.
+    Full,
+}
+
+impl CandidateKind {
+    /// An adapter if and only if there is an `adapter_config.json`.
+    ///
+    /// # Errors
+    /// If `dir` is not a directory.
+    pub fn detect(dir: &Path) -> Result<CandidateKind, ReadFileError> {
+        Ok(match SourceDir::open(dir)?.has("adapter_config.json") {
+            true => CandidateKind::Adapter,
+            false => CandidateKind::Full,
+        })
+    }
+}
+
+/// Why a model directory is refused.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the messages say it
+pub enum OpenCheckpointError {
+    #[error(transparent)]
+    File(#[from] ReadFileError),
+    #[error("{} is refused", .path.display())]
+    Config {
+        path: PathBuf,
+        #[source]
+        source: ParseConfigError,
+    },
+    #[error("{} is refused", .path.display())]
+    Index {
+        path: PathBuf,
+        #[source]
+        source: ParseIndexError,
+    },
+    #[error(transparent)]
+    Header(#[from] ReadHeaderError),
+    #[error("{} has no model.safetensors\nhelp: save the model with safetensors", .dir.display())]
+    NoWeights { dir: PathBuf },
+    #[error("{} holds its weights as a pickle ({name}), which can run code when it is read and is never opened\nhelp: save the model with safetensors", .dir.display())]
+    Pickle { dir: PathBuf, name: String },
+    #[error("{} is an adapter, not a model", .dir.display())]
+    IsAdapter { dir: PathBuf },
+    #[error("the index puts tensor {tensor:?} into {shard}, which does not have it")]
+    NotInShard { tensor: String, shard: String },
+    #[error("{shard} holds tensor {tensor:?}, which the index does not put there")]
+    NotInIndex { tensor: String, shard: String },
+    #[error("tensors {first:?} and {second:?} are both {name:?}")]
+    SameName {
+        name: String,
+        first: String,
+        second: String,
+    },
+}
+
+impl OpenCheckpointError {
+    /// Whose fault it is, if the directory was submitted. For a base model that the task names, the host's.
+    pub fn owner(&self) -> Owner {
+        match self {
+            OpenCheckpointError::File(e) => e.owner(),
+            OpenCheckpointError::Header(e) => e.owner(),
+            _ => Owner::Submission,
+        }
+    }
+}
+
+/// Why a tensor is not what the model's definition needs.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs)] // the messages say it
+pub enum ShapeError {
+    #[error("the checkpoint has no tensor {name}")]
+    Missing { name: String },
+    #[error("{name} is {found:?}, but config.json makes it {expected:?}")]
+    Shape {
+        name: String,
+        found: Vec<usize>,
+        expected: Vec<usize>,
+    },
+    #[error(
+        "{name} is stored as {dtype}; F32, F16 and BF16 can be evaluated\nhelp: save the model in one of these"
+    )]
+    Dtype { name: String, dtype: Dtype },
+}
+
+/// Size and age of one file of a checkpoint, for provenance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileIdentity {
+    /// File name in the directory.
+    pub name: String,
+    /// Length in bytes.
+    pub size_bytes: u64,
+    /// Modification time, nanoseconds since 1970.
+    pub modified_ns: i128,
+}
+
+/// A model directory whose headers have been read and checked.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    dir: SourceDir,
+    config: ModelConfig,
+    raw_config: Map<String, Value>,
+    tensors: BTreeMap<String, TensorInfo>,
+    files: Vec<FileIdentity>,
+    notes: Vec<String>,
+}
+
+impl Checkpoint {
+    /// Reads config.json, the index if there is one, and the header of every shard. No tensor data.
+    ///
+    /// # Errors
+    /// [`OpenCheckpointError`] says which file and why.
+    pub fn open(dir: &Path) -> Result<Checkpoint, OpenCheckpointError> {
+        let dir = SourceDir::open(dir)?;
+        if !dir.has("config.json") && dir.has("adapter_config.json") {
+            return Err(OpenCheckpointError::IsAdapter {
+                dir: dir.path().to_owned(),
+            });
+        }
+        let config_bytes = dir.read("config.json", CONFIG_BYTES_MAX)?;
+        let config_error = |source| OpenCheckpointError::Config {
+            path: dir.path().join("config.json"),
+            source,
+        };
+        let raw_config: Map<String, Value> = serde_json::from_slice(&config_bytes)
+            .map_err(|e| config_error(ParseConfigError::Json(e)))?;
+        let config = ModelConfig::from_raw(&raw_config).map_err(config_error)?;
+        let mut notes = Vec::new();
+        let placed = shards(&dir, &mut notes)?;
+        if raw_config.contains_key("auto_map") {
+            notes.push("config.json has auto_map: the code it names is ignored".to_owned());
+        }
+        let mut files = Vec::new();
+        let mut stored = Vec::new();
+        for (shard, expected) in placed {
+            let file = Arc::new(dir.file(&shard)?);
+            files.push(FileIdentity {
+                name: shard.clone(),
+                size_bytes: file.size_bytes(),
+                modified_ns: file.modified_ns(),
+            });
+            let entries = read_header(&file)?;
+            if let Some(mut expected) = expected {
+                for entry in &entries {
+                    if !expected.remove(&entry.name) {
+                        return Err(OpenCheckpointError::NotInIndex {
+                            tensor: entry.name.clone(),
+                            shard,
+                        });
+                    }
+                }
+                if let Some(tensor) = expected.into_iter().next() {
+                    return Err(OpenCheckpointError::NotInShard { tensor, shard });
+                }
+            }
+            stored.extend(entries.into_iter().map(|entry| (entry, Arc::clone(&file))));
+        }
+        let scheme =
+            names::Scheme::detect(&config, stored.iter().map(|(entry, _)| entry.name.as_str()));
+        let mut tensors: BTreeMap<String, TensorInfo> = BTreeMap::new();
+        for (entry, file) in stored {
+            let name = scheme.canonical(&entry.name);
+            let tensor = TensorInfo::new(entry, name.clone(), file);
+            if let Some(other) = tensors.insert(name.clone(), tensor) {
+                let second = tensors[&name].stored_name().to_owned();
+                return Err(OpenCheckpointError::SameName {
+                    name,
+                    first: other.stored_name().to_owned(),
+                    second,
+                });
+            }
+        }
+        Ok(Checkpoint {
+            dir,
+            config,
+            raw_config,
+            tensors,
+            files,
+            notes,
+        })
+    }
+
+    /// The directory as the caller named it.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The resolved configuration.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// config.json as it is written.
+    pub fn raw_config(&self) -> &Map<String, Value> {
+        &self.raw_config
+    }
+
+    /// Things that were ignored and that a reader of the result should know.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The weight files.
+    pub fn files(&self) -> &[FileIdentity] {
+        &self.files
+    }
+
+    /// All tensors, ordered by name.
+    pub fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
+        self.tensors.values()
+    }
+
+    /// A tensor by the name that the model's definition gives it.
+    pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
+        self.tensors.get(name)
+    }
+
+    /// A tensor that must be there with exactly this shape and a parameter type.
+    ///
+    /// # Errors
+    /// `Missing`, `Shape`, `Dtype`.
+    pub fn expect_shape(&self, name: &str, shape: &[usize]) -> Result<&TensorInfo, ShapeError> {
+        let tensor = self.tensor(name).ok_or_else(|| ShapeError::Missing {
+            name: name.to_owned(),
+        })?;
+        if tensor.shape != shape {
+            return Err(ShapeError::Shape {
+                name: name.to_owned(),
+                found: tensor.shape.clone(),
+                expected: shape.to_vec(),
+            });
+        }
+        param(tensor)
+    }
+
+    /// The embedding, `[rows, hidden_size]` with rows within one of vocab_size.
+    ///
+    /// A row more or less is tolerated, as the subnet's evaluator does; [`TensorInfo::num_rows`] says how many there are.
+    /// Falls back to the head where only that is stored and the two are tied.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::expect_shape`].
+    pub fn expect_embedding(&self) -> Result<&TensorInfo, ShapeError> {
+        match self.tensor(EMBEDDING) {
+            None if self.config.tie_word_embeddings && self.tensor(HEAD).is_some() => {
+                self.expect_vocab(HEAD)
+            }
+            _ => self.expect_vocab(EMBEDDING),
+        }
+    }
+
+    /// The head, `[rows, hidden_size]`: its own tensor where there is one (even if the configuration ties the two, as
+    /// transformers 5 does), else the embedding if they are tied.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::expect_shape`].
+    pub fn expect_head(&self) -> Result<&TensorInfo, ShapeError> {
+        match self.is_tied() {
+            true => self.expect_embedding(),
+            false => self.expect_vocab(HEAD),
+        }
+    }
+
+    /// Whether one tensor serves as embedding and head.
+    pub fn is_tied(&self) -> bool {
+        self.config.tie_word_embeddings
+            && !(self.tensors.contains_key(HEAD) && self.tensors.contains_key(EMBEDDING))
+    }
+
+    fn expect_vocab(&self, name: &str) -> Result<&TensorInfo, ShapeError> {
+        let tensor = self.tensor(name).ok_or_else(|| ShapeError::Missing {
+            name: name.to_owned(),
+        })?;
+        let fits = match tensor.shape[..] {
+            [rows, hidden] => {
+                rows.abs_diff(self.config.vocab_size) <= 1
+                    && rows > 0
+                    && hidden == self.config.hidden_size
+            }
+            _ => false,
+        };
+        if !fits {
+            return Err(ShapeError::Shape {
+                name: name.to_owned(),
+                found: tensor.shape.clone(),
+                expected: vec![self.config.vocab_size, self.config.hidden_size],
+            });
+        }
+        param(tensor)
+    }
+
+    /// Rows of a tensor of this checkpoint as bytes.
+    ///
+    /// # Errors
+    /// As [`TensorInfo::read_rows`].
+    pub fn read_rows(
+        &self,
+        tensor: &TensorInfo,
+        rows: Range<usize>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ReadTensorError> {
+        tensor.read_rows(rows, out)
+    }
+
+    /// Parameters of the model, from the headers: buffers are not counted, a tied head once.
+    pub fn parameter_count(&self) -> u64 {
+        let tied_twice = self.config.tie_word_embeddings && self.tensors.contains_key(EMBEDDING);
+        let is_extra = |t: &TensorInfo| {
+            t.name.ends_with("rotary_emb.inv_freq") || (tied_twice && t.name == HEAD)
+        };
+        let counts = |t: &&TensorInfo| !is_extra(t);
+        self.tensors()
+            .filter(counts)
+            .fold(0u64, |n, t| n.saturating_add(t.num_elements() as u64))
+    }
+
+    /// Reads every parameter once and refuses NaN and infinities. The engine checks as it loads; this is for a check alone.
+    ///
+    /// # Errors
+    /// As [`TensorInfo::scan_finite`].
+    pub fn scan_finite(&self) -> Result<(), ReadTensorError> {
+        let mut buffer = Vec::new();
+        self.tensors()
+            .filter(|t| t.dtype.param_bytes().is_some())
+            .try_for_each(|t| t.scan_finite(&mut buffer))
+    }
+
+    /// The module name of a name that an adapter or a multimodal wrapper uses.
+    pub(crate) fn canonical(&self, name: &str) -> String {
+        match self.config.is_multimodal {
+            true => names::without_wrapper(name),
+            false => name.to_owned(),
+        }
+    }
+}
+
+/// Name of the embedding in every family.
+pub const EMBEDDING: &str = "model.embed_tokens.weight";
+/// Name of the head in every family.
+pub const HEAD: &str = "lm_head.weight";
+
+fn param(tensor: &TensorInfo) -> Result<&TensorInfo, ShapeError> {
+    match tensor.dtype.param_bytes() {
+        Some(_) => Ok(tensor),
+        None => Err(ShapeError::Dtype {
+            name: tensor.name.clone(),
+            dtype: tensor.dtype,
+        }),
+    }
+}
+
+/// Weight files, each with the tensors that an index puts there.
+type Shards = BTreeMap<String, Option<std::collections::BTreeSet<String>>>;
+
+fn shards(dir: &SourceDir, notes: &mut Vec<String>) -> Result<Shards, OpenCheckpointError> {
+    const SINGLE: &str = "model.safetensors";
+    const INDEX: &str = "model.safetensors.index.json";
+    let names = dir.names(10_000)?;
+    let pickle = names.iter().find(|n| is_pickle(n));
+    if let Some(code) = names.iter().find(|n| n.ends_with(".py")) {
+        notes.push(format!(
+            "{code} and any other code in the directory is ignored"
+        ));
+    }
+    let found = if dir.has(SINGLE) {
+        if dir.has(INDEX) {
+            notes.push(format!("{INDEX} is ignored, since {SINGLE} is there"));
+        }
+        BTreeMap::from([(SINGLE.to_owned(), None)])
+    } else if dir.has(INDEX) {
+        let bytes = dir.read(INDEX, INDEX_BYTES_MAX)?;
+        let path = dir.path().join(INDEX);
+        let map =
+            parse_index(&bytes).map_err(|source| OpenCheckpointError::Index { path, source })?;
+        map.into_iter()
+            .map(|(shard, tensors)| (shard, Some(tensors)))
+            .collect()
+    } else {
+        let dir = dir.path().to_owned();
+        return Err(match pickle {
+            Some(name) => OpenCheckpointError::Pickle {
+                dir,
+                name: name.clone(),
+            },
+            None => OpenCheckpointError::NoWeights { dir },
+        });
+    };
+    if let Some(name) = pickle {
+        notes.push(format!("{name} is a pickle and was not opened"));
+    }
+    Ok(found)
+}
+
+/// File names under which pickled weights go about.
+pub(crate) fn is_pickle(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let weights = lower.starts_with("pytorch_model")
+        || lower.starts_with("adapter_model")
+        || lower.starts_with("model");
+    [".pt", ".pth", ".ckpt", ".pkl", ".pickle"]
+        .iter()
+        .any(|end| lower.ends_with(end))
+        || (weights && (lower.ends_with(".bin") || lower.ends_with(".bin.index.json")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! One stored tensor, and its rows as bytes.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::finite::{NonFinite, first_non_finite};
+use crate::header::{self, HeaderEntry, ParseHeaderError};
+use crate::source::{ReadFileError, SourceFile};
+use crate::{Dtype, Owner};
+
+/// A tensor of a checkpoint or adapter: what its header says, checked; its bytes stay in the file.
+#[derive(Clone, Debug)]
+pub struct TensorInfo {
+    /// Name under which the model's definition knows it.
+    pub name: String,
+    /// Element type as stored.
+    pub dtype: Dtype,
+    /// Dimensions; empty for a scalar.
+    pub shape: Vec<usize>,
+    stored_name: String,
+    file: Arc<SourceFile>,
+    begin: u64,
+    end: u64,
+}
+
+/// Why rows of a tensor cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the messages say it
+pub enum ReadTensorError {
+    #[error(
+        "tensor {name} is stored as {dtype}; F32, F16 and BF16 can be evaluated\nhelp: save the model in one of these"
+    )]
+    Dtype { name: String, dtype: Dtype },
+    #[error("rows {begin}..{end} of tensor {name} were asked for, which has {rows}")]
+    Rows {
+        name: String,
+        begin: usize,
+        end: usize,
+        rows: usize,
+    },
+    #[error("tensor {name} cannot be read")]
+    File {
+        name: String,
+        #[source]
+        source: ReadFileError,
+    },
+    #[error(transparent)]
+    NonFinite(#[from] NonFinite),
+}
+
+impl ReadTensorError {
+    /// Whose fault it is.
+    pub fn owner(&self) -> Owner {
+        match self {
+            ReadTensorError::Dtype { .. } | ReadTensorError::NonFinite(_) => Owner::Submission,
+            ReadTensorError::Rows { .. } => Owner::Bug,
+            ReadTensorError::File { source, .. } => source.owner(),
+        }
+    }
+}
+
+impl TensorInfo {
+    pub(crate) fn new(entry: HeaderEntry, name: String, file: Arc<SourceFile>) -> TensorInfo {
+        let HeaderEntry {
+            name: stored_name,
+            dtype,
+            shape,
+            begin,
+            end,
+        } = entry;
+        TensorInfo {
+            name,
+            dtype,
+            shape,
+            stored_name,
+            file,
+            begin,
+            end,
+        }
+    }
+
+    pub(crate) fn renamed(&self, name: &str) -> TensorInfo {
+        TensorInfo {
+            name: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// Name in the file; differs from `name` where a wrapper's prefix was taken off.
+    pub fn stored_name(&self) -> &str {
+        &self.stored_name
+    }
+
+    /// File that holds it.
+    pub fn path(&self) -> &std::path::Path {
+        self.file.path()
+    }
+
+    /// Number of elements; the header check made sure that it does not overflow.
+    pub fn num_elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Bytes in the file.
+    pub fn size_bytes(&self) -> u64 {
+        self.end - self.begin
+    }
+
+    /// First dimension; 1 for a scalar.
+    pub fn num_rows(&self) -> usize {
+        self.shape.first().copied().unwrap_or(1)
+    }
+
+    /// Elements in one row: the product of all dimensions but the first.
+    pub fn row_elements(&self) -> usize {
+        self.shape.iter().skip(1).product()
+    }
+
+    /// Replaces `out` by the bytes of some rows, little-endian, as stored.
+    ///
+    /// # Errors
+    /// `Dtype` for what is no parameter type, `Rows` out of range, `File` if the file vanished, changed or fails.
+    pub fn read_rows(&self, rows: Range<usize>, out: &mut Vec<u8>) -> Result<(), ReadTensorError> {
+        let Some(element) = self.dtype.param_bytes() else {
+            return Err(ReadTensorError::Dtype {
+                name: self.name.clone(),
+                dtype: self.dtype,
+            });
+        };
+        if rows.start > rows.end || rows.end > self.num_rows() {
+            let (begin, end) = (rows.start, rows.end);
+            return Err(ReadTensorError::Rows {
+                name: self.name.clone(),
+                begin,
+                end,
+                rows: self.num_rows(),
+            });
+        }
+        let row_bytes = self.row_elements() * element;
+        out.clear();
+        out.resize(rows.len() * row_bytes, 0);
+        let begin = self.begin + (rows.start * row_bytes) as u64;
+        self.file
+            .read_at(begin, out)
+            .map_err(|source| ReadTensorError::File {
+                name: self.name.clone(),
+                source,
+            })
+    }
+
+    /// Replaces `out` by some rows widened to f32. Every value of the three parameter types is exact in f32.
+    ///
+    /// # Errors
+    /// As [`TensorInfo::read_rows`]; `NonFinite` at the first NaN or infinity.
+    pub fn read_rows_f32(
+        &self,
+        rows: Range<usize>,
+        bytes: &mut Vec<u8>,
+        out: &mut Vec<f32>,
+    ) -> Result<(), ReadTensorError> {
+        let first_row = rows.start;
+        self.read_rows(rows, bytes)?;
+        self.check_finite(first_row, bytes)?;
+        out.clear();
+        match self.dtype {
+            Dtype::F32 => out.extend(
+                bytes
+                    .chunks_exact(4)
+                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+            ),
+            Dtype::BF16 => {
+                out.extend(
+                    bytes
+                        .chunks_exact(2)
+                        .map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()),
+                );
+            }
+            _ => out.extend(
+                bytes
+                    .chunks_exact(2)
+                    .map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()),
+            ),
+        }
+        Ok(())
+    }
+
+    /// Refuses NaN and infinities in bytes that were read from this tensor.
+    ///
+    /// * `first_row`: row that `bytes` starts with
+    ///
+    /// # Errors
+    /// `NonFinite` with the place of the first one.
+    pub fn check_finite(&self, first_row: usize, bytes: &[u8]) -> Result<(), ReadTensorError> {
+        match first_non_finite(self.dtype, bytes) {
+            None => Ok(()),
+            Some((idx, value)) => {
+                let row_elements = self.row_elements().max(1);
+                Err(NonFinite {
+                    name: self.name.clone(),
+                    row: first_row + idx / row_elements,
+                    column: idx % row_elements,
+                    value,
+                }
+                .into())
+            }
+        }
+    }
+
+    /// Reads the whole tensor in pieces and refuses NaN and infinities.
+    ///
+    /// # Errors
+    /// As [`TensorInfo::read_rows`], and `NonFinite`.
+    pub fn scan_finite(&self, buffer: &mut Vec<u8>) -> Result<(), ReadTensorError> {
+        let row_bytes = self.row_elements() * self.dtype.param_bytes().unwrap_or(1);
+        let step = (SCAN_BYTES / row_bytes.max(1)).max(1);
+        let mut row = 0;
+        if self.size_bytes() == 0 {
+            return Ok(()); // else [2^60, 0] would keep us busy
+        }
+        while row < self.num_rows() {
+            let end = self.num_rows().min(row.saturating_add(step));
+            self.read_rows(row..end, buffer)?;
+            self.check_finite(row, buffer)?;
+            row = end;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes per read of a scan.
+const SCAN_BYTES: usize = 4 << 20;
+
+/// Why the header of a safetensors file cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the messages say it
+pub enum ReadHeaderError {
+    #[error(transparent)]
+    File(#[from] ReadFileError),
+    #[error("{} is not a valid safetensors file", .path.display())]
+    Header {
+        path: std::path::PathBuf,
+        #[source]
+        source: ParseHeaderError,
+    },
+}
+
+impl ReadHeaderError {
+    /// Whose fault it is.
+    pub fn owner(&self) -> Owner {
+        match self {
+            ReadHeaderError::File(e) => e.owner(),
+            ReadHeaderError::Header { source, .. } => source.owner(),
+        }
+    }
+}
+
+/// Header entries of a file; reads the header only.
+pub(crate) fn read_header(file: &SourceFile) -> Result<Vec<HeaderEntry>, ReadHeaderError> {
+    let fail = |source| ReadHeaderError::Header {
+        path: file.path().to_owned(),
+        source,
+    };
+    let file_bytes = file.size_bytes();
+    let mut prefix = [0u8; 8];
+    if file_bytes >= header::PREFIX_BYTES {
+        file.read_at(0, &mut prefix)?;
+    }
+    let len = header::header_len(prefix, file_bytes).map_err(fail)?;
+    let mut json = vec![0u8; len as usize]; // at most HEADER_BYTES_MAX and within the file
+    file.read_at(header::PREFIX_BYTES, &mut json)?;
+    header::parse_header(&json, file_bytes).map_err(fail)
+}
+
+#[cfg(test)]
+mod tests;
