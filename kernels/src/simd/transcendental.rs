@@ -2,23 +2,21 @@
 
 use super::Simd;
 
-/// `e^x`. 0 below -87, NaN for NaN; arguments above 88 give `e^88`.
+/// `(q, n)` with `e^x = 2^n (1 + q)`, `|q| < 0.42`; n is in the form that [`Simd::scale_exponent`] takes.
 ///
-/// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its Taylor-like minimax polynomial of degree 6 (coefficients
-/// of Cephes' `expf`), then n goes into the exponent.
+/// x = n ln 2 + r with |r| <= ln 2 / 2; q = e^r - 1 by a minimax polynomial of degree 7 (coefficients of
+/// Cephes' `expf`), to a few units in the last place however small x is.
 ///
 /// # Safety
-/// The CPU has `S`'s features.
+/// The CPU has `S`'s features; `-87 <= x <= 88`, or NaN.
 #[inline(always)]
-pub(crate) unsafe fn exp<S: Simd>(x: S::F) -> S::F {
+unsafe fn exp_minus_one_reduced<S: Simd>(x: S::F) -> (S::F, S::F) {
     // SAFETY: features as the caller's.
     unsafe {
-        let lowest = S::splat(-87.0);
-        let clamped = S::min(S::splat(88.0), S::max(lowest, x));
         let magic = S::splat(12_582_912.0); // 1.5 * 2^23: the sum's low mantissa bits are round(x / ln 2)
-        let biased = S::fma(clamped, S::splat(core::f32::consts::LOG2_E), magic);
+        let biased = S::fma(x, S::splat(core::f32::consts::LOG2_E), magic);
         let n = S::sub(biased, magic);
-        let r = S::fma(n, S::splat(-0.693_359_4), clamped);
+        let r = S::fma(n, S::splat(-0.693_359_4), x);
         let r = S::fma(n, S::splat(2.121_944_4e-4), r);
         let mut p = S::splat(1.987_569_1e-4);
         for c in [
@@ -30,8 +28,23 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::F) -> S::F {
         ] {
             p = S::fma(p, r, S::splat(c));
         }
-        let p = S::add(S::fma(p, S::mul(r, r), r), S::splat(1.0));
-        S::zero_where_less(x, lowest, S::scale_exponent(p, biased))
+        (S::fma(p, S::mul(r, r), r), biased)
+    }
+}
+
+/// `e^x`. 0 below -87, NaN for NaN; arguments above 88 give `e^88`.
+///
+/// # Safety
+/// The CPU has `S`'s features.
+#[inline(always)]
+pub(crate) unsafe fn exp<S: Simd>(x: S::F) -> S::F {
+    // SAFETY: features as the caller's.
+    unsafe {
+        let lowest = S::splat(-87.0);
+        let clamped = S::min(S::splat(88.0), S::max(lowest, x));
+        let (q, n) = exp_minus_one_reduced::<S>(clamped);
+        let p = S::add(q, S::splat(1.0));
+        S::zero_where_less(x, lowest, S::scale_exponent(p, n))
     }
 }
 
@@ -63,9 +76,10 @@ pub(crate) unsafe fn gelu_tanh<S: Simd>(x: S::F) -> S::F {
     }
 }
 
-/// `cap * tanh(x / cap)`.
+/// `cap * tanh(x / cap)`, to a few units in the last place at any size of x.
 ///
-/// tanh by Cephes' `tanhf`: an odd polynomial below 0.625, `1 - 2 / (e^(2u) + 1)` above.
+/// tanh(u) = m / (m + 2) with m = e^(2u) - 1, which is formed without cancelling: e^(2u) = 2^n (1 + q) gives
+/// m = 2^n q + (2^n - 1). Arguments past 2u = 40 in either direction have reached the limit; NaN stays NaN.
 ///
 /// # Safety
 /// The CPU has `S`'s features.
@@ -74,19 +88,11 @@ pub(crate) unsafe fn soft_cap_lanes<S: Simd>(x: S::F, cap: f32) -> S::F {
     // SAFETY: features as the caller's.
     unsafe {
         let one = S::splat(1.0);
-        let u = S::div(x, S::splat(cap));
-        let magnitude = S::max(u, S::sub(S::splat(0.0), u));
-        let square = S::mul(u, u);
-        let mut p = S::splat(-5.704_988_7e-3);
-        for c in [2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1] {
-            p = S::fma(p, square, S::splat(c));
-        }
-        let near = S::fma(S::mul(p, square), u, u);
-        let e = exp::<S>(S::add(u, u));
-        let far = S::sub(one, S::div(S::splat(2.0), S::add(e, one)));
-        let limit = S::splat(0.625);
-        let far = S::zero_where_less(magnitude, limit, far);
-        let near = S::sub(near, S::zero_where_less(magnitude, limit, near));
-        S::mul(S::splat(cap), S::add(near, far))
+        let y = S::mul(x, S::splat((2.0 / f64::from(cap)) as f32));
+        let y = S::min(S::splat(40.0), S::max(S::splat(-40.0), y));
+        let (q, n) = exp_minus_one_reduced::<S>(y);
+        let power = S::scale_exponent(one, n);
+        let m = S::fma(power, q, S::sub(power, one));
+        S::div(S::mul(S::splat(cap), m), S::add(m, S::splat(2.0)))
     }
 }
