@@ -30,7 +30,9 @@ pub enum Activation {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum GatedError {
     /// Arguments have different shapes.
-    #[error("gated activation: {what} is [{found_rows}, {found_cols}], but gate is [{rows}, {cols}]")]
+    #[error(
+        "gated activation: {what} is [{found_rows}, {found_cols}], but gate is [{rows}, {cols}]"
+    )]
     Shape {
         /// Which argument.
         what: &'static str,
@@ -59,7 +61,13 @@ fn same_shape(
     if (rows, cols) == (found_rows, found_cols) {
         Ok(())
     } else {
-        Err(GatedError::Shape { what, rows, cols, found_rows, found_cols })
+        Err(GatedError::Shape {
+            what,
+            rows,
+            cols,
+            found_rows,
+            found_cols,
+        })
     }
 }
 
@@ -83,7 +91,13 @@ pub fn gated(
     for row in 0..gate.rows() {
         let (gate, up, out) = (gate.row(row), up.row(row), out.row_mut(row));
         let len = gate.len();
-        isa.dispatch(Gated { gate: gate.as_ptr(), up: up.as_ptr(), out: out.as_mut_ptr(), len, kind });
+        isa.dispatch(Gated {
+            gate: gate.as_ptr(),
+            up: up.as_ptr(),
+            out: out.as_mut_ptr(),
+            len,
+            kind,
+        });
     }
     Ok(())
 }
@@ -102,7 +116,13 @@ pub fn gated_in_place(
     for row in 0..gate.rows() {
         let (gate, up) = (gate.row_mut(row), up.row(row));
         let (len, out) = (gate.len(), gate.as_mut_ptr());
-        isa.dispatch(Gated { gate: out, up: up.as_ptr(), out, len, kind });
+        isa.dispatch(Gated {
+            gate: out,
+            up: up.as_ptr(),
+            out,
+            len,
+            kind,
+        });
     }
     Ok(())
 }
@@ -112,7 +132,11 @@ pub fn gated_in_place(
 ///
 /// # Errors
 /// `Halves` if the columns are odd.
-pub fn gated_halves(isa: Isa, kind: Activation, mut gate_up: RowsMut<'_>) -> Result<(), GatedError> {
+pub fn gated_halves(
+    isa: Isa,
+    kind: Activation,
+    mut gate_up: RowsMut<'_>,
+) -> Result<(), GatedError> {
     let cols = gate_up.cols();
     if !cols.is_multiple_of(2) {
         return Err(GatedError::Halves { cols });
@@ -120,7 +144,13 @@ pub fn gated_halves(isa: Isa, kind: Activation, mut gate_up: RowsMut<'_>) -> Res
     for row in 0..gate_up.rows() {
         let (gate, up) = gate_up.row_mut(row).split_at_mut(cols / 2);
         let (len, out) = (gate.len(), gate.as_mut_ptr());
-        isa.dispatch(Gated { gate: out, up: up.as_ptr(), out, len, kind });
+        isa.dispatch(Gated {
+            gate: out,
+            up: up.as_ptr(),
+            out,
+            len,
+            kind,
+        });
     }
     Ok(())
 }
@@ -130,6 +160,9 @@ pub fn gated_halves(isa: Isa, kind: Activation, mut gate_up: RowsMut<'_>) -> Res
 /// # Panics
 /// If `cap` is not a positive number.
 pub fn soft_cap(isa: Isa, x: &mut [f32], cap: f32) {
-    assert!(cap > 0.0 && cap.is_finite(), "a soft cap of {cap} is not a positive number");
+    assert!(
+        cap > 0.0 && cap.is_finite(),
+        "a soft cap of {cap} is not a positive number"
+    );
     isa.dispatch(SoftCap { x, cap });
 }

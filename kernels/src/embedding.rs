@@ -59,17 +59,29 @@ pub fn embedding(
 ) -> Result<(), EmbeddingError> {
     let (rows, cols) = (table.rows(), table.cols());
     if ids.len().checked_mul(cols) != Some(out.len()) {
-        return Err(EmbeddingError::Shape { tokens: ids.len(), cols, found: out.len() });
+        return Err(EmbeddingError::Shape {
+            tokens: ids.len(),
+            cols,
+            found: out.len(),
+        });
     }
     if let Some(token_idx) = ids.iter().position(|&id| id as usize >= rows) {
-        return Err(EmbeddingError::Id { token_idx, id: ids[token_idx], rows });
+        return Err(EmbeddingError::Id {
+            token_idx,
+            id: ids[token_idx],
+            rows,
+        });
     }
     if cols == 0 {
         return Ok(());
     }
     for (&id, out) in ids.iter().zip(out.chunks_exact_mut(cols)) {
         let row = table.slice_rows(id as usize..id as usize + 1);
-        isa.dispatch(Widen { row, multiplier, out });
+        isa.dispatch(Widen {
+            row,
+            multiplier,
+            out,
+        });
     }
     Ok(())
 }

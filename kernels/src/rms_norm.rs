@@ -30,7 +30,9 @@ pub enum Gain {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum RmsNormError {
     /// Rows are not made of whole groups.
-    #[error("rms_norm: rows of {cols} values are not a whole number of groups of {group}, the weight's length")]
+    #[error(
+        "rms_norm: rows of {cols} values are not a whole number of groups of {group}, the weight's length"
+    )]
     Group {
         /// Values of a row.
         cols: usize,
@@ -87,7 +89,14 @@ pub fn rms_norm(
     }
     for row in 0..x.rows() {
         let (x, y) = (x.row(row), out.row_mut(row));
-        isa.dispatch(Norm { x: x.as_ptr(), y: y.as_mut_ptr(), len: x.len(), weight, eps, gain });
+        isa.dispatch(Norm {
+            x: x.as_ptr(),
+            y: y.as_mut_ptr(),
+            len: x.len(),
+            weight,
+            eps,
+            gain,
+        });
     }
     Ok(())
 }
@@ -107,7 +116,14 @@ pub fn rms_norm_in_place(
     for row in 0..x.rows() {
         let x = x.row_mut(row);
         let y = x.as_mut_ptr();
-        isa.dispatch(Norm { x: y, y, len: x.len(), weight, eps, gain });
+        isa.dispatch(Norm {
+            x: y,
+            y,
+            len: x.len(),
+            weight,
+            eps,
+            gain,
+        });
     }
     Ok(())
 }

@@ -9,11 +9,13 @@
 mod cpu;
 pub mod frequency;
 pub mod reference;
+mod scaling;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub use frequency::{LengthClass, Rope, RopeError, RopeScaling, rotary_dim};
+pub use frequency::{LengthClass, Rope, rotary_dim};
+pub use scaling::{RopeError, RopeScaling};
 pub use table::RopeTable;
 
 use crate::rows::RowsMut;
@@ -34,7 +36,9 @@ pub enum RopeLayout {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum RotateError {
     /// Rows are not made of whole heads, or heads are shorter than what is rotated.
-    #[error("rope: rows of {cols} values are not heads of {head_dim}, of which {rotary_dim} are rotated")]
+    #[error(
+        "rope: rows of {cols} values are not heads of {head_dim}, of which {rotary_dim} are rotated"
+    )]
     Heads {
         /// Values of a row.
         cols: usize,
@@ -81,18 +85,38 @@ pub fn rotate(
 ) -> Result<(), RotateError> {
     let (cols, rotary_dim) = (x.cols(), table.rotary_dim());
     if head_dim == 0 || !cols.is_multiple_of(head_dim) || rotary_dim > head_dim {
-        return Err(RotateError::Heads { cols, head_dim, rotary_dim });
+        return Err(RotateError::Heads {
+            cols,
+            head_dim,
+            rotary_dim,
+        });
     }
     if positions.len() != x.rows() {
-        return Err(RotateError::Positions { rows: x.rows(), found: positions.len() });
+        return Err(RotateError::Positions {
+            rows: x.rows(),
+            found: positions.len(),
+        });
     }
-    if let Some(row) = positions.iter().position(|&p| p as usize >= table.positions()) {
+    if let Some(row) = positions
+        .iter()
+        .position(|&p| p as usize >= table.positions())
+    {
         let (position, positions) = (positions[row], table.positions());
-        return Err(RotateError::Position { row, position, positions });
+        return Err(RotateError::Position {
+            row,
+            position,
+            positions,
+        });
     }
     for (row, &position) in positions.iter().enumerate() {
         let (cos, sin) = (table.cos(position as usize), table.sin(position as usize));
-        isa.dispatch(Rotate { x: x.row_mut(row), head_dim, cos, sin, layout });
+        isa.dispatch(Rotate {
+            x: x.row_mut(row),
+            head_dim,
+            cos,
+            sin,
+            layout,
+        });
     }
     Ok(())
 }

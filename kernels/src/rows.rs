@@ -37,12 +37,19 @@ impl Shape {
     fn check(rows: usize, cols: usize, stride: usize, found: usize) -> Result<Self, RowsError> {
         let needed = match rows {
             0 => Some(0),
-            _ => (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(cols)),
+            _ => (rows - 1)
+                .checked_mul(stride)
+                .and_then(|start| start.checked_add(cols)),
         };
         if stride >= cols && needed.is_some_and(|needed| needed <= found) {
             Ok(Self { rows, cols, stride })
         } else {
-            Err(RowsError { rows, cols, stride, found })
+            Err(RowsError {
+                rows,
+                cols,
+                stride,
+                found,
+            })
         }
     }
 }
@@ -53,8 +60,16 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     /// If rows overlap (`stride < cols`) or `data` is too short.
-    pub fn new(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Result<Self, RowsError> {
-        Ok(Self { data, shape: Shape::check(rows, cols, stride, data.len())? })
+    pub fn new(
+        data: &'a [f32],
+        rows: usize,
+        cols: usize,
+        stride: usize,
+    ) -> Result<Self, RowsError> {
+        Ok(Self {
+            data,
+            shape: Shape::check(rows, cols, stride, data.len())?,
+        })
     }
 
     /// Rows.
@@ -85,7 +100,12 @@ impl<'a> RowsMut<'a> {
     ///
     /// # Errors
     /// If rows overlap (`stride < cols`) or `data` is too short.
-    pub fn new(data: &'a mut [f32], rows: usize, cols: usize, stride: usize) -> Result<Self, RowsError> {
+    pub fn new(
+        data: &'a mut [f32],
+        rows: usize,
+        cols: usize,
+        stride: usize,
+    ) -> Result<Self, RowsError> {
         let shape = Shape::check(rows, cols, stride, data.len())?;
         Ok(Self { data, shape })
     }

@@ -31,12 +31,26 @@ fn ragged_widths_match_reference_in_every_form() {
                 let gate = Rows::new(&buffer, rows, cols, stride).unwrap();
                 let up = Rows::new(&buffer[cols..], rows, cols, stride).unwrap();
                 let mut out = vec![f32::NAN; rows * cols];
-                gated(isa, kind, gate, up, RowsMut::new(&mut out, rows, cols, cols).unwrap()).unwrap();
+                gated(
+                    isa,
+                    kind,
+                    gate,
+                    up,
+                    RowsMut::new(&mut out, rows, cols, cols).unwrap(),
+                )
+                .unwrap();
                 for row in 0..rows {
                     let pairs = gate.row(row).iter().zip(up.row(row));
-                    let want: Vec<f64> = pairs.map(|(&g, &u)| reference::gated(kind, g, u)).collect();
+                    let want: Vec<f64> =
+                        pairs.map(|(&g, &u)| reference::gated(kind, g, u)).collect();
                     // The exponent of e^(-2u) is up to 2|u| roundings wrong: 1e-7 of each unit of u, up to 60 here.
-                    within(&out[row * cols..][..cols], &want, 1e-7, 1e-6, &format!("{isa:?} {kind:?} {cols}"));
+                    within(
+                        &out[row * cols..][..cols],
+                        &want,
+                        1e-7,
+                        1e-6,
+                        &format!("{isa:?} {kind:?} {cols}"),
+                    );
                 }
 
                 let mut gate = buffer.clone();
@@ -50,7 +64,11 @@ fn ragged_widths_match_reference_in_every_form() {
                     let at = row * stride;
                     assert_eq!(bits(&gate[at..][..cols]), want, "in place");
                     assert_eq!(bits(&halves[at..][..cols]), want, "halves");
-                    assert_eq!(bits(&halves[at + cols..][..cols]), bits(up.row(row)), "up is kept");
+                    assert_eq!(
+                        bits(&halves[at + cols..][..cols]),
+                        bits(up.row(row)),
+                        "up is kept"
+                    );
                 }
             }
         }
@@ -66,7 +84,10 @@ fn far_tails_end_in_zero_or_the_identity_without_nan() {
             let mut y = x;
             let target = RowsMut::new(&mut y, 1, 6, 6).unwrap();
             gated_in_place(isa, kind, target, Rows::new(&up, 1, 6, 6).unwrap()).unwrap();
-            assert!(y[..3].iter().all(|v| v.abs() < 1e-6), "{isa:?} {kind:?} {y:?}");
+            assert!(
+                y[..3].iter().all(|v| v.abs() < 1e-6),
+                "{isa:?} {kind:?} {y:?}"
+            );
             assert_eq!(y[3..], x[3..], "{isa:?} {kind:?}");
         }
     }
@@ -126,7 +147,10 @@ fn wrong_shapes_are_named() {
     let isa = Isa::detect();
     let target = RowsMut::new(&mut out, 2, 6, 6).unwrap();
     let error = gated(isa, Activation::Silu, gate, up, target).unwrap_err();
-    assert_eq!(error.to_string(), "gated activation: up is [3, 4], but gate is [2, 6]");
+    assert_eq!(
+        error.to_string(),
+        "gated activation: up is [3, 4], but gate is [2, 6]"
+    );
     let target = RowsMut::new(&mut out, 4, 3, 3).unwrap();
     let error = gated_halves(isa, Activation::Silu, target).unwrap_err();
     assert_eq!(error, GatedError::Halves { cols: 3 });

@@ -38,7 +38,11 @@ fn every_set_gives_the_same_bits() {
             let mut out = vec![0.0; 2 * cols];
             embedding(isa, table, &[4, 1], 33.941_124, &mut out).unwrap();
             let bits: Vec<u32> = out.iter().map(|v| v.to_bits()).collect();
-            assert_eq!(first.get_or_insert_with(|| bits.clone()), &bits, "{isa:?} {dtype:?}");
+            assert_eq!(
+                first.get_or_insert_with(|| bits.clone()),
+                &bits,
+                "{isa:?} {dtype:?}"
+            );
         }
     }
 }
@@ -49,12 +53,25 @@ fn an_id_outside_the_table_is_named_and_nothing_is_written() {
     let table = Params::new(&bytes, ParamDtype::Bf16, 4, 3).unwrap();
     let mut out = [7.0; 9];
     let error = embedding(Isa::detect(), table, &[1, 4, 9], 1.0, &mut out).unwrap_err();
-    assert_eq!(error.to_string(), "token 1 has id 4, but the embedding has 4 rows");
+    assert_eq!(
+        error.to_string(),
+        "token 1 has id 4, but the embedding has 4 rows"
+    );
     assert_eq!(out, [7.0; 9]);
     let error = embedding(Isa::detect(), table, &[u32::MAX], 1.0, &mut out[..3]).unwrap_err();
-    assert!(matches!(error, EmbeddingError::Id { token_idx: 0, id: u32::MAX, rows: 4 }));
+    assert!(matches!(
+        error,
+        EmbeddingError::Id {
+            token_idx: 0,
+            id: u32::MAX,
+            rows: 4
+        }
+    ));
     let error = embedding(Isa::detect(), table, &[1, 2], 1.0, &mut out).unwrap_err();
-    assert_eq!(error.to_string(), "embedding 2 tokens of 3 values: out has 9 values");
+    assert_eq!(
+        error.to_string(),
+        "embedding 2 tokens of 3 values: out has 9 values"
+    );
 }
 
 #[test]

@@ -81,7 +81,11 @@ fn in_place_strided_and_alone_give_the_same_bits_and_leave_the_rest() {
             assert_eq!(bits(&alone), bits(&y[first..][..group]), "row {row}");
         }
         let rest = start + groups * group..start + stride;
-        assert_eq!(bits(&x[rest.clone()]), bits(&y[rest]), "row {row}: values between rows");
+        assert_eq!(
+            bits(&x[rest.clone()]),
+            bits(&y[rest]),
+            "row {row}: values between rows"
+        );
     }
 }
 
@@ -95,7 +99,12 @@ fn nan_and_infinity_reach_their_whole_group_only() {
             let rows = RowsMut::new(&mut x, 1, 60, 60).unwrap();
             rms_norm_in_place(isa, rows, &weight, 1e-5, Gain::Weight).unwrap();
             assert!(x[25].is_nan(), "{isa:?} {bad}");
-            assert!(x[..20].iter().chain(&x[40..]).all(|v| v.is_finite() && *v != 0.0));
+            assert!(
+                x[..20]
+                    .iter()
+                    .chain(&x[40..])
+                    .all(|v| v.is_finite() && *v != 0.0)
+            );
         }
     }
 }
@@ -107,7 +116,10 @@ fn wrong_shapes_are_named() {
     let rows = Rows::new(&x, 2, 6, 6).unwrap();
     let target = RowsMut::new(&mut out, 3, 4, 4).unwrap();
     let error = rms_norm(Isa::detect(), rows, &[1.0; 6], 0.0, Gain::Weight, target).unwrap_err();
-    assert_eq!(error.to_string(), "rms_norm: out is [3, 4], but x is [2, 6]");
+    assert_eq!(
+        error.to_string(),
+        "rms_norm: out is [3, 4], but x is [2, 6]"
+    );
     for group in [0, 4, 7] {
         let target = RowsMut::new(&mut out, 2, 6, 6).unwrap();
         let weight = vec![1.0; group];

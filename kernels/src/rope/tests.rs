@@ -6,7 +6,12 @@ use serde_json::Value;
 const GOLDEN: &str = include_str!("../../../tests/golden/rope/rope.json");
 
 fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().expect("a list").iter().map(|v| v.as_f64().expect("a number")).collect()
+    value
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|v| v.as_f64().expect("a number"))
+        .collect()
 }
 
 fn scaling_of(case: &Value) -> RopeScaling {
@@ -16,7 +21,9 @@ fn scaling_of(case: &Value) -> RopeScaling {
     let original = || length(&parameters["original_max_position_embeddings"]);
     match parameters["rope_type"].as_str().unwrap() {
         "default" => RopeScaling::None,
-        "linear" => RopeScaling::Linear { factor: number("factor").unwrap() },
+        "linear" => RopeScaling::Linear {
+            factor: number("factor").unwrap(),
+        },
         "dynamic" => RopeScaling::Dynamic {
             factor: number("factor").unwrap(),
             max_positions: length(&case["max_position_embeddings"]),
@@ -64,18 +71,39 @@ fn every_scaling_equals_transformers_in_double_precision() {
         let (got, want) = (rope.inv_freq(class), numbers(&case["inv_freq"]));
         assert_eq!(got.len(), want.len(), "{name}");
         for (got, want) in got.iter().zip(&want) {
-            assert!((got / want - 1.0).abs() < 1e-13, "{name}: {got}, expected {want}");
+            assert!(
+                (got / want - 1.0).abs() < 1e-13,
+                "{name}: {got}, expected {want}"
+            );
         }
         let factor = case["attention_factor"].as_f64().unwrap();
-        assert!((rope.attention_factor() / factor - 1.0).abs() < 1e-14, "{name}: attention factor");
+        assert!(
+            (rope.attention_factor() / factor - 1.0).abs() < 1e-14,
+            "{name}: attention factor"
+        );
 
         let table = RopeTable::new(&rope, class, tokens);
-        assert_eq!((table.positions(), table.rotary_dim()), (tokens, rotary_dim));
+        assert_eq!(
+            (table.positions(), table.rotary_dim()),
+            (tokens, rotary_dim)
+        );
         for (i, position) in numbers(&case["positions"]).into_iter().enumerate() {
             let position = position as usize;
             // One rounding to f32 of values up to the attention factor.
-            within(table.cos(position), &numbers(&case["cos"][i]), 1e-9, 6e-8, &name);
-            within(table.sin(position), &numbers(&case["sin"][i]), 1e-9, 6e-8, &name);
+            within(
+                table.cos(position),
+                &numbers(&case["cos"][i]),
+                1e-9,
+                6e-8,
+                &name,
+            );
+            within(
+                table.sin(position),
+                &numbers(&case["sin"][i]),
+                1e-9,
+                6e-8,
+                &name,
+            );
         }
     }
     assert_eq!(kinds.len(), 6, "{kinds:?}");
@@ -83,7 +111,10 @@ fn every_scaling_equals_transformers_in_double_precision() {
 
 #[test]
 fn a_class_is_a_property_of_the_row_alone() {
-    let dynamic = RopeScaling::Dynamic { factor: 2.0, max_positions: 48 };
+    let dynamic = RopeScaling::Dynamic {
+        factor: 2.0,
+        max_positions: 48,
+    };
     let dynamic = Rope::new(1e4, 32, dynamic).unwrap();
     assert_eq!(dynamic.class(48), LengthClass::Base);
     assert_eq!(dynamic.class(49), LengthClass::Stretched(49));
@@ -96,7 +127,10 @@ fn a_class_is_a_property_of_the_row_alone() {
         attention_factor: None,
     };
     let long = Rope::new(1e4, 32, long).unwrap();
-    assert_eq!((long.class(24), long.class(25)), (LengthClass::Base, LengthClass::Long));
+    assert_eq!(
+        (long.class(24), long.class(25)),
+        (LengthClass::Base, LengthClass::Long)
+    );
     assert_eq!(long.class(25), long.class(4000));
     let plain = Rope::new(1e4, 32, RopeScaling::Linear { factor: 4.0 }).unwrap();
     assert_eq!(plain.class(1 << 20), LengthClass::Base);
@@ -105,8 +139,15 @@ fn a_class_is_a_property_of_the_row_alone() {
 const LAYOUTS: [RopeLayout; 2] = [RopeLayout::HalfSplit, RopeLayout::Interleaved];
 
 /// (heads, head_dim, rotary_dim): ragged, partial, whole vectors.
-const HEADS: [(usize, usize, usize); 7] =
-    [(1, 2, 2), (7, 20, 20), (3, 36, 18), (2, 64, 64), (5, 80, 34), (1, 128, 128), (2, 30, 22)];
+const HEADS: [(usize, usize, usize); 7] = [
+    (1, 2, 2),
+    (7, 20, 20),
+    (3, 36, 18),
+    (2, 64, 64),
+    (5, 80, 34),
+    (1, 128, 128),
+    (2, 30, 22),
+];
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
@@ -133,7 +174,11 @@ fn rotated_heads_match_reference_and_the_rest_is_kept() {
                         // Two products of values up to 1 and factors rounded to f32.
                         let what = format!("{isa:?} {layout:?} {heads} x {head_dim}");
                         within(y, &want, 2.5e-7, 0.0, &what);
-                        assert_eq!(bits(&x[rotary_dim..]), bits(&y[rotary_dim..]), "{what}: not rotated");
+                        assert_eq!(
+                            bits(&x[rotary_dim..]),
+                            bits(&y[rotary_dim..]),
+                            "{what}: not rotated"
+                        );
                     }
                     assert_eq!(bits(&x[cols..]), bits(&y[cols..]), "values between rows");
                 }
@@ -155,7 +200,11 @@ fn every_set_gives_the_same_bits() {
                 let cols = heads * head_dim;
                 let rows = RowsMut::new(&mut y, 2, cols, cols).unwrap();
                 rotate(isa, rows, head_dim, &table, &[39, 7], layout).unwrap();
-                assert_eq!(first.get_or_insert_with(|| bits(&y)), &bits(&y), "{isa:?} {head_dim}");
+                assert_eq!(
+                    first.get_or_insert_with(|| bits(&y)),
+                    &bits(&y),
+                    "{isa:?} {head_dim}"
+                );
             }
         }
     }
@@ -170,12 +219,28 @@ fn a_token_has_the_same_bits_whatever_its_neighbours() {
     let mut together = x.clone();
     let positions: Vec<u32> = (20..29).collect();
     let rows = RowsMut::new(&mut together, 9, 72, 72).unwrap();
-    rotate(Isa::detect(), rows, 36, &table, &positions, RopeLayout::HalfSplit).unwrap();
+    rotate(
+        Isa::detect(),
+        rows,
+        36,
+        &table,
+        &positions,
+        RopeLayout::HalfSplit,
+    )
+    .unwrap();
     for row in 0..9 {
         let mut alone = x[row * 72..][..72].to_vec();
         let view = RowsMut::new(&mut alone, 1, 72, 72).unwrap();
         let position = &positions[row..=row];
-        rotate(Isa::detect(), view, 36, &longer, position, RopeLayout::HalfSplit).unwrap();
+        rotate(
+            Isa::detect(),
+            view,
+            36,
+            &longer,
+            position,
+            RopeLayout::HalfSplit,
+        )
+        .unwrap();
         assert_eq!(bits(&alone), bits(&together[row * 72..][..72]), "row {row}");
     }
 }
@@ -187,13 +252,30 @@ fn arguments_that_do_not_fit_are_named_and_change_nothing() {
     let mut x = [1.0; 16];
     let mut run = |head_dim, positions: &[u32]| {
         let rows = RowsMut::new(&mut x, 2, 8, 8).unwrap();
-        rotate(Isa::detect(), rows, head_dim, &table, positions, RopeLayout::HalfSplit)
+        rotate(
+            Isa::detect(),
+            rows,
+            head_dim,
+            &table,
+            positions,
+            RopeLayout::HalfSplit,
+        )
     };
     let error = run(8, &[1, 4]).unwrap_err();
-    assert_eq!(error.to_string(), "rope: row 1 is at position 4, but the table ends at 4");
-    assert_eq!(run(8, &[1]), Err(RotateError::Positions { rows: 2, found: 1 }));
+    assert_eq!(
+        error.to_string(),
+        "rope: row 1 is at position 4, but the table ends at 4"
+    );
+    assert_eq!(
+        run(8, &[1]),
+        Err(RotateError::Positions { rows: 2, found: 1 })
+    );
     for head_dim in [0, 4, 6] {
-        let error = RotateError::Heads { cols: 8, head_dim, rotary_dim: 8 };
+        let error = RotateError::Heads {
+            cols: 8,
+            head_dim,
+            rotary_dim: 8,
+        };
         assert_eq!(run(head_dim, &[1, 2]), Err(error));
     }
     assert_eq!(x, [1.0; 16]);
@@ -212,7 +294,10 @@ fn parameters_that_describe_no_rotation_are_refused() {
         refused(1e4, 8, RopeScaling::Linear { factor: 0.0 }),
         "rope: factor is 0, expected a positive number"
     );
-    let dynamic = RopeScaling::Dynamic { factor: 2.0, max_positions: 8 };
+    let dynamic = RopeScaling::Dynamic {
+        factor: 2.0,
+        max_positions: 8,
+    };
     assert!(refused(1e4, 2, dynamic).contains("at least 4"));
     let llama3 = RopeScaling::Llama3 {
         factor: 8.0,

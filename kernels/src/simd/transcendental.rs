@@ -71,7 +71,7 @@ pub(crate) unsafe fn gelu_tanh<S: Simd>(x: S::F) -> S::F {
     unsafe {
         let cube = S::mul(S::mul(x, x), x);
         let u = S::fma(S::splat(0.044_715), cube, x);
-        let e = exp::<S>(S::mul(S::splat(-1.595_769_1), u));
+        let e = exp::<S>(S::mul(S::splat(-1.595_769), u));
         S::div(x, S::add(S::splat(1.0), e))
     }
 }
