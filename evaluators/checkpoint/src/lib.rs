@@ -27,6 +27,8 @@ pub mod header;
 mod owner;
 pub mod source;
 pub mod tensor;
+#[cfg(test)]
+mod testing;
 pub mod tokenizer;
 
 pub use adapter::{Adapter, BoundAdapter, EmbeddingLora, LoraModule};

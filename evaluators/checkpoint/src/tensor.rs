@@ -215,7 +215,7 @@ impl TensorInfo {
         let step = (SCAN_BYTES / row_bytes.max(1)).max(1);
         let mut row = 0;
         if self.size_bytes() == 0 {
-            return Ok(()); // else [2^60, 0] would keep us busy
+            return Ok(()); // else [2^50, 0] would keep us busy
         }
         while row < self.num_rows() {
             let end = self.num_rows().min(row.saturating_add(step));

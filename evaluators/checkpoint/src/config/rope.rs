@@ -126,6 +126,10 @@ impl RopeContext<'_> {
             }
         };
         let (mut global, local) = (part("full_attention")?, part("sliding_attention")?);
+        if given.is_none() {
+            // As transformers 5 does: so an old `type` inside rope_scaling is not looked at, `rope_type` is.
+            global.insert("rope_type".to_owned(), "default".into());
+        }
         if let Some(scaling) = self.top.object("rope_scaling")? {
             global.extend(scaling.iter().map(|(k, v)| (k.clone(), v.clone())));
         }
@@ -211,7 +215,7 @@ impl RopeContext<'_> {
             }
         };
         let rotary_dim = self.rotary_dim(partial)?;
-        let kind = self.kind(kind, f, rotary_dim, theta)?;
+        let kind = self.kind(kind, f, rotary_dim)?;
         Ok(RopeConfig {
             theta,
             rotary_dim,
@@ -224,7 +228,6 @@ impl RopeContext<'_> {
         kind: &str,
         f: Fields<'_>,
         rotary_dim: usize,
-        _theta: f64,
     ) -> Result<RopeKind, ParseConfigError> {
         let factor = f.positive_number("factor")?;
         let required = || factor.ok_or_else(|| f.bad("factor", "a number"));
