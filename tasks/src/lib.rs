@@ -1,2 +1,42 @@
-//! What a task is.
+//! What a task is: plain data in, token ids and labels out.
+//!
+//! Nothing here reads files, clocks, the environment or randomness: bytes come in as arguments, so a task can be
+//! hashed, replayed and fuzzed.
+//!
+//! | module | is about |
+//! |---|---|
+//! | [`spec`] | the task file: versioned, strict, content-hashed |
+//! | [`rules`] | rule sets: every constant that decides a score, as versioned data |
+//! | [`data`] | data files to rows, and which rows count |
+//! | [`tokenizer`] | text to ids, as transformers does it |
+//! | [`chat`] | conversations to text through chat templates, within limits |
+//! | [`prompt`] | rows to ids and labels, as axolotl does it |
+//! | [`prepare`](mod@prepare) | all of it for one candidate: sequence length, drops, order, fingerprint |
+//! | [`scoring`] | per-row losses to places, duels and their bounds |
+//! | [`python`] | how Python writes values, where the reference lets it |
+//! | [`owner`] | whose fault a failure is |
 #![forbid(unsafe_code)]
+
+mod canonical;
+pub mod chat;
+pub mod data;
+pub mod owner;
+pub mod prepare;
+pub mod prompt;
+pub mod python;
+pub mod rules;
+pub mod scoring;
+pub mod spec;
+pub mod tokenizer;
+
+pub use canonical::{canonical_json, sha256_hex};
+pub use chat::{ChatTemplate, RenderInput, TemplateDate, TemplateError};
+pub use data::{DataError, DataFormat, DataSet};
+pub use owner::Owner;
+pub use prepare::{
+    DpoPair, DpoSet, DropCounts, EvalRow, EvalSet, PrepareError, Prepared, TokenizedTask, prepare,
+};
+pub use prompt::IGNORE_LABEL;
+pub use rules::{RuleSet, RuleSetError};
+pub use spec::{DatasetType, SpecError, TaskSpec, TaskType};
+pub use tokenizer::{TextTokenizer, TokenizerError, TokenizerFiles};
