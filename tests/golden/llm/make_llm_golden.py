@@ -192,7 +192,7 @@ def spelled_as_v4(c):
         c["rope_scaling"] = None
     else:
         if c["model_type"] == "phi3": rope.pop("original_max_position_embeddings")      # there it stands on the top level
-        if rope["rope_type"] == "linear": rope["type"] = rope.pop("rope_type")          # the oldest spelling of all
+        if c["model_type"] == "llama" and rope["rope_type"] == "linear": rope["type"] = rope.pop("rope_type")     # the oldest spelling
         c["rope_scaling"] = rope
     c["transformers_version"] = "4.51.0"
     return c
