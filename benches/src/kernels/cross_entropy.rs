@@ -1,0 +1,147 @@
+//! The fused head: product, log-sum-exp and target logits over a vocabulary in slabs; and KL, two models at once.
+//! Widening of the weights is part of the run.
+
+use super::Entry;
+use crate::data::{random, random_bf16};
+use crate::measure::{Bench, Work, compare};
+use gradus_kernels::cross_entropy::{
+    HeadModel, HeadRows, HeadSums, LogitTransform, Target, absorb, reference,
+};
+use gradus_kernels::{Cpu, ParamDtype, Params};
+
+/// Tokens that arrive together.
+const SLAB: usize = 8192;
+
+/// Rows, tokens, hidden size, models.
+const SHAPES: [(usize, usize, usize, usize); 5] = [
+    (512, 151_936, 896, 1),
+    (512, 32_000, 768, 1),
+    (512, 49_152, 576, 1),
+    (2048, 49_152, 576, 1),
+    (512, 49_152, 576, 2),
+];
+
+pub(super) fn entries() -> Vec<Entry> {
+    let entry = |&(rows, vocab, hidden, models): &(usize, usize, usize, usize)| Entry {
+        family: if models == 1 { "cross_entropy" } else { "kl" },
+        shape: format!("{rows}x{vocab}x{hidden} bf16"),
+        gflop: 2e-9 * (rows * vocab * hidden * models) as f64,
+        build: Box::new(move |cpu| Box::new(Head::new(cpu, rows, vocab, hidden, models))),
+    };
+    SHAPES.iter().map(entry).collect()
+}
+
+struct Head {
+    vocab: usize,
+    hidden: usize,
+    x: Vec<Vec<f32>>,
+    rows: Vec<HeadRows>,
+    /// Each model's weights: adapters of one base share theirs, full fine-tunes do not.
+    weights: Vec<Vec<u8>>,
+    targets: Vec<Target>,
+    sums: Vec<HeadSums>,
+}
+
+impl Head {
+    fn new(cpu: &Cpu, rows: usize, vocab: usize, hidden: usize, models: usize) -> Self {
+        let x: Vec<Vec<f32>> = (0..models as u64)
+            .map(|m| random(rows * hidden, m))
+            .collect();
+        let target = |row| Target {
+            row: row as u32,
+            token: (row * 7919 % vocab) as u32,
+        };
+        Self {
+            vocab,
+            hidden,
+            rows: x
+                .iter()
+                .map(|x| HeadRows::pack(cpu, x, rows, hidden))
+                .collect(),
+            x,
+            weights: (0..models as u64)
+                .map(|m| random_bf16(vocab * hidden, hidden, 9 + m))
+                .collect(),
+            targets: (0..rows).map(target).collect(),
+            sums: Vec::new(),
+        }
+    }
+
+    fn slab(&self, model: usize, first: usize) -> Params<'_> {
+        let bytes = &self.weights[model];
+        let all = Params::new(bytes, ParamDtype::Bf16, self.vocab, self.hidden)
+            .expect("made with this shape");
+        all.slice_rows(first..self.vocab.min(first + SLAB))
+    }
+
+    /// Logits of one row, a slab at a time.
+    fn logits(&self, model: usize, row: usize) -> Vec<f64> {
+        let x = &self.x[model][row * self.hidden..][..self.hidden];
+        let slabs = (0..self.vocab).step_by(SLAB);
+        slabs
+            .flat_map(|first| {
+                reference::logits(x, &self.slab(model, first), LogitTransform::default())
+            })
+            .collect()
+    }
+}
+
+impl Bench for Head {
+    fn work(&self) -> Work {
+        let products = self.targets.len() * self.vocab * self.hidden * self.x.len();
+        Work::Compute {
+            flop: 2.0 * products as f64,
+        }
+    }
+
+    fn run(&mut self, cpu: &Cpu) {
+        let rows = self.targets.len();
+        let new = |_: &HeadRows| HeadSums::new(rows, &self.targets).expect("targets are rows");
+        let mut sums: Vec<HeadSums> = self.rows.iter().map(new).collect();
+        for first in (0..self.vocab).step_by(SLAB) {
+            let model = |(i, rows)| HeadModel {
+                rows,
+                weights: self.slab(i, first),
+                lora: None,
+                bias: None,
+            };
+            let models: Vec<HeadModel<'_>> = self.rows.iter().enumerate().map(model).collect();
+            let kl = models.len() > 1;
+            absorb(cpu, LogitTransform::default(), kl, &models, &mut sums).expect("shapes agree");
+        }
+        self.sums = sums;
+    }
+
+    fn check(&self) -> Result<f64, String> {
+        let mut worst: f64 = 0.0;
+        for row in [0, self.targets.len() - 1] {
+            let logits: Vec<Vec<f64>> = (0..self.x.len())
+                .map(|model| self.logits(model, row))
+                .collect();
+            for (model, logits) in logits.iter().enumerate() {
+                let token = self.targets[row].token as usize;
+                let want = reference::logsumexp(logits) - logits[token];
+                let got = self.sums[model].nll()[row] as f32;
+                worst = worst.max(compare(
+                    &[got],
+                    &[want],
+                    1e-6,
+                    1e-6,
+                    &format!("nll of row {row}"),
+                )?);
+            }
+            if let [base, other] = &logits[..] {
+                let want = reference::kl(other, base);
+                let got = self.sums[1].kl(&self.sums[0])[row] as f32;
+                worst = worst.max(compare(
+                    &[got],
+                    &[want],
+                    1e-6,
+                    1e-5,
+                    &format!("KL of row {row}"),
+                )?);
+            }
+        }
+        Ok(worst)
+    }
+}
