@@ -4,6 +4,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+/// Names and shapes of tensors.
+pub(crate) type Shapes = Vec<(String, Vec<usize>)>;
+
 /// Bytes of a safetensors file with the given header text and data.
 pub(crate) fn file_bytes(header: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
@@ -37,7 +40,7 @@ pub(crate) fn llama_config() -> Value {
 }
 
 /// Names and shapes of its tensors.
-pub(crate) fn llama_tensors() -> Vec<(String, Vec<usize>)> {
+pub(crate) fn llama_tensors() -> Shapes {
     let mut tensors = vec![("model.embed_tokens.weight".to_owned(), vec![11, 4])];
     for i in 0..2 {
         let mut add = |name: &str, shape: &[usize]| {

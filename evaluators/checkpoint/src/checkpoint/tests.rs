@@ -3,9 +3,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{chain, llama_config, llama_dir, llama_tensors, safetensors_of, write};
+use crate::testing::{
+    Shapes, chain, llama_config, llama_dir, llama_tensors, safetensors_of, write,
+};
 
-fn sharded(index: &Value, shards: &[(&str, &[(String, Vec<usize>)])]) -> tempfile::TempDir {
+fn sharded(index: &Value, shards: &[(&str, &Shapes)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let config = llama_config().to_string();
     write(
@@ -21,11 +23,7 @@ fn sharded(index: &Value, shards: &[(&str, &[(String, Vec<usize>)])]) -> tempfil
     dir
 }
 
-fn halves() -> (
-    Vec<(String, Vec<usize>)>,
-    Vec<(String, Vec<usize>)>,
-    BTreeMap<String, &'static str>,
-) {
+fn halves() -> (Shapes, Shapes, BTreeMap<String, &'static str>) {
     let mut first = llama_tensors();
     let second = first.split_off(9);
     let mut map: BTreeMap<String, &'static str> = first
@@ -64,14 +62,14 @@ fn shards_and_a_single_file_give_the_same_model() {
 #[test]
 fn an_index_that_disagrees_with_its_shards_is_refused() {
     let (first, second, map) = halves();
-    let open = |map: &BTreeMap<String, &str>, first: &[(String, Vec<usize>)]| {
+    let open = |map: &BTreeMap<String, &str>, first: &Shapes| {
         let dir = sharded(
             &json!({"weight_map": map}),
             &[("a.safetensors", first), ("b.safetensors", &second)],
         );
         chain(&Checkpoint::open(dir.path()).expect_err("disagrees"))
     };
-    let message = open(&map, &first[1..]);
+    let message = open(&map, &first[1..].to_vec());
     assert!(
         message.contains("model.embed_tokens.weight") && message.contains("does not have it"),
         "{message}"
