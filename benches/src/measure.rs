@@ -174,10 +174,12 @@ impl Roofline {
     fn new(cpu: &Cpu, work: Work) -> Self {
         match work {
             Work::Compute { .. } => {
-                let trial = 20_000;
+                // CPU time again: a trial that was preempted would make for bursts that are too short.
+                let trial = 200_000;
                 fma_burst(cpu, trial);
-                let (_, wall) = time(|| _ = fma_burst(cpu, trial));
-                let rounds = f64::from(trial) * SAMPLE_S / wall.max(1e-6);
+                let (cpu_s, _) = time(|| _ = fma_burst(cpu, trial));
+                let a_thread_s = (cpu_s / cpu.threads() as f64).max(1e-6);
+                let rounds = f64::from(trial) * SAMPLE_S / a_thread_s;
                 Roofline::Compute {
                     rounds: rounds.clamp(1e3, 1e9) as u32,
                 }
