@@ -1,0 +1,72 @@
+//! Tokens to hidden states: only the rows of the embedding that the chunk uses are read.
+
+use super::MemberError;
+use crate::model::Model;
+use crate::weights::Stored;
+use gradus_checkpoint::{BoundAdapter, EmbeddingLora, ReadTensorError, TensorInfo};
+use gradus_kernels::embedding::embedding;
+use gradus_kernels::{Cpu, Params};
+use rayon::prelude::*;
+
+/// `[tokens, hidden_size]`
+pub(super) fn embed(
+    cpu: &Cpu,
+    model: &Model,
+    adapter: Option<&BoundAdapter>,
+    ids: &[u32],
+) -> Result<Vec<f32>, MemberError> {
+    let width = model.config.hidden_size;
+    let mut unique = ids.to_vec();
+    unique.sort_unstable();
+    unique.dedup();
+    let rows = model.embedding.num_rows();
+    if let Some(&id) = unique.last().filter(|&&id| id as usize >= rows) {
+        return Err(MemberError::Token { id, rows });
+    }
+    let mut table = read_rows(&model.embedding, &unique, width)?;
+    if let Some(lora) = adapter.and_then(|a| a.embedding.as_ref()) {
+        add_lora(&mut table, lora, &unique, width)?;
+    }
+    let places: Vec<u32> = ids
+        .iter()
+        .map(|id| unique.binary_search(id).expect("collected above") as u32)
+        .collect();
+    let table = Params::from_f32(&table, unique.len(), width);
+    let (isa, scale) = (cpu.isa(), model.embedding_scale());
+    let mut hidden = vec![0.0; ids.len() * width];
+    const BLOCK: usize = 256;
+    cpu.run(|| {
+        hidden
+            .par_chunks_mut(BLOCK * width)
+            .zip(places.par_chunks(BLOCK))
+            .for_each(|(out, places)| embedding(isa, table, places, scale, out).expect("every place is in the table"));
+    });
+    Ok(hidden)
+}
+
+/// Rows `ids` (ascending) of `tensor`, widened; neighbours are read together.
+fn read_rows(tensor: &TensorInfo, ids: &[u32], width: usize) -> Result<Vec<f32>, ReadTensorError> {
+    let mut table = Vec::with_capacity(ids.len() * width);
+    let (mut bytes, mut values) = (Vec::new(), Vec::new());
+    for run in ids.chunk_by(|a, b| a + 1 == *b) {
+        let first = run[0] as usize;
+        tensor.read_rows_f32(first..first + run.len(), &mut bytes, &mut values)?;
+        table.extend_from_slice(&values);
+    }
+    Ok(table)
+}
+
+/// `table[i] += scale * B A[:, ids[i]]`
+fn add_lora(table: &mut [f32], lora: &EmbeddingLora, ids: &[u32], width: usize) -> Result<(), ReadTensorError> {
+    let (a, b) = (Stored::read_all(&lora.a)?, Stored::read_all(&lora.b)?);
+    let (a, b) = (a.view(), b.view());
+    let b32 = b.to_f32();
+    let scale = lora.scale as f32;
+    for (row, &id) in table.chunks_exact_mut(width).zip(ids) {
+        let low: Vec<f32> = (0..lora.rank).map(|r| scale * a.get(r, id as usize)).collect();
+        for (value, b) in row.iter_mut().zip(b32.chunks_exact(lora.rank)) {
+            *value += b.iter().zip(&low).map(|(b, low)| b * low).sum::<f32>();
+        }
+    }
+    Ok(())
+}

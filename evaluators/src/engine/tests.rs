@@ -1,0 +1,121 @@
+use super::*;
+use gradus_checkpoint::Adapter;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Does nothing.
+struct Quiet;
+
+impl Monitor for Quiet {
+    fn step(&mut self, _: f64) -> Result<(), PassError> {
+        Ok(())
+    }
+}
+
+fn run(cpu: &Cpu, group: &mut Group, rows: &[Row], tokens: usize, against: &Against<'_>) -> Vec<Vec<RowResult>> {
+    let mut out = vec![vec![RowResult::default(); rows.len()]; group.members.len()];
+    let mut order = order(&group.model, rows);
+    let mut workspace = Workspace::new(cpu);
+    while let Some(chunk) = order.next_chunk(tokens) {
+        let results = run_chunk(cpu, group, &chunk, against, &mut workspace, &mut Quiet).unwrap();
+        for (member, (out, results)) in group.members.iter().zip(out.iter_mut().zip(results)) {
+            assert!(member.failure.is_none(), "{:?}", member.failure);
+            for (&row, result) in chunk.rows.iter().zip(results.unwrap()) {
+                out[row] = result;
+            }
+        }
+    }
+    out
+}
+
+/// All golden directories: the committed ones, and those that `GRADUS_GOLDEN` (colon separated) names.
+fn families() -> Vec<PathBuf> {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/llm");
+    let extra = std::env::var("GRADUS_GOLDEN").unwrap_or_default();
+    let mut found: Vec<PathBuf> = std::iter::once(committed)
+        .chain(extra.split(':').filter(|s| !s.is_empty()).map(PathBuf::from))
+        .flat_map(|dir| {
+            let sets: Vec<PathBuf> = std::fs::read_dir(dir).into_iter().flatten().map(|e| e.unwrap().path()).collect();
+            let nested = sets.iter().flat_map(|s| std::fs::read_dir(s).into_iter().flatten().map(|e| e.unwrap().path()));
+            sets.iter().cloned().chain(nested).collect::<Vec<_>>()
+        })
+        .filter(|dir| dir.join("golden.json").exists())
+        .collect();
+    found.sort();
+    found
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+/// (largest error per token, of a row's mean)
+fn compare(got: &[RowResult], want: &Value) -> (f64, f64) {
+    let (mut token, mut mean) = (0.0f64, 0.0f64);
+    for (got, want) in got.iter().zip(want["nll_f64"].as_array().unwrap()) {
+        let want = numbers(want);
+        assert_eq!(got.nll.len(), want.len());
+        if want.is_empty() {
+            continue;
+        }
+        for (g, w) in got.nll.iter().zip(&want) {
+            token = token.max((g - w).abs());
+            assert!(g.is_finite());
+        }
+        let average = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+        mean = mean.max((average(&got.nll) - average(&want)).abs());
+    }
+    (token, mean)
+}
+
+#[test]
+fn every_family_matches_its_golden_numbers() {
+    let families = families();
+    assert!(!families.is_empty(), "no golden data: see tests/golden/llm/README.md");
+    let cpu = Cpu::new(2).unwrap();
+    let mut failures = Vec::new();
+    for dir in families {
+        let golden: Value = serde_json::from_slice(&std::fs::read(dir.join("golden.json")).unwrap()).unwrap();
+        let base = Checkpoint::open(&dir.join("model")).unwrap();
+        let rows: Vec<Row> = golden["input_ids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|ids| {
+                let ids: Vec<u32> = numbers(ids).into_iter().map(|v| v as u32).collect();
+                let n = ids.len() as u32;
+                Row { ids, scored: (1..n).collect(), kl: (0..n).collect() }
+            })
+            .collect();
+        let mut names = vec!["base".to_owned()];
+        let mut members = vec![Member::plain()];
+        for (name, _) in golden.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("lora")) {
+            if !dir.join(name).exists() {
+                continue;
+            }
+            let adapter = Adapter::open(&dir.join(name)).unwrap().bind(&base).unwrap();
+            members.push(Member::adapted(&base, adapter).unwrap());
+            names.push(name.clone());
+        }
+        let mut group = Group { model: Model::resolve(&base, &Default::default()).unwrap(), members };
+        let got = run(&cpu, &mut group, &rows, 100, &Against::First);
+        for (name, got) in names.iter().zip(&got) {
+            let (token, mean) = compare(got, &golden[name]);
+            println!("{} {name}: token {token:.1e} mean {mean:.1e}", dir.display());
+            if token > 1e-4 || mean > 1e-5 {
+                failures.push(format!("{} {name}: token {token:.1e}, mean {mean:.1e}", dir.display()));
+            }
+        }
+        if let Some(want) = golden.get("kl_lora_base_f64") {
+            let lora = names.iter().position(|n| n == "lora").unwrap();
+            for (row, want) in want.as_array().unwrap().iter().enumerate() {
+                for (position, (got, want)) in got[lora][row].kl.iter().zip(numbers(want)).enumerate() {
+                    if (got - want).abs() > 1e-4 * want + 1e-6 {
+                        failures.push(format!("{} KL row {row} position {position}: {got}, expected {want}", dir.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
