@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the example's base model from nothing: a byte-level BPE tokenizer and a small Llama on WordNet's dictionary text.
 
-    python train_base.py WORDNET_DIR OUT [--minutes 15]
+    python train_base.py WORDNET_DIR OUT [--minutes 14]
 
 One pass in a fixed order, one thread; --minutes bounds the CPU time, and the learning rate runs down with it. What is committed
 beside this script took the default. OUT is a Hugging Face checkpoint (bf16 safetensors, config.json, tokenizer files).
@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from wordnet import draw, entry, senses
 
 ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-ap.add_argument("wordnet"); ap.add_argument("out"); ap.add_argument("--minutes", type=float, default=15.0)
+ap.add_argument("wordnet"); ap.add_argument("out"); ap.add_argument("--minutes", type=float, default=14.0)
 a = ap.parse_args()
 torch.set_num_threads(1); torch.manual_seed(1)
 
