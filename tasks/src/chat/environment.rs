@@ -52,13 +52,25 @@ pub(super) fn build(
             tojson(value, ensure_ascii, &kwargs)
         },
     );
-    // Jinja2 calls anything with a length and an index a sequence: text and mappings too.
+    // Jinja2 calls anything with a length and an index a sequence, text and mappings too, and nothing can be
+    // iterated over that is None.
     env.add_test("sequence", |value: &Value| {
         matches!(
             value.kind(),
             ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Bytes
         )
     });
+    env.add_test("iterable", |value: &Value| {
+        !value.is_none() && value.try_iter().is_ok()
+    });
+    if let Some(at) = adds_to_safe_text(source) {
+        return Err(Error::new(
+            ErrorKind::SyntaxError,
+            format!(
+                "line {at} adds text to `|safe` text; Jinja2 escapes what is added, and that is not supported here"
+            ),
+        ));
+    }
     env.add_template_owned(TEMPLATE_NAME, scope_generation_blocks(source))?;
     Ok(env)
 }
@@ -105,4 +117,53 @@ fn scope_generation_blocks(source: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// The line of the first `| safe +`. Jinja2 escapes the other operand there even without autoescaping; this engine
+/// does not, so the rendering would differ.
+fn adds_to_safe_text(source: &str) -> Option<usize> {
+    source.match_indices('|').find_map(|(at, _)| {
+        let rest = source[at + 1..]
+            .trim_start()
+            .strip_prefix("safe")?
+            .trim_start();
+        rest.starts_with('+')
+            .then(|| 1 + source[..at].matches('\n').count())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generation_tags_become_scopes_and_keep_their_whitespace_marks() {
+        for (source, expected) in [
+            (
+                "a{% generation %}b{% endgeneration %}c",
+                "a{% with %}b{% endwith %}c",
+            ),
+            (
+                "{%- generation -%}{%- endgeneration +%}",
+                "{%- with -%}{%- endwith +%}",
+            ),
+            (
+                "{%generation%}x{%endgeneration%}",
+                "{% with %}x{% endwith %}",
+            ),
+            (
+                "{% if add_generation_prompt %}x{% endif %} {%",
+                "{% if add_generation_prompt %}x{% endif %} {%",
+            ),
+            ("{{ '{% generation' }}", "{{ '{% generation' }}"),
+        ] {
+            assert_eq!(scope_generation_blocks(source), expected);
+        }
+    }
+
+    #[test]
+    fn adding_to_safe_text_is_found() {
+        assert_eq!(adds_to_safe_text("a\n{{ 'x' | safe + y }}"), Some(2));
+        assert_eq!(adds_to_safe_text("{{ x|safe }} + {{ x|safe ~ y }}"), None);
+    }
 }
