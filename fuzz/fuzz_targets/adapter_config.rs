@@ -13,7 +13,9 @@ const MODULES: [&str; 5] = [
 ];
 
 fuzz_target!(|json: &[u8]| {
-    let Ok((config, _notes)) = AdapterConfig::parse(json) else { return };
+    let Ok((config, _notes)) = AdapterConfig::parse(json) else {
+        return;
+    };
     for module in MODULES {
         assert!(config.rank(module) > 0);
         assert!(config.scale(module).is_finite());

@@ -10,7 +10,9 @@ use libfuzzer_sys::fuzz_target;
 static RULES: OnceLock<RuleSet> = OnceLock::new();
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((first, file)) = bytes.split_first() else { return };
+    let Some((first, file)) = bytes.split_first() else {
+        return;
+    };
     let format = match first {
         b'a' => DataFormat::Json,
         b'l' => DataFormat::Jsonl,
@@ -18,13 +20,19 @@ fuzz_target!(|bytes: &[u8]| {
         _ => DataFormat::Parquet,
     };
     let rules = RULES.get_or_init(RuleSet::newest);
-    let Ok(data) = DataSet::from_bytes("fuzz", file, format, &rules.data) else { return };
-    let columns: std::collections::HashSet<&str> = data.columns.iter().map(String::as_str).collect();
+    let Ok(data) = DataSet::from_bytes("fuzz", file, format, &rules.data) else {
+        return;
+    };
+    let columns: std::collections::HashSet<&str> =
+        data.columns.iter().map(String::as_str).collect();
     assert_eq!(columns.len(), data.columns.len(), "a column appears twice");
     for row in &data.rows {
         assert!(row.keys().all(|key| columns.contains(key.as_str())));
     }
     if cfg!(feature = "canary") {
-        assert!(!(data.rows.len() == 3 && columns.contains("output")), "canary");
+        assert!(
+            !(data.rows.len() == 3 && columns.contains("output")),
+            "canary"
+        );
     }
 });

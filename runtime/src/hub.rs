@@ -6,6 +6,7 @@
 //! reads are fetched; pickles and code never are.
 
 mod cache;
+mod hash;
 mod id;
 mod select;
 mod transfer;
@@ -55,7 +56,10 @@ impl HubSettings {
         })
     }
 
-    fn from_variables(offline: bool, get: impl Fn(&str) -> Option<String>) -> Result<Self, HubError> {
+    fn from_variables(
+        offline: bool,
+        get: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, HubError> {
         let path = |name: &str| get(name).map(PathBuf::from);
         let cache = path("HF_HUB_CACHE")
             .or_else(|| Some(path("HF_HOME")?.join("hub")))
@@ -63,11 +67,18 @@ impl HubSettings {
             .or_else(|| Some(path("HOME")?.join(".cache/huggingface/hub")))
             .ok_or(HubError::NoCache)?;
         let endpoint = get("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
-        let is_on = |value: String| matches!(value.to_ascii_lowercase().as_str(), "1" | "on" | "yes" | "true");
+        let is_on = |value: String| {
+            matches!(
+                value.to_ascii_lowercase().as_str(),
+                "1" | "on" | "yes" | "true"
+            )
+        };
         Ok(Self {
             endpoint: endpoint.trim_end_matches('/').to_owned(),
             cache,
-            token: get("HF_TOKEN").map(|token| Token::new(&token)).transpose()?,
+            token: get("HF_TOKEN")
+                .map(|token| Token::new(&token))
+                .transpose()?,
             offline: offline || get("HF_HUB_OFFLINE").is_some_and(is_on),
             retries: 5,
             retry_wait: Duration::from_millis(500),
@@ -110,7 +121,9 @@ pub enum HubError {
     NoCache,
     #[error("HF_TOKEN does not look like a token\nhelp: correct or unset it")]
     BadToken,
-    #[error("HF_TOKEN is not sent to {endpoint}, which is not encrypted\nhelp: use https, or unset HF_TOKEN")]
+    #[error(
+        "HF_TOKEN is not sent to {endpoint}, which is not encrypted\nhelp: use https, or unset HF_TOKEN"
+    )]
     InsecureToken { endpoint: String },
     #[error("{id} is not in the cache {}, at least not whole: {missing}\nhelp: run once without --offline", .cache.display())]
     NotCached {
@@ -145,10 +158,20 @@ pub enum HubError {
         found: String,
     },
     #[error("the hub answered {status} for {what} of {id}\nhelp: try again later")]
-    Status { id: ModelId, what: String, status: u16 },
+    Status {
+        id: ModelId,
+        what: String,
+        status: u16,
+    },
     #[error("the hub's answer for {what} of {id} cannot be used: {reason}")]
-    Answer { id: ModelId, what: String, reason: String },
-    #[error("{what} of {id} cannot be fetched\nhelp: check the connection; what has arrived is kept")]
+    Answer {
+        id: ModelId,
+        what: String,
+        reason: String,
+    },
+    #[error(
+        "{what} of {id} cannot be fetched\nhelp: check the connection; what has arrived is kept"
+    )]
     Network {
         id: ModelId,
         what: String,
@@ -208,7 +231,8 @@ impl Hub {
     /// # Errors
     /// `InsecureToken` if the token would go over an unencrypted connection to another machine.
     pub fn new(settings: HubSettings) -> Result<Self, HubError> {
-        let plain = !settings.endpoint.starts_with("https://") && !transfer::is_loopback(&settings.endpoint);
+        let plain = !settings.endpoint.starts_with("https://")
+            && !transfer::is_loopback(&settings.endpoint);
         if settings.token.is_some() && plain {
             return Err(HubError::InsecureToken {
                 endpoint: settings.endpoint,
@@ -223,7 +247,11 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError`] says what is missing, where, and whose it is to mend.
-    pub fn fetch(&self, id: &str, progress: &mut dyn FnMut(HubProgress<'_>)) -> Result<Fetched, HubError> {
+    pub fn fetch(
+        &self,
+        id: &str,
+        progress: &mut dyn FnMut(HubProgress<'_>),
+    ) -> Result<Fetched, HubError> {
         let id: ModelId = id.parse()?;
         let cache = RepoCache::new(&self.settings.cache, &id);
         if self.settings.offline {
@@ -233,15 +261,26 @@ impl Hub {
         let info: RepoInfo = transfer.info()?;
         let commit = info.sha;
         if !id::is_commit(&commit) {
-            let reason = format!("{:?} is not a commit", commit.chars().take(80).collect::<String>());
+            let reason = format!(
+                "{:?} is not a commit",
+                commit.chars().take(80).collect::<String>()
+            );
             return Err(HubError::Answer {
                 id,
                 what: "the list of files".to_owned(),
                 reason,
             });
         }
-        let names: Vec<String> = info.siblings.into_iter().map(|file| file.rfilename).collect();
-        let Selection { first, mut rest, index } = select(&id, &names)?;
+        let names: Vec<String> = info
+            .siblings
+            .into_iter()
+            .map(|file| file.rfilename)
+            .collect();
+        let Selection {
+            first,
+            mut rest,
+            index,
+        } = select(&id, &names)?;
         let mut fetched_bytes = 0;
         let mut get = |name: &str| -> Result<PathBuf, HubError> {
             let remote = transfer.head(&commit, name)?;
@@ -275,7 +314,12 @@ impl Hub {
 }
 
 /// The shards that an index names, all of which the repository must have.
-fn shards_of(id: &ModelId, index: &str, path: &Path, names: &[String]) -> Result<BTreeSet<String>, HubError> {
+fn shards_of(
+    id: &ModelId,
+    index: &str,
+    path: &Path,
+    names: &[String],
+) -> Result<BTreeSet<String>, HubError> {
     let wrong = |source| HubError::Index {
         id: id.clone(),
         name: index.to_owned(),

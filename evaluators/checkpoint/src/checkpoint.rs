@@ -1,20 +1,23 @@
 //! A model directory: configuration, shards, and every tensor's place, from headers alone.
 
+mod error;
 mod index;
 mod names;
+mod weights;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::config::{CONFIG_BYTES_MAX, ModelConfig, ParseConfigError};
 use crate::source::{ReadFileError, SourceDir};
-use crate::tensor::{ReadHeaderError, ReadTensorError, TensorInfo, read_header};
-use crate::{Dtype, Owner};
+use crate::tensor::{ReadTensorError, TensorInfo, read_header};
+pub use error::{OpenCheckpointError, ShapeError};
 pub use index::{INDEX_BYTES_MAX, ParseIndexError, SHARDS_MAX, parse_index};
+pub(crate) use weights::is_pickle;
 
 /// What a submitted directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,73 +39,6 @@ impl CandidateKind {
             false => CandidateKind::Full,
         })
     }
-}
-
-/// Why a model directory is refused.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)] // the messages say it
-pub enum OpenCheckpointError {
-    #[error(transparent)]
-    File(#[from] ReadFileError),
-    #[error("{} is refused", .path.display())]
-    Config {
-        path: PathBuf,
-        #[source]
-        source: ParseConfigError,
-    },
-    #[error("{} is refused", .path.display())]
-    Index {
-        path: PathBuf,
-        #[source]
-        source: ParseIndexError,
-    },
-    #[error(transparent)]
-    Header(#[from] ReadHeaderError),
-    #[error("{} has no model.safetensors\nhelp: save the model with safetensors", .dir.display())]
-    NoWeights { dir: PathBuf },
-    #[error("{} holds its weights as a pickle ({name}), which can run code when it is read and is never opened\nhelp: save the model with safetensors", .dir.display())]
-    Pickle { dir: PathBuf, name: String },
-    #[error("{} is an adapter, not a model", .dir.display())]
-    IsAdapter { dir: PathBuf },
-    #[error("the index puts tensor {tensor:?} into {shard}, which does not have it")]
-    NotInShard { tensor: String, shard: String },
-    #[error("{shard} holds tensor {tensor:?}, which the index does not put there")]
-    NotInIndex { tensor: String, shard: String },
-    #[error("tensors {first:?} and {second:?} are both {name:?}")]
-    SameName {
-        name: String,
-        first: String,
-        second: String,
-    },
-}
-
-impl OpenCheckpointError {
-    /// Whose fault it is, if the directory was submitted. For a base model that the task names, the host's.
-    pub fn owner(&self) -> Owner {
-        match self {
-            OpenCheckpointError::File(e) => e.owner(),
-            OpenCheckpointError::Header(e) => e.owner(),
-            _ => Owner::Submission,
-        }
-    }
-}
-
-/// Why a tensor is not what the model's definition needs.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[allow(missing_docs)] // the messages say it
-pub enum ShapeError {
-    #[error("the checkpoint has no tensor {name}")]
-    Missing { name: String },
-    #[error("{name} is {found:?}, but config.json makes it {expected:?}")]
-    Shape {
-        name: String,
-        found: Vec<usize>,
-        expected: Vec<usize>,
-    },
-    #[error(
-        "{name} is stored as {dtype}; F32, F16 and BF16 can be evaluated\nhelp: save the model in one of these"
-    )]
-    Dtype { name: String, dtype: Dtype },
 }
 
 /// Size and age of one file of a checkpoint, for provenance.
@@ -145,10 +81,10 @@ impl Checkpoint {
             source,
         };
         let raw_config: Map<String, Value> = serde_json::from_slice(&config_bytes)
-            .map_err(|e| config_error(ParseConfigError::Json(e)))?;
+            .map_err(|e| config_error(ParseConfigError::json(e)))?;
         let config = ModelConfig::from_raw(&raw_config).map_err(config_error)?;
         let mut notes = Vec::new();
-        let placed = shards(&dir, &mut notes)?;
+        let placed = weights::shards(&dir, &mut notes)?;
         if raw_config.contains_key("auto_map") {
             notes.push("config.json has auto_map: the code it names is ignored".to_owned());
         }
@@ -369,60 +305,6 @@ fn param(tensor: &TensorInfo) -> Result<&TensorInfo, ShapeError> {
             dtype: tensor.dtype,
         }),
     }
-}
-
-/// Weight files, each with the tensors that an index puts there.
-type Shards = BTreeMap<String, Option<std::collections::BTreeSet<String>>>;
-
-fn shards(dir: &SourceDir, notes: &mut Vec<String>) -> Result<Shards, OpenCheckpointError> {
-    const SINGLE: &str = "model.safetensors";
-    const INDEX: &str = "model.safetensors.index.json";
-    let names = dir.names(10_000)?;
-    let pickle = names.iter().find(|n| is_pickle(n));
-    if let Some(code) = names.iter().find(|n| n.ends_with(".py")) {
-        notes.push(format!(
-            "{code} and any other code in the directory is ignored"
-        ));
-    }
-    let found = if dir.has(SINGLE) {
-        if dir.has(INDEX) {
-            notes.push(format!("{INDEX} is ignored, since {SINGLE} is there"));
-        }
-        BTreeMap::from([(SINGLE.to_owned(), None)])
-    } else if dir.has(INDEX) {
-        let bytes = dir.read(INDEX, INDEX_BYTES_MAX)?;
-        let path = dir.path().join(INDEX);
-        let map =
-            parse_index(&bytes).map_err(|source| OpenCheckpointError::Index { path, source })?;
-        map.into_iter()
-            .map(|(shard, tensors)| (shard, Some(tensors)))
-            .collect()
-    } else {
-        let dir = dir.path().to_owned();
-        return Err(match pickle {
-            Some(name) => OpenCheckpointError::Pickle {
-                dir,
-                name: name.clone(),
-            },
-            None => OpenCheckpointError::NoWeights { dir },
-        });
-    };
-    if let Some(name) = pickle {
-        notes.push(format!("{name} is a pickle and was not opened"));
-    }
-    Ok(found)
-}
-
-/// File names under which pickled weights go about.
-pub(crate) fn is_pickle(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let weights = lower.starts_with("pytorch_model")
-        || lower.starts_with("adapter_model")
-        || lower.starts_with("model");
-    [".pt", ".pth", ".ckpt", ".pkl", ".pickle"]
-        .iter()
-        .any(|end| lower.ends_with(end))
-        || (weights && (lower.ends_with(".bin") || lower.ends_with(".bin.index.json")))
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ pub const WIDTH_MAX: usize = 1 << 24;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // the messages say it
 pub enum ParseConfigError {
-    #[error("not a JSON object")]
-    Json(#[source] serde_json::Error),
+    #[error("not a JSON object: {reason}")]
+    Json { reason: String },
     #[error("{field} is {found}, expected {expected}")]
     Field {
         field: String,
@@ -58,6 +58,12 @@ pub enum ParseConfigError {
 }
 
 impl ParseConfigError {
+    pub(crate) fn json(error: serde_json::Error) -> ParseConfigError {
+        ParseConfigError::Json {
+            reason: crate::header::json_reason(&error),
+        }
+    }
+
     /// Always the submission.
     pub fn owner(&self) -> Owner {
         Owner::Submission
@@ -151,7 +157,7 @@ impl ModelConfig {
     /// [`ParseConfigError`] names the field.
     pub fn parse(json: &[u8]) -> Result<ModelConfig, ParseConfigError> {
         let raw: serde_json::Map<String, Value> =
-            serde_json::from_slice(json).map_err(ParseConfigError::Json)?;
+            serde_json::from_slice(json).map_err(ParseConfigError::json)?;
         ModelConfig::from_raw(&raw)
     }
 

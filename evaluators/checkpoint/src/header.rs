@@ -53,8 +53,8 @@ pub enum ParseHeaderError {
         "the header says that it is {declared} bytes long, but the file has {file_bytes} in all\nhelp: the file is cut off: upload it again"
     )]
     PastEnd { declared: u64, file_bytes: u64 },
-    #[error("the header is not a JSON object of tensors")]
-    Json(#[source] serde_json::Error),
+    #[error("the header is not a JSON object of tensors: {reason}")]
+    Json { reason: String },
     #[error(
         "tensor {name:?} lies at bytes {begin}..{end}, the one before it ends at {expected}: ranges must neither overlap nor leave a gap"
     )]
@@ -121,10 +121,8 @@ pub fn header_len(prefix: [u8; 8], file_bytes: u64) -> Result<u64, ParseHeaderEr
 /// Anything that is not exactly a safetensors header of such a file.
 pub fn parse_header(json: &[u8], file_bytes: u64) -> Result<Vec<HeaderEntry>, ParseHeaderError> {
     let mut de = serde_json::Deserializer::from_slice(json);
-    let raw = HeaderSeed
-        .deserialize(&mut de)
-        .map_err(ParseHeaderError::Json)?;
-    de.end().map_err(ParseHeaderError::Json)?;
+    let raw = HeaderSeed.deserialize(&mut de).map_err(json_error)?;
+    de.end().map_err(json_error)?;
     let data_begin = PREFIX_BYTES + json.len() as u64;
     let mut entries = raw;
     // An empty tensor may share its start with its neighbour: it has to come first.
@@ -373,6 +371,17 @@ impl<'de> Deserialize<'de> for Shape {
         }
         d.deserialize_seq(V)
     }
+}
+
+fn json_error(error: serde_json::Error) -> ParseHeaderError {
+    ParseHeaderError::Json {
+        reason: json_reason(&error),
+    }
+}
+
+/// What a JSON parser says, cut short: it repeats what it found, which may be megabytes.
+pub(crate) fn json_reason(error: &serde_json::Error) -> String {
+    error.to_string().chars().take(300).collect()
 }
 
 /// The start of a hostile string, for a message.

@@ -54,7 +54,9 @@ impl RepoCache {
         }
         let shards = |index: &str| {
             let path = dir.join(index);
-            let small = path.metadata().is_ok_and(|found| found.len() <= INDEX_BYTES_MAX);
+            let small = path
+                .metadata()
+                .is_ok_and(|found| found.len() <= INDEX_BYTES_MAX);
             let bytes = small.then(|| fs::read(&path).ok()).flatten()?;
             Some(parse_index(&bytes).ok()?.into_keys().collect())
         };

@@ -14,7 +14,9 @@ pub struct ModelId {
 
 /// Why text is no model id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not the id of a model on the hub\nhelp: write owner/name, or owner/name@revision")]
+#[error(
+    "{text:?} is not the id of a model on the hub\nhelp: write owner/name, or owner/name@revision"
+)]
 pub struct ParseModelIdError {
     text: String,
 }

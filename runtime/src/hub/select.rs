@@ -76,7 +76,10 @@ pub(super) fn select(id: &ModelId, names: &[String]) -> Result<Selection, HubErr
 }
 
 /// What a snapshot in the cache lacks before it can be evaluated, if anything.
-pub(super) fn missing_from(has: impl Fn(&str) -> bool, shards: impl Fn(&str) -> Option<Vec<String>>) -> Option<String> {
+pub(super) fn missing_from(
+    has: impl Fn(&str) -> bool,
+    shards: impl Fn(&str) -> Option<Vec<String>>,
+) -> Option<String> {
     let lacks = |name: &str| (!has(name)).then(|| format!("no {name}"));
     if has(ADAPTER_CONFIG) {
         return lacks(ADAPTER_WEIGHTS);

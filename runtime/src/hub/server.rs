@@ -78,8 +78,16 @@ impl FakeHub {
         self.lock().token = Some(token.to_owned());
     }
 
-    pub(super) fn trouble(&self, method: &'static str, path_end: &'static str, trouble: Trouble, times: usize) {
-        self.lock().troubles.push((method, path_end, trouble, times));
+    pub(super) fn trouble(
+        &self,
+        method: &'static str,
+        path_end: &'static str,
+        trouble: Trouble,
+        times: usize,
+    ) {
+        self.lock()
+            .troubles
+            .push((method, path_end, trouble, times));
     }
 
     pub(super) fn log(&self) -> Vec<Request> {
@@ -151,9 +159,14 @@ impl FakeHub {
         }
         let state = self.lock();
         let is_storage = request.path.starts_with("/storage/");
-        if !is_storage && state.token.is_some() && request.token != state.token.as_ref().map(|t| format!("Bearer {t}"))
+        if !is_storage
+            && state.token.is_some()
+            && request.token != state.token.as_ref().map(|t| format!("Bearer {t}"))
         {
-            return (response(401, &[], b"{\"error\":\"Repository not found\"}"), None);
+            return (
+                response(401, &[], b"{\"error\":\"Repository not found\"}"),
+                None,
+            );
         }
         if request.path.starts_with("/api/models/org/model/revision/") {
             let siblings: Vec<_> = state
@@ -193,7 +206,11 @@ impl FakeHub {
                     ("etag", "\"of-the-redirect\""),
                     ("x-repo-commit", COMMIT),
                 ],
-                false => &[("etag", &etag), ("content-length", &size), ("x-repo-commit", COMMIT)],
+                false => &[
+                    ("etag", &etag),
+                    ("content-length", &size),
+                    ("x-repo-commit", COMMIT),
+                ],
             };
             let status = if is_large { 302 } else { 200 };
             return (response_head(status, headers, !is_large), None);
@@ -204,10 +221,13 @@ impl FakeHub {
             body[middle] ^= 1;
         }
         let total = body.len();
-        let start = request
-            .range
-            .as_deref()
-            .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+        let start = request.range.as_deref().and_then(|range| {
+            range
+                .strip_prefix("bytes=")?
+                .strip_suffix('-')?
+                .parse()
+                .ok()
+        });
         let reply = match start {
             Some(start) if trouble != Some(Trouble::NoRanges) => {
                 let range = format!("bytes {start}-{}/{total}", total - 1);

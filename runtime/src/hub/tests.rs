@@ -61,14 +61,24 @@ fn only_what_is_needed_is_fetched_and_once() {
         })
         .expect("there");
     assert_eq!(found.commit, COMMIT);
-    assert!(found.dir.ends_with(format!("models--org--model/snapshots/{COMMIT}")));
+    assert!(
+        found
+            .dir
+            .ends_with(format!("models--org--model/snapshots/{COMMIT}"))
+    );
     let mut names: Vec<_> = fs::read_dir(&found.dir)
         .expect("a directory")
         .map(|e| e.expect("an entry").file_name())
         .collect();
     names.sort();
-    assert_eq!(names, ["config.json", "model.safetensors", "tokenizer.json"]);
-    assert_eq!(fs::read(found.dir.join("model.safetensors")).expect("there"), weights());
+    assert_eq!(
+        names,
+        ["config.json", "model.safetensors", "tokenizer.json"]
+    );
+    assert_eq!(
+        fs::read(found.dir.join("model.safetensors")).expect("there"),
+        weights()
+    );
     assert_eq!(
         fs::read_to_string(s.cache.path().join("models--org--model/refs/main")).expect("there"),
         COMMIT
@@ -94,10 +104,17 @@ fn only_what_is_needed_is_fetched_and_once() {
 #[test]
 fn a_broken_transfer_goes_on_where_it_stopped() {
     let s = model();
-    s.server
-        .trouble("GET", "/storage/model.safetensors", Trouble::CutAfter(500_000), 1);
+    s.server.trouble(
+        "GET",
+        "/storage/model.safetensors",
+        Trouble::CutAfter(500_000),
+        1,
+    );
     let found = s.fetch("org/model").expect("there in the end");
-    assert_eq!(fs::read(found.dir.join("model.safetensors")).expect("there"), weights());
+    assert_eq!(
+        fs::read(found.dir.join("model.safetensors")).expect("there"),
+        weights()
+    );
     let ranges: Vec<_> = s
         .server
         .gets_of("/storage/model.safetensors")
@@ -110,12 +127,19 @@ fn a_broken_transfer_goes_on_where_it_stopped() {
 #[test]
 fn what_an_earlier_run_left_is_used_and_checked() {
     let s = model();
-    s.server
-        .trouble("GET", "/storage/model.safetensors", Trouble::CutAfter(400_000), 1);
+    s.server.trouble(
+        "GET",
+        "/storage/model.safetensors",
+        Trouble::CutAfter(400_000),
+        1,
+    );
     s.server
         .trouble("GET", "/storage/model.safetensors", Trouble::Status(418), 1);
     let error = s.fetch("org/model").expect_err("it ends there");
-    assert!(matches!(error, HubError::Status { status: 418, .. }), "{error}");
+    assert!(
+        matches!(error, HubError::Status { status: 418, .. }),
+        "{error}"
+    );
     s.fetch("org/model").expect("goes on");
     assert_eq!(
         s.server
@@ -136,19 +160,31 @@ fn what_an_earlier_run_left_is_used_and_checked() {
         .map(|e| e.expect("an entry").path())
         .find(|p| p.extension().is_some_and(|e| e == "incomplete"));
     fs::write(partial.expect("one was begun"), [7; 1000]).expect("written");
-    let found = s.fetch("org/model").expect("found out, thrown away, fetched anew");
-    assert_eq!(fs::read(found.dir.join("model.safetensors")).expect("there"), weights());
+    let found = s
+        .fetch("org/model")
+        .expect("found out, thrown away, fetched anew");
+    assert_eq!(
+        fs::read(found.dir.join("model.safetensors")).expect("there"),
+        weights()
+    );
 }
 
 #[test]
 fn a_server_without_ranges_sends_the_whole_file_again() {
     let s = model();
-    s.server
-        .trouble("GET", "/storage/model.safetensors", Trouble::CutAfter(500_000), 1);
+    s.server.trouble(
+        "GET",
+        "/storage/model.safetensors",
+        Trouble::CutAfter(500_000),
+        1,
+    );
     s.server
         .trouble("GET", "/storage/model.safetensors", Trouble::NoRanges, 1);
     let found = s.fetch("org/model").expect("there");
-    assert_eq!(fs::read(found.dir.join("model.safetensors")).expect("there"), weights());
+    assert_eq!(
+        fs::read(found.dir.join("model.safetensors")).expect("there"),
+        weights()
+    );
 }
 
 #[test]
@@ -182,8 +218,10 @@ fn a_wrong_byte_is_noticed_in_large_and_small_files_and_never_kept() {
 #[test]
 fn a_busy_hub_is_asked_again_and_then_given_up() {
     let s = model();
-    s.server.trouble("GET", "/revision/main", Trouble::Status(503), 2);
-    s.server.trouble("HEAD", "model.safetensors", Trouble::Status(502), 3);
+    s.server
+        .trouble("GET", "/revision/main", Trouble::Status(503), 2);
+    s.server
+        .trouble("HEAD", "model.safetensors", Trouble::Status(502), 3);
     s.server
         .trouble("GET", "/storage/model.safetensors", Trouble::Status(429), 1);
     s.fetch("org/model").expect("patience");
@@ -208,7 +246,11 @@ fn a_private_model_needs_the_token_which_no_message_shows_and_no_other_host_gets
     );
     s.settings.token = Some(Token::new(" hf_wrong\n").expect("trimmed"));
     let error = s.fetch("org/model").expect_err("the wrong token");
-    let shown = format!("{error} {error:?} {:?} {:?}", s.settings, Hub::new(s.settings.clone()));
+    let shown = format!(
+        "{error} {error:?} {:?} {:?}",
+        s.settings,
+        Hub::new(s.settings.clone())
+    );
     assert!(
         shown.contains("what HF_TOKEN may read") && !shown.contains("hf_wrong"),
         "{shown}"
@@ -223,9 +265,15 @@ fn a_private_model_needs_the_token_which_no_message_shows_and_no_other_host_gets
                 .all(|r| r.token.is_none() && r.host.starts_with("localhost"))
     );
     s.settings.endpoint = "http://example.org".to_owned();
-    assert!(matches!(Hub::new(s.settings), Err(HubError::InsecureToken { .. })));
+    assert!(matches!(
+        Hub::new(s.settings),
+        Err(HubError::InsecureToken { .. })
+    ));
     for bad in ["", "a b", "a\r\nx: y", "ü"] {
-        assert!(matches!(Token::new(bad), Err(HubError::BadToken)), "{bad:?}");
+        assert!(
+            matches!(Token::new(bad), Err(HubError::BadToken)),
+            "{bad:?}"
+        );
     }
 }
 
@@ -240,7 +288,9 @@ fn what_is_not_there_is_said_by_name() {
     s.server.remove("model.safetensors");
     let error = s.fetch("org/model").expect_err("a pickle only");
     assert!(
-        error.to_string().contains("only pytorch_model.bin, a pickle"),
+        error
+            .to_string()
+            .contains("only pytorch_model.bin, a pickle"),
         "{error}"
     );
     s.server.remove("config.json");
@@ -270,7 +320,10 @@ fn shards_come_with_their_index_and_an_adapter_alone() {
         ("model-3.safetensors", vec![3; 10]),
     ]);
     let found = s.fetch("org/model").expect("there");
-    assert!(found.dir.join("model-2.safetensors").is_file() && !found.dir.join("model-3.safetensors").exists());
+    assert!(
+        found.dir.join("model-2.safetensors").is_file()
+            && !found.dir.join("model-3.safetensors").exists()
+    );
     let mut small = s.settings.clone();
     small.bytes_max = 85;
     let error = Hub::new(small)
@@ -279,7 +332,9 @@ fn shards_come_with_their_index_and_an_adapter_alone() {
         .expect_err("too large");
     assert!(matches!(error, HubError::TooLarge { .. }), "{error}");
     s.server.remove("model-2.safetensors");
-    assert!(matches!(s.fetch("org/model"), Err(HubError::NoFile { name, .. }) if name == "model-2.safetensors"));
+    assert!(
+        matches!(s.fetch("org/model"), Err(HubError::NoFile { name, .. }) if name == "model-2.safetensors")
+    );
 
     let s = setup(&[
         ("adapter_config.json", b"{}".to_vec()),
@@ -288,7 +343,10 @@ fn shards_come_with_their_index_and_an_adapter_alone() {
         ("model.safetensors", vec![2; 10]),
     ]);
     let found = s.fetch("org/model").expect("there");
-    assert!(found.dir.join("adapter_model.safetensors").is_file() && !found.dir.join("model.safetensors").exists());
+    assert!(
+        found.dir.join("adapter_model.safetensors").is_file()
+            && !found.dir.join("model.safetensors").exists()
+    );
 }
 
 #[test]
@@ -305,7 +363,10 @@ fn offline_uses_the_cache_and_never_the_network() {
     let asked = s.server.log().len();
     s.settings.offline = true;
     assert_eq!(s.fetch("org/model@v1/x").expect("cached"), online);
-    assert_eq!(s.fetch(&format!("org/model@{COMMIT}")).expect("cached"), online);
+    assert_eq!(
+        s.fetch(&format!("org/model@{COMMIT}")).expect("cached"),
+        online
+    );
     assert!(
         s.fetch("org/model@v2")
             .expect_err("another")
@@ -326,11 +387,17 @@ fn offline_uses_the_cache_and_never_the_network() {
 fn settings_come_from_the_variables_that_other_programs_use() {
     let read = |pairs: &[(&str, &str)]| {
         HubSettings::from_variables(false, |name| {
-            pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+            pairs
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
         })
     };
     let cache = |pairs: &[(&str, &str)]| read(pairs).expect("valid").cache;
-    assert_eq!(cache(&[("HOME", "/h")]), Path::new("/h/.cache/huggingface/hub"));
+    assert_eq!(
+        cache(&[("HOME", "/h")]),
+        Path::new("/h/.cache/huggingface/hub")
+    );
     assert_eq!(
         cache(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")]),
         Path::new("/x/huggingface/hub")
@@ -339,7 +406,10 @@ fn settings_come_from_the_variables_that_other_programs_use() {
         cache(&[("XDG_CACHE_HOME", "/x"), ("HF_HOME", "/f")]),
         Path::new("/f/hub")
     );
-    assert_eq!(cache(&[("HF_HOME", "/f"), ("HF_HUB_CACHE", "/c")]), Path::new("/c"));
+    assert_eq!(
+        cache(&[("HF_HOME", "/f"), ("HF_HUB_CACHE", "/c")]),
+        Path::new("/c")
+    );
     assert!(matches!(read(&[]), Err(HubError::NoCache)));
     let s = read(&[
         ("HOME", "/h"),
@@ -358,12 +428,14 @@ fn settings_come_from_the_variables_that_other_programs_use() {
 #[test]
 fn ids_that_would_leave_the_cache_or_the_url_are_refused() {
     for bad in [
-        "model", "a/b/c", "../b", "a/..", "a/b@../x", "a/b@", "a/b@x//y", "a/b?c", "a/b#c", "a b/c", "/b", "a/",
-        "a--b/c", "a/b@x y", "a/b@\0",
+        "model", "a/b/c", "../b", "a/..", "a/b@../x", "a/b@", "a/b@x//y", "a/b?c", "a/b#c",
+        "a b/c", "/b", "a/", "a--b/c", "a/b@x y", "a/b@\0",
     ] {
         assert!(bad.parse::<ModelId>().is_err(), "{bad:?}");
     }
-    let id: ModelId = "HuggingFaceTB/SmolLM2-135M_x.y@refs/pr/1".parse().expect("valid");
+    let id: ModelId = "HuggingFaceTB/SmolLM2-135M_x.y@refs/pr/1"
+        .parse()
+        .expect("valid");
     assert_eq!(
         (id.repo.as_str(), id.revision.as_str()),
         ("HuggingFaceTB/SmolLM2-135M_x.y", "refs/pr/1")

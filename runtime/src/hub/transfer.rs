@@ -1,13 +1,12 @@
 //! Requests to the hub: what a file is, and its bytes, checked before they count.
 
 use super::cache::{RepoCache, remove_if_there};
+use super::hash::hash_of;
 use super::{HubError, HubProgress, HubSettings, ModelId};
 use hf_hub::api::RepoInfo;
 use hf_hub::{Repo, RepoType};
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ureq::config::RedirectAuthHeaders;
@@ -42,7 +41,10 @@ pub(super) fn is_loopback(endpoint: &str) -> bool {
         .and_then(|uri| uri.host().map(str::to_owned))
         .unwrap_or_default();
     let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }
 
 impl<'a> Transfer<'a> {
@@ -77,10 +79,16 @@ impl<'a> Transfer<'a> {
     /// Commit and files of the revision.
     pub(super) fn info(&self) -> Result<RepoInfo, HubError> {
         let what = "the list of files";
-        let repo = Repo::with_revision(self.id.repo.clone(), RepoType::Model, self.id.revision.clone());
+        let repo = Repo::with_revision(
+            self.id.repo.clone(),
+            RepoType::Model,
+            self.id.revision.clone(),
+        );
         let url = format!("{}/api/{}", self.settings.endpoint, repo.api_url());
         self.retry(what, |_| {
-            let mut response = self.send(&self.agent, "GET", &url, None).map_err(Failed::Network)?;
+            let mut response = self
+                .send(&self.agent, "GET", &url, None)
+                .map_err(Failed::Network)?;
             self.check_status(what, &response)?;
             let body = response.body_mut().with_config().limit(INFO_BYTES_MAX);
             let bytes = body.read_to_vec().map_err(Failed::Network)?;
@@ -97,7 +105,8 @@ impl<'a> Transfer<'a> {
                     .send(&self.agent_without_redirects, "HEAD", &url, None)
                     .map_err(Failed::Network)?;
                 // A model that was renamed: the same place on the hub under another path.
-                let elsewhere = header(response.headers(), "location").filter(|to| to.starts_with('/'));
+                let elsewhere =
+                    header(response.headers(), "location").filter(|to| to.starts_with('/'));
                 if let (true, Some(to)) = (response.status().is_redirection(), elsewhere) {
                     url = format!("{}{to}", self.settings.endpoint);
                     continue;
@@ -114,9 +123,15 @@ impl<'a> Transfer<'a> {
     fn remote(&self, name: &str, headers: &HeaderMap) -> Result<Remote, Failed> {
         let etag = header(headers, "x-linked-etag").or_else(|| header(headers, "etag"));
         let etag = etag.ok_or_else(|| self.unusable(name, "it has no ETag".to_owned()))?;
-        let hash = etag.trim_start_matches("W/").trim_matches('"').to_ascii_lowercase();
+        let hash = etag
+            .trim_start_matches("W/")
+            .trim_matches('"')
+            .to_ascii_lowercase();
         if !matches!(hash.len(), 40 | 64) || !hash.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(self.unusable(name, "its ETag is neither a SHA-256 nor git's hash".to_owned()));
+            return Err(self.unusable(
+                name,
+                "its ETag is neither a SHA-256 nor git's hash".to_owned(),
+            ));
         }
         let size = header(headers, "x-linked-size").or_else(|| header(headers, "content-length"));
         match size.and_then(|text| text.parse().ok()) {
@@ -136,7 +151,10 @@ impl<'a> Transfer<'a> {
     ) -> Result<PathBuf, HubError> {
         let blob = cache.blob(&remote.hash);
         let _lock = cache.lock(&remote.hash)?;
-        if !blob.metadata().is_ok_and(|found| found.len() == remote.size_bytes) {
+        if !blob
+            .metadata()
+            .is_ok_and(|found| found.len() == remote.size_bytes)
+        {
             let partial = cache.partial(&remote.hash);
             let fail = |source| HubError::Io {
                 path: partial.clone(),
@@ -151,7 +169,8 @@ impl<'a> Transfer<'a> {
                 // Wrong from the start or broken on the way: either way not worth keeping.
                 remove_if_there(&partial).map_err(fail)?;
                 if try_no == 1 {
-                    let (id, name, expected) = (self.id.clone(), name.to_owned(), remote.hash.clone());
+                    let (id, name, expected) =
+                        (self.id.clone(), name.to_owned(), remote.hash.clone());
                     return Err(HubError::Checksum {
                         id,
                         name,
@@ -195,7 +214,10 @@ impl<'a> Transfer<'a> {
             })
         };
         self.retry(name, |got_on| {
-            let mut here = file.metadata().map_err(|e| Failed::Ours(fail(e)))?.len();
+            let mut here = file
+                .metadata()
+                .map_err(|e| Failed::Ours(fail(e).into()))?
+                .len();
             report(here);
             if here == remote.size_bytes {
                 return Ok(());
@@ -207,12 +229,16 @@ impl<'a> Transfer<'a> {
             let status = response.status().as_u16();
             let continues = header(response.headers(), "content-range")
                 .is_some_and(|range| range.starts_with(&format!("bytes {here}-")));
-            if status == 416 || (range.is_some() && !(status == 206 && continues) && response.status().is_success()) {
+            if status == 416
+                || (range.is_some()
+                    && !(status == 206 && continues)
+                    && response.status().is_success())
+            {
                 // It cannot go on where we stopped, so from the start; a whole answer is used as it is.
-                file.set_len(0).map_err(|e| Failed::Ours(fail(e)))?;
+                file.set_len(0).map_err(|e| Failed::Ours(fail(e).into()))?;
                 here = 0;
                 if status != 200 {
-                    return Err(Failed::Again(self.status(name, status), None));
+                    return Err(Failed::Again(self.status(name, status).into(), None));
                 }
             }
             self.check_status(name, &response)?;
@@ -228,16 +254,22 @@ impl<'a> Transfer<'a> {
                 }
                 here += n as u64;
                 if here > remote.size_bytes {
-                    file.set_len(0).map_err(|e| Failed::Ours(fail(e)))?;
-                    return Err(self.unusable(name, format!("it is longer than {} bytes", remote.size_bytes)));
+                    file.set_len(0).map_err(|e| Failed::Ours(fail(e).into()))?;
+                    return Err(self.unusable(
+                        name,
+                        format!("it is longer than {} bytes", remote.size_bytes),
+                    ));
                 }
-                file.write_all(&buffer[..n]).map_err(|e| Failed::Ours(fail(e)))?;
+                file.write_all(&buffer[..n])
+                    .map_err(|e| Failed::Ours(fail(e).into()))?;
                 *got_on = true;
                 report(here);
             }
             match here == remote.size_bytes {
-                true => file.sync_all().map_err(|e| Failed::Ours(fail(e))),
-                false => Err(Failed::Network(ureq::Error::Io(io::ErrorKind::UnexpectedEof.into()))),
+                true => file.sync_all().map_err(|e| Failed::Ours(fail(e).into())),
+                false => Err(Failed::Network(ureq::Error::Io(
+                    io::ErrorKind::UnexpectedEof.into(),
+                ))),
             }
         })
     }
@@ -245,14 +277,25 @@ impl<'a> Transfer<'a> {
     fn url(&self, commit: &str, name: &str) -> String {
         // Names come from the hub's list; those that are fetched are plain, but may need escapes.
         let escape = |b: u8| match b {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(b).to_string(),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                char::from(b).to_string()
+            }
             other => format!("%{other:02X}"),
         };
         let name: String = name.bytes().map(escape).collect();
-        format!("{}/{}/resolve/{commit}/{name}", self.settings.endpoint, self.id.repo)
+        format!(
+            "{}/{}/resolve/{commit}/{name}",
+            self.settings.endpoint, self.id.repo
+        )
     }
 
-    fn send(&self, agent: &Agent, method: &str, url: &str, range: Option<&str>) -> Result<Response<Body>, ureq::Error> {
+    fn send(
+        &self,
+        agent: &Agent,
+        method: &str,
+        url: &str,
+        range: Option<&str>,
+    ) -> Result<Response<Body>, ureq::Error> {
         let mut request = if method == "HEAD" {
             agent.head(url)
         } else {
@@ -290,28 +333,32 @@ impl<'a> Transfer<'a> {
             .and_then(|text| text.parse().ok())
             .map(Duration::from_secs);
         match status.as_u16() {
-            408 | 429 | 500 | 502 | 503 | 504 => Err(Failed::Again(error, wait)),
-            _ => Err(Failed::Ours(error)),
+            408 | 429 | 500 | 502 | 503 | 504 => Err(Failed::Again(error.into(), wait)),
+            _ => Err(Failed::Ours(error.into())),
         }
     }
 
     fn unusable(&self, what: &str, reason: String) -> Failed {
-        Failed::Ours(HubError::Answer {
+        Failed::Ours(Box::new(HubError::Answer {
             id: self.id.clone(),
             what: what.to_owned(),
             reason,
-        })
+        }))
     }
 
     /// Tries until it works, or until it failed too often in a row without getting on.
-    fn retry<T>(&self, what: &str, mut attempt: impl FnMut(&mut bool) -> Result<T, Failed>) -> Result<T, HubError> {
+    fn retry<T>(
+        &self,
+        what: &str,
+        mut attempt: impl FnMut(&mut bool) -> Result<T, Failed>,
+    ) -> Result<T, HubError> {
         let mut failures = 0;
         loop {
             let mut got_on = false;
             let (error, wait) = match attempt(&mut got_on) {
                 Ok(value) => return Ok(value),
-                Err(Failed::Ours(error)) => return Err(error),
-                Err(Failed::Again(error, wait)) => (error, wait),
+                Err(Failed::Ours(error)) => return Err(*error),
+                Err(Failed::Again(error, wait)) => (*error, wait),
                 Err(Failed::Network(source)) => {
                     let (id, what, source) = (self.id.clone(), what.to_owned(), Box::new(source));
                     (HubError::Network { id, what, source }, None)
@@ -330,35 +377,13 @@ impl<'a> Transfer<'a> {
 /// Why one try failed.
 enum Failed {
     /// Another try would fail too.
-    Ours(HubError),
+    Ours(Box<HubError>),
     /// The hub is busy, and may have said for how long.
-    Again(HubError, Option<Duration>),
+    Again(Box<HubError>, Option<Duration>),
     /// The way to it is broken.
     Network(ureq::Error),
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
-}
-
-/// The hash of a file, of the kind that `like` is: SHA-256, or git's SHA-1 over a short header and the content.
-fn hash_of(path: &Path, like: &str) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let size_bytes = file.seek(SeekFrom::End(0))?;
-    file.rewind()?;
-    if like.len() == 64 {
-        return digest(Sha256::new(), file);
-    }
-    digest(Sha1::new_with_prefix(format!("blob {size_bytes}\0")), file)
-}
-
-fn digest<D: Digest>(mut state: D, mut file: File) -> io::Result<String> {
-    let mut buffer = vec![0; BUFFER_BYTES];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            n => state.update(&buffer[..n]),
-        }
-    }
-    Ok(state.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

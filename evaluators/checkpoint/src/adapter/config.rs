@@ -1,14 +1,19 @@
 //! `adapter_config.json`, as peft 0.21.2 reads it.
 
+mod unsupported;
+
 use serde_json::{Map, Value};
 
 use super::pattern::NamePattern;
 use crate::Owner;
 use crate::config::ParseConfigError;
-use crate::config::fields::{Fields, brief};
+use crate::config::fields::Fields;
+use unsupported::{refuse_unsupported, unsupported};
 
 /// Most entries of a pattern table or a list of names.
 const ENTRIES_MAX: usize = 16_384;
+/// Most patterns that are more than a name: each costs memory.
+const COMPILED_MAX: usize = 256;
 /// Largest rank.
 const RANK_MAX: usize = 1 << 16;
 
@@ -16,8 +21,6 @@ const RANK_MAX: usize = 1 << 16;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // the messages say it
 pub enum ParseAdapterConfigError {
-    #[error("not a JSON object")]
-    Json(#[source] serde_json::Error),
     #[error(transparent)]
     Field(#[from] ParseConfigError),
     #[error("peft_type {found:?} is not supported\nhelp: known is LORA")]
@@ -37,6 +40,8 @@ pub enum ParseAdapterConfigError {
     },
     #[error("{field} has more than {ENTRIES_MAX} entries")]
     TooMany { field: &'static str },
+    #[error("more than {COMPILED_MAX} patterns are regular expressions\nhelp: name the modules")]
+    TooManyPatterns,
 }
 
 impl ParseAdapterConfigError {
@@ -102,46 +107,6 @@ pub struct AdapterConfig {
     layers_patterns: Vec<NamePattern>,
 }
 
-/// Fields that say nothing about the computation.
-const NEUTRAL: [&str; 14] = [
-    "auto_mapping",
-    "corda_config",
-    "eva_config",
-    "fan_in_fan_out",
-    "inference_mode",
-    "lora_dropout",
-    "lora_ga_config",
-    "loftq_config",
-    "megatron_core",
-    "peft_version",
-    "qalora_group_size",
-    "runtime_config",
-    "task_type",
-    "init_lora_weights",
-];
-
-/// Fields that are read.
-const READ: [&str; 18] = [
-    "peft_type",
-    "base_model_name_or_path",
-    "revision",
-    "r",
-    "lora_alpha",
-    "use_rslora",
-    "use_dora",
-    "lora_bias",
-    "bias",
-    "target_modules",
-    "exclude_modules",
-    "modules_to_save",
-    "rank_pattern",
-    "alpha_pattern",
-    "layers_to_transform",
-    "layers_pattern",
-    "ensure_weight_tying",
-    "trainable_token_indices",
-];
-
 impl AdapterConfig {
     /// Parses the bytes of an adapter_config.json; also returns what was ignored.
     ///
@@ -149,7 +114,7 @@ impl AdapterConfig {
     /// [`ParseAdapterConfigError`] names the field.
     pub fn parse(json: &[u8]) -> Result<(AdapterConfig, Vec<String>), ParseAdapterConfigError> {
         let raw: Map<String, Value> =
-            serde_json::from_slice(json).map_err(ParseAdapterConfigError::Json)?;
+            serde_json::from_slice(json).map_err(ParseConfigError::json)?;
         let f = Fields::new(&raw, "");
         match f.text("peft_type")? {
             Some("LORA") => {}
@@ -214,7 +179,19 @@ impl AdapterConfig {
                     .collect::<Result<_, _>>()?,
             },
         };
+        if config.patterns().filter(|p| p.is_compiled()).count() > COMPILED_MAX {
+            return Err(ParseAdapterConfigError::TooManyPatterns);
+        }
         Ok((config, notes))
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = &NamePattern> {
+        let ranks = self.rank_pattern.iter().map(|(p, _)| p);
+        let alphas = self.alpha_pattern.iter().map(|(p, _)| p);
+        ranks
+            .chain(alphas)
+            .chain(&self.saved_patterns)
+            .chain(&self.layers_patterns)
     }
 
     /// Rank of a module.
@@ -301,85 +278,6 @@ fn lookup<T: Copy>(table: &[(NamePattern, T)], module: &str) -> Option<T> {
     first
         .or_else(|| table.iter().find(|(pattern, _)| pattern.source() == module))
         .map(|(_, value)| *value)
-}
-
-fn unsupported(field: &str, found: &Value, why: &'static str) -> ParseAdapterConfigError {
-    ParseAdapterConfigError::Unsupported {
-        field: field.chars().take(60).collect(),
-        found: brief(found),
-        why,
-    }
-}
-
-/// Whether Python would call the value true.
-fn is_truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(b) => *b,
-        Value::Number(n) => n.as_f64() != Some(0.0),
-        Value::String(s) => !s.is_empty(),
-        Value::Array(a) => !a.is_empty(),
-        Value::Object(o) => !o.is_empty(),
-    }
-}
-
-fn refuse_unsupported(
-    raw: &Map<String, Value>,
-    f: Fields<'_>,
-) -> Result<(), ParseAdapterConfigError> {
-    if let Some(Value::String(init)) = f.get("init_lora_weights") {
-        let lower = init.to_ascii_lowercase();
-        let changes_base = ["pissa", "olora", "corda", "loftq"]
-            .iter()
-            .any(|i| lower.starts_with(i));
-        if changes_base {
-            let why = "peft takes this start out of the base weights again on loading, which needs a decomposition of each\nhelp: convert the adapter on saving: save_pretrained(path_initial_model_for_weight_conversion=...)";
-            return Err(unsupported(
-                "init_lora_weights",
-                &Value::String(init.clone()),
-                why,
-            ));
-        }
-        if ![
-            "gaussian",
-            "eva",
-            "orthogonal",
-            "mica",
-            "lora_ga",
-            "true",
-            "false",
-        ]
-        .contains(&lower.as_str())
-        {
-            return Err(unsupported(
-                "init_lora_weights",
-                &Value::String(init.clone()),
-                "this start is not known here",
-            ));
-        }
-    }
-    for (key, value) in raw {
-        let known = NEUTRAL.contains(&key.as_str()) || READ.contains(&key.as_str());
-        let why = match key.as_str() {
-            "ensure_weight_tying" => "an adapter shared by embedding and head",
-            // An empty list still wraps the embedding in peft; it changes nothing, but nobody writes it.
-            "trainable_token_indices" => "rows of the embedding trained one by one",
-            _ if known => continue,
-            "use_qalora" | "use_bdlora" | "kasa_config" | "velora_config" | "monteclora_config"
-            | "arrow_config" => "a variant of LoRA that is not plain LoRA or DoRA",
-            "alora_invocation_tokens" => "an adapter that acts only behind certain tokens",
-            "target_parameters" => "LoRA on parameters that are no linear module's weight",
-            "layer_replication" => "an adapter that rebuilds the model with layers repeated",
-            "megatron_config" => "an adapter for Megatron's parallel layers",
-            _ => {
-                "this field is not known here, so whether it changes the computation is not known either"
-            }
-        };
-        if is_truthy(value) {
-            return Err(unsupported(key, value, why));
-        }
-    }
-    Ok(())
 }
 
 fn rank(f: Fields<'_>, key: &str) -> Result<Option<usize>, ParseAdapterConfigError> {

@@ -11,9 +11,13 @@ pub struct NamePattern {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    /// Letters, digits, `_`, and dots, which stand for any character: no need for a compiled expression.
-    Simple,
-    Compiled(Regex),
+    /// A plain name, as nearly all are; `None` is a dot, which stands for any character. Needs no compiled expression, of
+    /// which a hostile file could ask for very many.
+    Simple {
+        end: Vec<Option<u8>>,
+        whole: bool,
+    },
+    Compiled(Box<Regex>),
 }
 
 /// Longest pattern.
@@ -28,25 +32,23 @@ impl NamePattern {
         if source.len() > PATTERN_BYTES_MAX {
             return None;
         }
-        let simple = suffix
-            && source
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
-        let kind = if simple && !source.is_empty() {
-            Kind::Simple
-        } else {
-            let whole = if suffix {
-                format!(r"^(?:.*\.)?(?:{source})$")
-            } else {
-                format!(r"^(?:{source})$")
-            };
-            Kind::Compiled(
-                RegexBuilder::new(&whole)
-                    .size_limit(1 << 20)
-                    .dfa_size_limit(1 << 20)
+        let kind = match simple(source) {
+            Some((end, anchored)) => Kind::Simple {
+                end,
+                whole: anchored || !suffix,
+            },
+            None => {
+                let whole = match suffix {
+                    true => format!(r"^(?:.*\.)?(?:{source})$"),
+                    false => format!(r"^(?:{source})$"),
+                };
+                let regex = RegexBuilder::new(&whole)
+                    .size_limit(256 << 10)
+                    .dfa_size_limit(256 << 10)
                     .build()
-                    .ok()?,
-            )
+                    .ok()?;
+                Kind::Compiled(Box::new(regex))
+            }
         };
         Some(NamePattern {
             source: source.to_owned(),
@@ -59,22 +61,45 @@ impl NamePattern {
         &self.source
     }
 
+    pub(super) fn is_compiled(&self) -> bool {
+        matches!(self.kind, Kind::Compiled(_))
+    }
+
     /// Whether a module path matches.
     pub fn matches(&self, path: &str) -> bool {
         match &self.kind {
             Kind::Compiled(regex) => regex.is_match(path),
-            Kind::Simple => {
-                let (path, pattern) = (path.as_bytes(), self.source.as_bytes());
-                let Some(start) = path.len().checked_sub(pattern.len()) else {
+            Kind::Simple { end, whole } => {
+                let path = path.as_bytes();
+                let Some(start) = path.len().checked_sub(end.len()) else {
                     return false;
                 };
-                let at_dot = start == 0 || path[start - 1] == b'.';
-                at_dot
+                let starts = start == 0 || (!whole && path[start - 1] == b'.');
+                starts
                     && path[start..]
                         .iter()
-                        .zip(pattern)
-                        .all(|(c, p)| c == p || *p == b'.')
+                        .zip(end)
+                        .all(|(c, p)| p.is_none_or(|p| p == *c))
             }
         }
     }
+}
+
+/// Letters, digits, `_`, `-`, dots plain and escaped, between an optional `^` and `$`; and whether there was a `^`.
+fn simple(source: &str) -> Option<(Vec<Option<u8>>, bool)> {
+    let (source, anchored) = match source.strip_prefix('^') {
+        Some(rest) => (rest, true),
+        None => (source, false),
+    };
+    let mut bytes = source.strip_suffix('$').unwrap_or(source).bytes();
+    let mut end = Vec::new();
+    while let Some(byte) = bytes.next() {
+        end.push(match byte {
+            b'.' => None,
+            b'\\' if bytes.next()? == b'.' => Some(b'.'),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' => Some(byte),
+            _ => return None,
+        });
+    }
+    (!end.is_empty()).then_some((end, anchored))
 }

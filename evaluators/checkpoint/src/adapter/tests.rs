@@ -175,6 +175,28 @@ fn patterns_and_targets_match_as_in_peft() {
 }
 
 #[test]
+fn many_names_are_fine_and_many_expressions_are_not() {
+    let table = |key: fn(usize) -> String| {
+        let entries: serde_json::Map<String, Value> =
+            (0..2000).map(|i| (key(i), json!(1))).collect();
+        json!({"peft_type": "LORA", "rank_pattern": entries}).to_string()
+    };
+    let (names, _) =
+        AdapterConfig::parse(table(|i| format!(r"^model\.layers\.{i}\.x$")).as_bytes())
+            .expect("names");
+    assert_eq!(
+        (
+            names.rank("model.layers.7.x"),
+            names.rank("a.model.layers.7.x")
+        ),
+        (1, 8)
+    );
+    let error =
+        AdapterConfig::parse(table(|i| format!("(x|y){i}")).as_bytes()).expect_err("expressions");
+    assert!(matches!(error, ParseAdapterConfigError::TooManyPatterns));
+}
+
+#[test]
 fn a_pattern_that_would_take_forever_or_too_much_memory_does_neither() {
     let evil = NamePattern::new("(a+)+b", true).expect("linear here");
     assert!(!evil.matches(&"a".repeat(100_000)));

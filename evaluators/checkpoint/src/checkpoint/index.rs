@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::Owner;
-use crate::header::{NAME_BYTES_MAX, TENSORS_MAX};
+use crate::header::{NAME_BYTES_MAX, TENSORS_MAX, json_reason};
 use crate::source::is_plain_name;
 
 /// Longest index that is read.
@@ -19,8 +19,8 @@ pub const SHARDS_MAX: usize = 1024;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // the messages say it
 pub enum ParseIndexError {
-    #[error("not a JSON object with a weight_map")]
-    Json(#[source] serde_json::Error),
+    #[error("not a JSON object with a weight_map: {reason}")]
+    Json { reason: String },
     #[error(
         "weight_map names {name:?}: a shard must be a file name that ends in .safetensors, without a path"
     )]
@@ -43,7 +43,9 @@ impl ParseIndexError {
 /// # Errors
 /// For a tensor named twice, a shard that is not a plain file name, or sizes past the limits.
 pub fn parse_index(json: &[u8]) -> Result<BTreeMap<String, BTreeSet<String>>, ParseIndexError> {
-    let index: Index = serde_json::from_slice(json).map_err(ParseIndexError::Json)?;
+    let index: Index = serde_json::from_slice(json).map_err(|e| ParseIndexError::Json {
+        reason: json_reason(&e),
+    })?;
     let mut shards: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (tensor, shard) in index.weight_map.0 {
         if !is_plain_name(&shard) || !shard.ends_with(".safetensors") {
