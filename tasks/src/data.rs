@@ -9,7 +9,9 @@ mod csv;
 mod json;
 mod parquet;
 
-pub use checks::{DataDrops, TextColumns, chat_rows, preference_rows, text_rows};
+pub use checks::{
+    ChatRow, DataDrops, PreferenceRow, TextColumns, chat_rows, preference_rows, text_rows,
+};
 
 use crate::Owner;
 use crate::rules::DataRules;

@@ -1,11 +1,12 @@
 //! Text to token ids, exactly as `transformers` does it with the same files.
 //!
-//! The tokenizer is always the base model's, never a candidate's. `tokenizer.json` decides almost everything. Around
-//! it, as transformers 5 does: truncation and padding that are stored in it are off; special tokens come from
+//! The tokenizer is always the base model's, never a candidate's. `tokenizer.json` decides almost everything, but
+//! for a few [classes](class). Around it, as transformers 5 does: truncation and padding that are stored in it are off; special tokens come from
 //! `tokenizer_config.json` (or `special_tokens_map.json`, if the config lists no added tokens) and are added if the
 //! vocabulary lacks them; `add_bos_token` and `add_eos_token` are ignored, because the post-processor in
 //! `tokenizer.json` already says what is added.
 
+mod class;
 mod config;
 
 use crate::Owner;
@@ -24,6 +25,8 @@ pub struct TokenizerFiles<'a> {
     pub special_tokens_map: Option<&'a [u8]>,
     /// `chat_template.jinja`; wins over a template inside the config.
     pub chat_template_jinja: Option<&'a [u8]>,
+    /// `model_type` of the model's `config.json`, which for some models overrules the config's tokenizer class.
+    pub model_type: Option<&'a str>,
 }
 
 /// Which end of a text that is too long is cut.
@@ -105,7 +108,14 @@ impl TextTokenizer {
         inner
             .with_truncation(None)
             .map_err(|error| refuse(error.to_string()))?;
-        let config = Config::read(files.tokenizer_config, files.special_tokens_map)?;
+        let config = Config::read(
+            files.tokenizer_config,
+            files.special_tokens_map,
+            files.model_type,
+        )?;
+        config
+            .class
+            .rebuild(&mut inner, config.legacy, config.add_prefix_space)?;
         let missing = config.tokens_to_add(&inner.get_added_tokens_decoder().into_iter().collect());
         inner
             .add_tokens(missing)

@@ -26,6 +26,12 @@ pub struct DataDrops {
     pub invalid_messages: usize,
 }
 
+/// A preference row: its index in the file; prompt, chosen, rejected.
+pub type PreferenceRow = (usize, [String; 3]);
+
+/// A conversation: its index in the file, and its valid messages.
+pub type ChatRow = (usize, Vec<Map<String, Value>>);
+
 /// Texts of the wanted columns, row by row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextColumns {
@@ -98,7 +104,7 @@ pub fn preference_rows(
     data: &DataSet,
     columns: &DpoType,
     rules: &DataRules,
-) -> Result<(Vec<(usize, [String; 3])>, DataDrops), DataError> {
+) -> Result<(Vec<PreferenceRow>, DataDrops), DataError> {
     let name = |field: &Option<String>, default: &'static str| {
         field.clone().unwrap_or_else(|| default.to_owned())
     };
@@ -135,12 +141,11 @@ pub fn preference_rows(
 ///
 /// # Errors
 /// `NoRows` or `NoColumn`.
-#[expect(clippy::type_complexity, reason = "a row index and its messages")]
 pub fn chat_rows(
     data: &DataSet,
     columns: &ChatType,
     rules: &DataRules,
-) -> Result<(Vec<(usize, Vec<Map<String, Value>>)>, DataDrops), DataError> {
+) -> Result<(Vec<ChatRow>, DataDrops), DataError> {
     if data.rows.is_empty() {
         return Err(DataError::NoRows {
             name: data.name.clone(),

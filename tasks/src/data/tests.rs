@@ -219,3 +219,41 @@ fn bytes_that_are_not_parquet_are_an_error() {
         ));
     }
 }
+
+#[test]
+fn parquet_reads_as_the_same_rows_in_json_do() {
+    let dir =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/prompts/parquet");
+    let read = |name: &str, format| {
+        DataSet::from_bytes(
+            "d",
+            &std::fs::read(dir.join(name)).unwrap(),
+            format,
+            &rules(),
+        )
+        .unwrap()
+    };
+    let expected = read("rows.json", DataFormat::Json);
+    assert_eq!(expected.rows.len(), 7);
+    for codec in ["none", "snappy", "zstd", "gzip"] {
+        let found = read(&format!("rows-{codec}.parquet"), DataFormat::Parquet);
+        assert_eq!(found, expected, "{codec}");
+    }
+}
+
+#[test]
+fn damaged_parquet_never_panics() {
+    let dir =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/prompts/parquet");
+    let whole = std::fs::read(dir.join("rows-snappy.parquet")).unwrap();
+    std::panic::set_hook(Box::new(|_| {}));
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0xff;
+        let _ = DataSet::from_bytes("d", &bytes, DataFormat::Parquet, &rules());
+        if at % 7 == 0 {
+            assert!(DataSet::from_bytes("d", &whole[..at], DataFormat::Parquet, &rules()).is_err());
+        }
+    }
+    let _ = std::panic::take_hook();
+}

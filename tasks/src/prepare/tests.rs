@@ -286,3 +286,22 @@ fn templates_and_conversations_that_do_not_fit_name_what_and_where() {
         .is_ok()
     );
 }
+
+#[test]
+fn tokenizer_files_that_do_not_fit_are_named() {
+    let message = |json: &[u8], config: Option<&[u8]>| {
+        TextTokenizer::from_bytes(TokenizerFiles {
+            tokenizer_json: json,
+            tokenizer_config: config,
+            ..Default::default()
+        })
+        .unwrap_err()
+        .to_string()
+    };
+    let good = br#"{"version": "1.0", "added_tokens": [], "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}"#;
+    assert!(message(b"{", None).starts_with("tokenizer.json: "));
+    assert!(message(b"\xff", None).starts_with("tokenizer.json: "));
+    assert!(message(good, Some(b"[]")).starts_with("tokenizer_config.json: expected an object"));
+    let config = br#"{"added_tokens_decoder": {"x": "y"}}"#;
+    assert!(message(good, Some(config)).contains("added_tokens_decoder: expected an id, found x"));
+}

@@ -1,5 +1,6 @@
 //! What `tokenizer_config.json` and `special_tokens_map.json` say.
 
+use super::class::Class;
 use super::{TokenizerError, TruncationSide};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +16,9 @@ pub(super) struct Config {
     extra: Vec<AddedToken>,
     /// By id.
     added: Vec<AddedToken>,
+    pub(super) class: Class,
+    pub(super) legacy: bool,
+    pub(super) add_prefix_space: Option<bool>,
     pub(super) model_max_length: Option<u64>,
     pub(super) truncation_side: TruncationSide,
     pub(super) split_special_tokens: bool,
@@ -25,12 +29,17 @@ impl Config {
     pub(super) fn read(
         config: Option<&[u8]>,
         special_map: Option<&[u8]>,
+        model_type: Option<&str>,
     ) -> Result<Self, TokenizerError> {
         let mut map = match config {
             Some(bytes) => object(CONFIG, bytes)?,
             None => Map::new(),
         };
-        class_defaults(&mut map);
+        let class = Class::of(
+            map.get("tokenizer_class").and_then(Value::as_str),
+            model_type,
+        );
+        class.fill_special_tokens(&mut map);
         let mut added = Vec::new();
         match map.get("added_tokens_decoder") {
             Some(Value::Object(tokens)) => {
@@ -84,19 +93,20 @@ impl Config {
             }
             _ => {}
         }
+        let flag = |key: &str| map.get(key).and_then(Value::as_bool);
         Ok(Self {
             named,
             extra,
             added,
+            class,
+            legacy: flag("legacy").unwrap_or(false),
+            add_prefix_space: flag("add_prefix_space"),
             model_max_length: map.get("model_max_length").and_then(Value::as_u64),
             truncation_side: match map.get("truncation_side").and_then(Value::as_str) {
                 Some("left") => TruncationSide::Left,
                 _ => TruncationSide::Right,
             },
-            split_special_tokens: map
-                .get("split_special_tokens")
-                .and_then(Value::as_bool)
-                .unwrap_or(false),
+            split_special_tokens: flag("split_special_tokens").unwrap_or(false),
             template: map.get("chat_template").filter(|t| !t.is_null()).cloned(),
         })
     }
@@ -155,36 +165,6 @@ fn same(a: &AddedToken, b: &AddedToken) -> bool {
         )
     };
     key(a) == key(b)
-}
-
-/// Defaults of the tokenizer classes that fill special tokens in when the config leaves them out.
-fn class_defaults(map: &mut Map<String, Value>) {
-    let class = map
-        .get("tokenizer_class")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let defaults: &[(&str, &str)] = match class.trim_end_matches("Fast") {
-        "GPT2Tokenizer" => &[
-            ("bos_token", "<|endoftext|>"),
-            ("eos_token", "<|endoftext|>"),
-            ("unk_token", "<|endoftext|>"),
-        ],
-        "Qwen2Tokenizer" => &[
-            ("eos_token", "<|endoftext|>"),
-            ("pad_token", "<|endoftext|>"),
-            ("unk_token", "<|endoftext|>"),
-        ],
-        "LlamaTokenizer" => &[
-            ("bos_token", "<s>"),
-            ("eos_token", "</s>"),
-            ("unk_token", "<unk>"),
-        ],
-        _ => &[],
-    };
-    for (key, token) in defaults {
-        map.entry((*key).to_owned())
-            .or_insert_with(|| Value::String((*token).to_owned()));
-    }
 }
 
 fn object(file: &'static str, bytes: &[u8]) -> Result<Map<String, Value>, TokenizerError> {
