@@ -1,11 +1,11 @@
 //! Chat templates: conversations to text, character for character as `transformers.apply_chat_template`.
 //!
-//! Why this sits on minijinja directly and not on the crate `hf-chat-template` (1.0.0 was read and tried): that
-//! crate renders well-behaved templates as this does, but sets no fuel, no output limit and no source limit, reads
-//! the system clock by default, keeps its environment private (so tests and filters that differ from Jinja2's
-//! cannot be corrected), and rewrites `{% generation %}` to `{% if true %}`, which lets assignments leak out of a
-//! block that scopes them in transformers. What it offers beyond that is a hub client and typed messages, which
-//! nothing here needs. If it grows limits and an open environment, it can replace this module.
+//! Why this sits on minijinja directly and not on the crate `hf-chat-template`: version 1.0.0 (minijinja 2.24) was
+//! run on the golden cases of `make_template_golden.py`, with its clock fixed to the same day. Of the renderings
+//! that the reference makes, 20 of 2,536 differ for the named templates (4 of 36 templates) and 302 of 5,034 for
+//! those of released models (19 of 70), Llama 3.x with tools and Gemma 2 among them; here none does. It also sets
+//! no fuel and no limit on source or output, and keeps its environment private, so nothing of that can be mended
+//! from outside. If that changes, it can replace this module.
 
 mod date;
 mod environment;

@@ -1,7 +1,7 @@
 //! Token ids, labels and order equal to those of axolotl and transformers, over golden files written by
 //! `tests/golden/prompts/make_prompt_golden.py`.
 //!
-//! The committed files are of two small tokenizers. `GRADUS_REAL_TOKENIZERS` may name a directory of directories,
+//! The committed files are of three small tokenizers. `GRADUS_REAL_TOKENIZERS` may name a directory of directories,
 //! each a real tokenizer with the `golden.json` that the same script wrote for it.
 
 use gradus_tasks::{DataSet, Prepared, RuleSet, TaskSpec, TextTokenizer, TokenizerFiles, prepare};
@@ -237,7 +237,7 @@ fn report(dirs: &[PathBuf]) {
 
 #[test]
 fn ids_labels_and_order_equal_axolotls_on_small_tokenizers() {
-    report(&["tiny", "tiny-bos"].map(|name| golden_dir().join(name)));
+    report(&["tiny", "tiny-bos", "tiny-far"].map(|name| golden_dir().join(name)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Golden token ids and labels of every prompt format, out of axolotl's and transformers' own code.
 
-   make_prompt_golden.py tiny OUT             two small byte-level BPE tokenizers made here, and OUT/<name>.json for each
+   make_prompt_golden.py tiny OUT             three small byte-level BPE tokenizers made here, and OUT/<name>.json for each
    make_prompt_golden.py real DIR [DIR ...]   DIR/golden.json for real tokenizers (DIR holds tokenizer.json and its config)
 
 Versions that wrote the committed data: transformers 5.17.0, tokenizers 0.23.3, axolotl 0.19.0, Python 3.11.
@@ -37,11 +37,12 @@ CORPUS = ["The quick brown fox jumps over the lazy dog.", "fn main() { println!(
           "user assistant system tool message content role naïve café 中文 🙂 1234567890",
           "    indented\n\n\tcode\r\nline's they're I'll"] * 20
 SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
-OWN_TEMPLATE = ("{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|end|>' + '\n' }}{% endfor %}"
+# GAP stands between a turn and its EOS: an EOS up to three tokens after a turn is scored
+OWN_TEMPLATE = ("{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + 'GAP<|end|>' + '\n' }}{% endfor %}"
                 "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
 
 
-def tiny(bos):
+def tiny(bos, gap):
     t = Tokenizer(models.BPE())
     t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(SPLIT), "isolated"),
                                                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
@@ -53,7 +54,7 @@ def tiny(bos):
         t.post_processor = processors.TemplateProcessing(single="<|begin|> $A", pair="<|begin|> $A <|begin|> $B",
                                                          special_tokens=[("<|begin|>", 1)])
     f = PreTrainedTokenizerFast(tokenizer_object=t, bos_token="<|begin|>", eos_token="<|end|>")
-    f.chat_template = OWN_TEMPLATE
+    f.chat_template = OWN_TEMPLATE.replace("GAP", gap)
     return f
 
 
@@ -202,9 +203,10 @@ def write(path, t, templates):
 if __name__ == "__main__":
     names = sorted(_CHAT_TEMPLATES)
     if sys.argv[1] == "tiny":
-        for name, bos, templates in (("tiny-bos", True, ["chatml", "llama3", "gemma", "mistral_v1"]), ("tiny", False, ["chatml", "qwen3", "phi_3", "alpaca"])):
+        for name, bos, gap, templates in (("tiny-bos", True, "", ["chatml", "llama3", "gemma", "mistral_v1"]),
+                                          ("tiny", False, "~~~", ["chatml", "qwen3", "phi_3", "alpaca"]), ("tiny-far", False, "~~~~", [])):
             d = f"{sys.argv[2]}/{name}"; os.makedirs(d, exist_ok=True)
-            tiny(bos).save_pretrained(d)
+            tiny(bos, gap).save_pretrained(d)
             write(f"{d}/golden.json", AutoTokenizer.from_pretrained(d), templates)
     else:
         for d in sys.argv[2:]:
