@@ -2,7 +2,7 @@
 //!
 //! Readers accept a JSON array of objects, JSON lines, CSV and Parquet. They are strict: the first thing that does
 //! not fit ends the reading with the file, the place, what was expected and what was found. Which rows are then
-//! worth scoring is decided in [`checks`].
+//! worth scoring is decided in `checks.rs`.
 
 mod checks;
 mod csv;

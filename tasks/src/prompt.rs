@@ -2,10 +2,10 @@
 //!
 //! | module | strategy | what is scored |
 //! |---|---|---|
-//! | [`instruct`] | custom instruct (`user_defined`) | the answer and its EOS |
-//! | [`completion`] | `completion` | everything |
-//! | [`chat`] | `chat_template` | the assistant's turns and their EOS |
-//! | [`preference`] | pairs for DPO | both completions |
+//! | `instruct` | custom instruct (`user_defined`) | the answer and its EOS |
+//! | `completion` | `completion` | everything |
+//! | `chat` | `chat_template` | the assistant's turns and their EOS |
+//! | `preference` | pairs for DPO | both completions |
 
 pub(crate) mod chat;
 pub(crate) mod completion;

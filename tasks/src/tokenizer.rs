@@ -1,7 +1,7 @@
 //! Text to token ids, exactly as `transformers` does it with the same files.
 //!
 //! The tokenizer is always the base model's, never a candidate's. `tokenizer.json` decides almost everything, but
-//! for a few [classes](class). Around it, as transformers 5 does: truncation and padding that are stored in it are off; special tokens come from
+//! for a few classes (`class.rs`). Around it, as transformers 5 does: truncation and padding that are stored in it are off; special tokens come from
 //! `tokenizer_config.json` (or `special_tokens_map.json`, if the config lists no added tokens) and are added if the
 //! vocabulary lacks them; `add_bos_token` and `add_eos_token` are ignored, because the post-processor in
 //! `tokenizer.json` already says what is added.

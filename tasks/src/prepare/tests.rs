@@ -1,5 +1,6 @@
 use super::*;
 use crate::tokenizer::TokenizerFiles;
+use crate::{DataError, Owner};
 use serde_json::json;
 
 /// A tokenizer whose words are the letters and a few marks: one token a character.
