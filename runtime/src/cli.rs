@@ -1,0 +1,114 @@
+//! The arguments.
+
+use crate::bytes::ByteSize;
+use crate::candidates::CandidateArg;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Evaluates fine-tuned language models as the Gradients subnet does.
+#[derive(Debug, Parser)]
+#[command(name = "gradus", version, long_version = crate::commands::doctor::long_version(), about, max_term_width = 100)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Score candidates on a task, and rank them.
+    Eval(Box<EvalArgs>),
+    /// Say what this machine can and cannot do.
+    Doctor(DoctorArgs),
+}
+
+/// Arguments of `gradus eval`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct EvalArgs {
+    /// Task file, JSON or TOML. Without it: the example that is embedded in this program.
+    pub task: Option<PathBuf>,
+
+    /// A model to score: a directory with an adapter or a whole checkpoint, or a hub id. Without NAME it is called
+    /// as its last path component. Repeat for each.
+    #[arg(short, long = "candidate", value_name = "[NAME=]PATH")]
+    pub candidates: Vec<CandidateArg>,
+
+    /// Use this directory or hub id instead of the task's base model.
+    #[arg(long, value_name = "PATH")]
+    pub base: Option<String>,
+
+    /// Take the tokenizer from this directory instead of the base model's.
+    #[arg(long, value_name = "DIR")]
+    pub tokenizer: Option<PathBuf>,
+
+    /// Write the evaluation and its comparison to this file.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Write the result file that the subnet's own evaluator writes.
+    #[arg(long, value_name = "FILE")]
+    pub god_json: Option<PathBuf>,
+
+    /// Write a self-contained HTML page with plots.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+
+    /// Threads that compute [default: all that this process may use]. Changes no bit of any score.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+
+    /// Memory to plan with, such as 2GiB or 1500MB [default: 60 % of what is available]. Changes no bit of any score.
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<ByteSize>,
+
+    /// Instruction set [default: the best that is here]. Changes no bit of any score.
+    #[arg(long, value_name = "SET", value_parser = PossibleValuesParser::new(crate::commands::eval::ISA_NAMES))]
+    pub isa: Option<String>,
+
+    /// Print what would be done, with what memory, and exit.
+    #[arg(long)]
+    pub explain: bool,
+
+    /// Never use the network: hub ids must be in the cache already.
+    #[arg(long)]
+    pub offline: bool,
+
+    /// Show no progress.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Arguments of `gradus doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    every candidate has a score
+  1    the command failed: nothing was scored
+  2    the arguments do not fit
+  3    the command finished, but some candidate has no score
+  130  interrupted
+
+Examples:
+  gradus eval
+  gradus eval task.json -c mine=out/lora -c theirs=out/full --report report.html";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}
