@@ -39,6 +39,8 @@ pub(crate) struct Member {
 pub(crate) struct Group {
     pub(crate) model: Model,
     pub(crate) members: Vec<Member>,
+    /// Place of its first rotary embedding among those of all the groups that share chunks.
+    pub(crate) first_rope: usize,
 }
 
 /// Why one candidate is out.
@@ -48,9 +50,13 @@ pub(crate) enum MemberError {
     Read(#[from] ReadTensorError),
     #[error(transparent)]
     Model(#[from] ModelError),
-    #[error("token {id} of the data is not in the embedding, which has {rows} rows\nhelp: the vocabulary must cover the task's tokenizer")]
+    #[error(
+        "token {id} of the data is not in the embedding, which has {rows} rows\nhelp: the vocabulary must cover the task's tokenizer"
+    )]
     Token { id: u32, rows: usize },
-    #[error("the head has {found} rows and the base's {expected}: their distributions cannot be compared")]
+    #[error(
+        "the head has {found} rows and the base's {expected}: their distributions cannot be compared"
+    )]
     Vocabulary { found: usize, expected: usize },
 }
 
@@ -76,16 +82,16 @@ pub(crate) enum PassError {
 
 /// A row's numbers for one member.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct RowResult {
+pub(crate) struct RowResult {
     /// Negative log-likelihood of each scored token, nats.
     pub nll: Vec<f64>,
     /// KL against the base at each KL position, nats.
     pub kl: Vec<f64>,
 }
 
-/// Told of work done, in token-layers; may stop the pass.
+/// Told of work done, in floating point operations; may stop the pass.
 pub(crate) trait Monitor {
-    fn step(&mut self, token_layers: f64) -> Result<(), PassError>;
+    fn step(&mut self, flops: f64) -> Result<(), PassError>;
 }
 
 /// The base's rows at the head, kept for candidates whose weights are their own.
@@ -106,21 +112,35 @@ pub(crate) enum Against<'a> {
 impl Member {
     /// A member that is the group's checkpoint itself.
     pub(crate) fn plain() -> Self {
-        Self { adapter: None, own: None, failure: None }
+        Self {
+            adapter: None,
+            own: None,
+            failure: None,
+        }
     }
 
-    /// A member with an adapter on the group's checkpoint.
-    pub(crate) fn adapted(checkpoint: &Checkpoint, adapter: BoundAdapter) -> Result<Self, ModelError> {
-        let own = (!adapter.saved.is_empty())
+    /// A member with an adapter on the group's checkpoint; one whose tensors do not fit is out at once.
+    pub(crate) fn adapted(checkpoint: &Checkpoint, adapter: BoundAdapter) -> Self {
+        let resolved = (!adapter.saved.is_empty())
             .then(|| Model::resolve(checkpoint, &adapter.saved))
-            .transpose()?;
-        Ok(Self { adapter: Some(adapter), own, failure: None })
+            .transpose();
+        let (own, failure) = match resolved {
+            Ok(own) => (own, None),
+            Err(error) => (None, Some(error.into())),
+        };
+        Self {
+            adapter: Some(adapter),
+            own,
+            failure,
+        }
     }
 
     /// Whether the adapter replaces whole tensors of layer `layer`.
     fn replaces_layer(&self, layer: usize) -> bool {
         let prefix = format!("model.layers.{layer}.");
-        self.adapter.as_ref().is_some_and(|a| a.saved.keys().any(|name| name.starts_with(&prefix)))
+        self.adapter
+            .as_ref()
+            .is_some_and(|a| a.saved.keys().any(|name| name.starts_with(&prefix)))
     }
 
     pub(crate) fn model<'a>(&'a self, group: &'a Model) -> &'a Model {
@@ -137,12 +157,23 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     pub(crate) fn new(cpu: &Cpu) -> Self {
-        Self { buffers: Buffers::new(cpu), packed: PackedLayer::default(), own: PackedLayer::default() }
+        Self {
+            buffers: Buffers::new(cpu),
+            packed: PackedLayer::default(),
+            own: PackedLayer::default(),
+        }
     }
 }
 
-/// One pass of `chunk` through every member of `group`: a result per member and row of the chunk; `None` for a member
-/// that is out.
+/// What one pass found.
+pub(crate) struct Pass {
+    /// A result per member and row of the chunk; `None` for a member that is out.
+    pub(crate) results: Vec<Option<Vec<RowResult>>>,
+    /// The first member's rows at the head.
+    pub(crate) first: Option<BaseHead>,
+}
+
+/// One pass of `chunk` through every member of `group`.
 pub(crate) fn run_chunk(
     cpu: &Cpu,
     group: &mut Group,
@@ -150,23 +181,15 @@ pub(crate) fn run_chunk(
     against: &Against<'_>,
     workspace: &mut Workspace,
     monitor: &mut dyn Monitor,
-) -> Result<Vec<Option<Vec<RowResult>>>, PassError> {
+) -> Result<Pass, PassError> {
     let mut inputs = forward(cpu, group, chunk, workspace, monitor)?;
     let results = head::run(cpu, group, chunk, against, &mut inputs, monitor)?;
-    Ok(results)
-}
-
-/// As [`run_chunk`] for the base alone, keeping its rows at the head as well.
-pub(crate) fn run_base(
-    cpu: &Cpu,
-    group: &mut Group,
-    chunk: &Chunk,
-    workspace: &mut Workspace,
-    monitor: &mut dyn Monitor,
-) -> Result<BaseHead, PassError> {
-    let mut inputs = forward(cpu, group, chunk, workspace, monitor)?;
-    let input = inputs.swap_remove(0).expect("the base is never out: its failure ends the pass");
-    Ok(BaseHead { input })
+    let first = inputs
+        .into_iter()
+        .next()
+        .flatten()
+        .map(|input| BaseHead { input });
+    Ok(Pass { results, first })
 }
 
 /// Hidden states of every member at the head.
@@ -177,19 +200,34 @@ fn forward(
     workspace: &mut Workspace,
     monitor: &mut dyn Monitor,
 ) -> Result<Vec<Option<HeadInput>>, PassError> {
-    let Group { model, members } = group;
+    let Group {
+        model,
+        members,
+        first_rope,
+    } = group;
     let mut hidden: Vec<Vec<f32>> = members
         .iter_mut()
         .map(|member| {
-            let embedded = embed::embed(cpu, member.model(model), member.adapter.as_ref(), &chunk.ids);
+            if member.failure.is_some() {
+                return Vec::new();
+            }
+            let embedded = embed::embed(
+                cpu,
+                member.model(model),
+                member.adapter.as_ref(),
+                &chunk.ids,
+            );
             embedded.unwrap_or_else(|error| {
                 member.failure.get_or_insert(error);
                 Vec::new()
             })
         })
         .collect();
-    let tables = rope_tables(model, chunk);
-    let jobs = model.layers.iter().map(|tensors| move || LayerBytes::read(tensors));
+    let tables = rope_tables(model, chunk, *first_rope);
+    let jobs = model
+        .layers
+        .iter()
+        .map(|tensors| move || LayerBytes::read(tensors));
     read_ahead(jobs, |layers| {
         for (index, bytes) in layers.enumerate() {
             let bytes = bytes?;
@@ -198,11 +236,22 @@ fn forward(
                 if member.failure.is_some() {
                     continue;
                 }
-                if let Err(error) = step(cpu, model, member, index, &bytes, chunk, &tables, workspace, hidden) {
+                if let Err(error) = step(
+                    cpu,
+                    model,
+                    member,
+                    index,
+                    &bytes,
+                    chunk,
+                    &tables,
+                    *first_rope,
+                    workspace,
+                    hidden,
+                ) {
                     member.failure = Some(error.into());
                     continue;
                 }
-                monitor.step(chunk.tokens() as f64)?;
+                monitor.step(model.layer_flops(chunk.tokens()))?;
             }
         }
         Ok::<(), PassError>(())
@@ -231,6 +280,7 @@ fn step(
     bytes: &LayerBytes,
     chunk: &Chunk,
     tables: &layer::RopeTables,
+    first_rope: usize,
     workspace: &mut Workspace,
     hidden: &mut Vec<f32>,
 ) -> Result<(), ReadTensorError> {
@@ -247,14 +297,29 @@ fn step(
         Some(adapter) => LayerDelta::read(cpu, model, index, bytes, adapter)?,
         None => LayerDelta::default(),
     };
-    let layer = Layer { model, index, weights, delta: &delta, chunk, tables };
+    let layer = Layer {
+        model,
+        index,
+        weights,
+        delta: &delta,
+        chunk,
+        tables,
+        first_rope,
+    };
     layer.forward(cpu, &mut workspace.buffers, hidden);
     Ok(())
 }
 
-/// Rows in the order of the chunks that [`run_chunk`] takes, for `model`.
-pub(crate) fn order<'a>(model: &Model, rows: &'a [Row]) -> RowOrder<'a> {
-    RowOrder::new(rows, |tokens| model.ropes().map(|rope| rope.class(tokens)).collect())
+/// Rows in the order of the chunks that [`run_chunk`] takes, for models that share chunks; their rotary embeddings are
+/// numbered in this order.
+pub(crate) fn order<'a>(models: &[&Model], rows: &'a [Row]) -> RowOrder<'a> {
+    RowOrder::new(rows, |tokens| {
+        models
+            .iter()
+            .flat_map(|m| m.ropes())
+            .map(|rope| rope.class(tokens))
+            .collect()
+    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ const SHARED_TOKENS_MIN: usize = 16;
 
 /// One row to be scored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     /// Token ids.
     pub ids: Vec<u32>,
     /// Ascending indices (from 1) of the tokens whose negative log-likelihood is wanted.
@@ -80,9 +80,18 @@ impl<'a> RowOrder<'a> {
         let classes: Vec<_> = rows.iter().map(|r| classes(r.ids.len())).collect();
         let mut order: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].needed() > 0).collect();
         order.sort_by(|&a, &b| {
-            (&classes[a], &rows[a].ids[..rows[a].needed()], a).cmp(&(&classes[b], &rows[b].ids[..rows[b].needed()], b))
+            (&classes[a], &rows[a].ids[..rows[a].needed()], a).cmp(&(
+                &classes[b],
+                &rows[b].ids[..rows[b].needed()],
+                b,
+            ))
         });
-        Self { rows, classes, order, next: 0 }
+        Self {
+            rows,
+            classes,
+            order,
+            next: 0,
+        }
     }
 
     /// Tokens of the longest row.
@@ -103,7 +112,11 @@ impl<'a> RowOrder<'a> {
             return own.len();
         }
         let shared = common(own, needed(i - 1));
-        if shared == own.len() || shared >= SHARED_TOKENS_MIN { own.len() - shared } else { own.len() }
+        if shared == own.len() || shared >= SHARED_TOKENS_MIN {
+            own.len() - shared
+        } else {
+            own.len()
+        }
     }
 
     /// The next rows that fit in `tokens` (one at least), packed.
@@ -150,7 +163,11 @@ impl Chunk {
         let mut from = 0;
         while from < order.len() {
             let class = &classes[order[from]];
-            let to = from + order[from..].iter().take_while(|&&i| &classes[i] == class).count();
+            let to = from
+                + order[from..]
+                    .iter()
+                    .take_while(|&&i| &classes[i] == class)
+                    .count();
             let start = chunk.ids.len();
             chunk.merge(rows, &order[from..to], 0, &Vec::new(), &mut paths);
             for (list, class) in chunk.classes.iter_mut().zip(class) {
@@ -163,7 +180,14 @@ impl Chunk {
     }
 
     /// Packs the rows `order` (sorted), which agree up to position `depth` and have `path` so far.
-    fn merge(&mut self, rows: &[Row], order: &[usize], depth: usize, path: &Path, paths: &mut Vec<(usize, Path)>) {
+    fn merge(
+        &mut self,
+        rows: &[Row],
+        order: &[usize],
+        depth: usize,
+        path: &Path,
+        paths: &mut Vec<(usize, Path)>,
+    ) {
         let ids = |i: usize| &rows[i].ids[..rows[i].needed()];
         let mut from = 0;
         while from < order.len() {
@@ -190,7 +214,9 @@ impl Chunk {
             self.positions.extend(depth as u32..shared as u32);
             let mut longer = path.clone();
             longer.push(start..self.ids.len());
-            self.segments.push(Segment { keys: longer.clone() });
+            self.segments.push(Segment {
+                keys: longer.clone(),
+            });
             self.merge(rows, &order[from..to], shared, &longer, paths);
             from = to;
         }
@@ -212,7 +238,9 @@ impl Chunk {
             .iter()
             .flat_map(|(row, path)| {
                 let scored = rows[*row].scored.iter().map(|t| t - 1);
-                scored.chain(rows[*row].kl.iter().copied()).map(move |p| place(path, p))
+                scored
+                    .chain(rows[*row].kl.iter().copied())
+                    .map(move |p| place(path, p))
             })
             .collect();
         tokens.sort_unstable();
@@ -220,13 +248,18 @@ impl Chunk {
         let head_row = |token: usize| tokens.binary_search(&token).expect("collected above") as u32;
         for (row, path) in paths {
             let start = self.targets.len();
-            self.targets.extend(rows[*row].scored.iter().map(|&t| Target {
-                row: head_row(place(path, t - 1)),
-                token: rows[*row].ids[t as usize],
-            }));
+            self.targets
+                .extend(rows[*row].scored.iter().map(|&t| Target {
+                    row: head_row(place(path, t - 1)),
+                    token: rows[*row].ids[t as usize],
+                }));
             self.outputs.push(RowOutputs {
                 targets: start..self.targets.len(),
-                kl: rows[*row].kl.iter().map(|&p| head_row(place(path, p))).collect(),
+                kl: rows[*row]
+                    .kl
+                    .iter()
+                    .map(|&p| head_row(place(path, p)))
+                    .collect(),
             });
             self.rows.push(*row);
         }

@@ -89,7 +89,11 @@ pub(crate) struct LayerTensors {
 impl LayerTensors {
     /// The projections, in the order of the computation.
     pub(crate) fn projections(&self) -> impl Iterator<Item = &Projection> {
-        self.qkv.iter().chain([&self.o]).chain(&self.gate_up).chain([&self.down])
+        self.qkv
+            .iter()
+            .chain([&self.o])
+            .chain(&self.gate_up)
+            .chain([&self.down])
     }
 
     /// Bytes as stored.
@@ -148,12 +152,22 @@ impl Lookup<'_> {
         }
     }
 
-    fn projection(&self, module: String, out: usize, inner: usize, bias: bool) -> Result<Projection, ShapeError> {
+    fn projection(
+        &self,
+        module: String,
+        out: usize,
+        inner: usize,
+        bias: bool,
+    ) -> Result<Projection, ShapeError> {
         let weight = self.tensor(&format!("{module}.weight"), &[out, inner])?;
         let bias = bias
             .then(|| self.tensor(&format!("{module}.bias"), &[out]))
             .transpose()?;
-        Ok(Projection { module, weight, bias })
+        Ok(Projection {
+            module,
+            weight,
+            bias,
+        })
     }
 }
 
@@ -167,7 +181,10 @@ impl Model {
         let description = families::description(config.family);
         let lookup = Lookup { checkpoint, saved };
         let hidden = config.hidden_size;
-        let (q, kv) = (config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim);
+        let (q, kv) = (
+            config.num_heads * config.head_dim,
+            config.num_kv_heads * config.head_dim,
+        );
         let inner = config.intermediate_size;
         let mut layers = Vec::with_capacity(config.num_layers);
         for layer in 0..config.num_layers {
@@ -183,13 +200,26 @@ impl Model {
                     QkNorm::Head => config.head_dim,
                     QkNorm::Token => width,
                 };
-                lookup.tensor(&module(&format!("self_attn.{name}.weight")), &[shape]).map(Some)
+                lookup
+                    .tensor(&module(&format!("self_attn.{name}.weight")), &[shape])
+                    .map(Some)
             };
-            let project = |name: &str, out, inner, bias| lookup.projection(module(name), out, inner, bias);
+            let project =
+                |name: &str, out, inner, bias| lookup.projection(module(name), out, inner, bias);
             let (qkv, gate_up) = if description.fused {
                 (
-                    vec![project("self_attn.qkv_proj", q + 2 * kv, hidden, config.qkv_bias)?],
-                    vec![project("mlp.gate_up_proj", 2 * inner, hidden, config.mlp_bias)?],
+                    vec![project(
+                        "self_attn.qkv_proj",
+                        q + 2 * kv,
+                        hidden,
+                        config.qkv_bias,
+                    )?],
+                    vec![project(
+                        "mlp.gate_up_proj",
+                        2 * inner,
+                        hidden,
+                        config.mlp_bias,
+                    )?],
                 )
             } else {
                 (
@@ -218,7 +248,9 @@ impl Model {
             });
         }
         let vocab = |name: &str, own: Result<&TensorInfo, ShapeError>| match saved.get(name) {
-            Some(tensor) if tensor.shape.len() == 2 && tensor.shape[1] == hidden => Ok(tensor.clone()),
+            Some(tensor) if tensor.shape.len() == 2 && tensor.shape[1] == hidden => {
+                Ok(tensor.clone())
+            }
             Some(tensor) => Err(ShapeError::Shape {
                 name: name.to_owned(),
                 found: tensor.shape.clone(),
@@ -243,6 +275,14 @@ impl Model {
         })
     }
 
+    /// Floating point operations of one layer's projections for `tokens` tokens.
+    pub(crate) fn layer_flops(&self, tokens: usize) -> f64 {
+        let params: usize = self.layers.first().map_or(0, |l| {
+            l.projections().map(|p| p.weight.num_elements()).sum()
+        });
+        2.0 * params as f64 * tokens as f64
+    }
+
     /// What embeddings are multiplied by.
     pub(crate) fn embedding_scale(&self) -> f32 {
         match self.description.embedding_scale {
@@ -251,7 +291,6 @@ impl Model {
         }
     }
 
-
     /// Attention of layer `layer`.
     pub(crate) fn attention(&self, layer: usize) -> AttentionShape {
         let c = &self.config;
@@ -259,7 +298,9 @@ impl Model {
             num_heads: c.num_heads,
             num_kv_heads: c.num_kv_heads,
             head_dim: c.head_dim,
-            scale: c.attention_scale.unwrap_or_else(|| (c.head_dim as f64).powf(-0.5)) as f32,
+            scale: c
+                .attention_scale
+                .unwrap_or_else(|| (c.head_dim as f64).powf(-0.5)) as f32,
             window: c.layers[layer].window,
             soft_cap: c.attn_logit_softcap.map(|cap| cap as f32),
         }
@@ -285,28 +326,46 @@ fn rope(config: &RopeConfig) -> Result<Rope, RopeError> {
     let scaling = match &config.kind {
         RopeKind::Default => RopeScaling::None,
         RopeKind::Linear { factor } => RopeScaling::Linear { factor: *factor },
-        RopeKind::Dynamic { factor, original_max } => RopeScaling::Dynamic {
+        RopeKind::Dynamic {
+            factor,
+            original_max,
+        } => RopeScaling::Dynamic {
             factor: *factor,
             max_positions: *original_max,
         },
-        RopeKind::Llama3 { factor, low_freq_factor, high_freq_factor, original_max } => RopeScaling::Llama3 {
+        RopeKind::Llama3 {
+            factor,
+            low_freq_factor,
+            high_freq_factor,
+            original_max,
+        } => RopeScaling::Llama3 {
             factor: *factor,
             low_freq_factor: *low_freq_factor,
             high_freq_factor: *high_freq_factor,
             original_max_positions: *original_max,
         },
-        RopeKind::Yarn { factor, original_max, beta_fast, beta_slow, attention_factor, truncate } => {
-            RopeScaling::Yarn {
-                factor: *factor,
-                original_max_positions: *original_max,
-                beta_fast: *beta_fast,
-                beta_slow: *beta_slow,
-                truncate: *truncate,
-                attention_factor: Some(*attention_factor),
-                mscale: None,
-            }
-        }
-        RopeKind::LongRope { short, long, original_max, attention_factor } => RopeScaling::LongRope {
+        RopeKind::Yarn {
+            factor,
+            original_max,
+            beta_fast,
+            beta_slow,
+            attention_factor,
+            truncate,
+        } => RopeScaling::Yarn {
+            factor: *factor,
+            original_max_positions: *original_max,
+            beta_fast: *beta_fast,
+            beta_slow: *beta_slow,
+            truncate: *truncate,
+            attention_factor: Some(*attention_factor),
+            mscale: None,
+        },
+        RopeKind::LongRope {
+            short,
+            long,
+            original_max,
+            attention_factor,
+        } => RopeScaling::LongRope {
             short_factor: short.clone(),
             long_factor: long.clone(),
             original_max_positions: *original_max,

@@ -22,7 +22,12 @@ impl Stored {
         let (first, count) = (rows.start, rows.len());
         tensor.read_rows(rows, &mut bytes)?;
         tensor.check_finite(first, &bytes)?;
-        Ok(Self { bytes, dtype: param_dtype(tensor.dtype), rows: count, cols: tensor.row_elements() })
+        Ok(Self {
+            bytes,
+            dtype: param_dtype(tensor.dtype),
+            rows: count,
+            cols: tensor.row_elements(),
+        })
     }
 
     /// Reads a whole tensor.
@@ -32,7 +37,8 @@ impl Stored {
 
     /// The bytes as parameters.
     pub(crate) fn view(&self) -> Params<'_> {
-        Params::new(&self.bytes, self.dtype, self.rows, self.cols).expect("read_rows returns rows * cols values")
+        Params::new(&self.bytes, self.dtype, self.rows, self.cols)
+            .expect("read_rows returns rows * cols values")
     }
 }
 
@@ -80,7 +86,10 @@ impl LayerBytes {
     /// Reads all of a layer.
     pub(crate) fn read(tensors: &LayerTensors) -> Result<Self, ReadTensorError> {
         let all = |projections: &[Projection]| -> Result<Vec<Stored>, ReadTensorError> {
-            projections.iter().map(|p| Stored::read_all(&p.weight)).collect()
+            projections
+                .iter()
+                .map(|p| Stored::read_all(&p.weight))
+                .collect()
         };
         let bias = |projections: &[Projection]| -> Result<Option<Vec<f32>>, ReadTensorError> {
             let mut stacked = Vec::new();
@@ -183,7 +192,14 @@ impl LoraBytes {
     /// DoRA's factors against the base weight, if this is one.
     pub(crate) fn dora(&self, cpu: &Cpu, base: Params<'_>) -> Option<Vec<f32>> {
         let magnitude = self.magnitude.as_ref()?;
-        Some(dora_scale(cpu, base, self.a.view(), self.b.view(), self.scale, magnitude))
+        Some(dora_scale(
+            cpu,
+            base,
+            self.a.view(),
+            self.b.view(),
+            self.scale,
+            magnitude,
+        ))
     }
 }
 
@@ -219,7 +235,10 @@ impl LinearDelta {
                 offset: *offset,
             })
             .collect();
-        Ok(Self { lora: PackedLora::pack(cpu, &parts), scale })
+        Ok(Self {
+            lora: PackedLora::pack(cpu, &parts),
+            scale,
+        })
     }
 }
 
@@ -233,12 +252,20 @@ impl LayerDelta {
         adapter: &BoundAdapter,
     ) -> Result<Self, ReadTensorError> {
         let tensors = &model.layers[layer];
-        let read = |projections: &[Projection], base: &[Stored]| LinearDelta::read(cpu, projections, base, adapter);
+        let read = |projections: &[Projection], base: &[Stored]| {
+            LinearDelta::read(cpu, projections, base, adapter)
+        };
         Ok(Self {
             qkv: read(&tensors.qkv, &base.qkv)?,
-            o: read(std::slice::from_ref(&tensors.o), std::slice::from_ref(&base.o))?,
+            o: read(
+                std::slice::from_ref(&tensors.o),
+                std::slice::from_ref(&base.o),
+            )?,
             gate_up: read(&tensors.gate_up, &base.gate_up)?,
-            down: read(std::slice::from_ref(&tensors.down), std::slice::from_ref(&base.down))?,
+            down: read(
+                std::slice::from_ref(&tensors.down),
+                std::slice::from_ref(&base.down),
+            )?,
         })
     }
 }

@@ -87,7 +87,9 @@ pub struct Qkv<'a> {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum AttentionError {
     /// Heads do not divide, or a size is zero.
-    #[error("attention with {num_heads} heads on {num_kv_heads} key heads of {head_dim}: heads must divide and nothing be zero")]
+    #[error(
+        "attention with {num_heads} heads on {num_kv_heads} key heads of {head_dim}: heads must divide and nothing be zero"
+    )]
     Heads {
         /// Query heads.
         num_heads: usize,
@@ -129,11 +131,25 @@ pub fn attention(
     segments: &[Segment],
     out: &mut [f32],
 ) -> Result<(), AttentionError> {
-    let AttentionShape { num_heads, num_kv_heads, head_dim, .. } = *shape;
+    let AttentionShape {
+        num_heads,
+        num_kv_heads,
+        head_dim,
+        ..
+    } = *shape;
     if num_heads == 0 || num_kv_heads == 0 || head_dim == 0 || num_heads % num_kv_heads != 0 {
-        return Err(AttentionError::Heads { num_heads, num_kv_heads, head_dim });
+        return Err(AttentionError::Heads {
+            num_heads,
+            num_kv_heads,
+            head_dim,
+        });
     }
-    let rows = segments.iter().flat_map(|s| &s.keys).map(|r| r.end).max().unwrap_or(0);
+    let rows = segments
+        .iter()
+        .flat_map(|s| &s.keys)
+        .map(|r| r.end)
+        .max()
+        .unwrap_or(0);
     if rows == 0 {
         return Ok(());
     }
@@ -141,7 +157,14 @@ pub fn attention(
     let kv = num_kv_heads * head_dim;
     let row_end = width.max(qkv.k + kv).max(qkv.v + kv);
     let check = |what, found, expected| {
-        (found >= expected).then_some(()).ok_or(AttentionError::Length { what, rows, expected, found })
+        (found >= expected)
+            .then_some(())
+            .ok_or(AttentionError::Length {
+                what,
+                rows,
+                expected,
+                found,
+            })
     };
     check("a row of qkv", qkv.stride, row_end)?;
     check("qkv", qkv.data.len(), (rows - 1) * qkv.stride + row_end)?;

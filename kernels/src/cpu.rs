@@ -37,12 +37,19 @@ impl Cpu {
     /// # Panics
     /// If this machine does not have `isa`.
     pub fn with_isa(threads: usize, isa: Isa) -> Result<Self, StartCpuError> {
-        assert!(Isa::available().contains(&isa), "this machine has no {}", isa.name());
+        assert!(
+            Isa::available().contains(&isa),
+            "this machine has no {}",
+            isa.name()
+        );
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("compute-{i}"))
             .build()
-            .map(|pool| Self { isa, pool: Arc::new(pool) })
+            .map(|pool| Self {
+                isa,
+                pool: Arc::new(pool),
+            })
             .map_err(|source| StartCpuError { threads, source })
     }
 

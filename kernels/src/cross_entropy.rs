@@ -39,7 +39,11 @@ pub struct LogitTransform {
 
 impl Default for LogitTransform {
     fn default() -> Self {
-        Self { scale: 1.0, soft_cap: None, round_to_bf16: false }
+        Self {
+            scale: 1.0,
+            soft_cap: None,
+            round_to_bf16: false,
+        }
     }
 }
 
@@ -120,7 +124,10 @@ impl HeadSums {
     /// If a target names a row that does not exist.
     pub fn new(rows: usize, targets: &[Target]) -> Result<Self, HeadError> {
         if let Some(target) = targets.iter().find(|t| t.row as usize >= rows) {
-            return Err(HeadError::Row { row: target.row, rows });
+            return Err(HeadError::Row {
+                row: target.row,
+                rows,
+            });
         }
         let mut by_block: Vec<u32> = (0..targets.len() as u32).collect();
         by_block.sort_by_key(|&i| {
@@ -141,7 +148,11 @@ impl HeadSums {
     /// Log-sum-exp of each row's logits.
     #[must_use]
     pub fn logsumexp(&self) -> Vec<f64> {
-        self.max.iter().zip(&self.sum).map(|(max, sum)| max + libm::log(*sum)).collect()
+        self.max
+            .iter()
+            .zip(&self.sum)
+            .map(|(max, sum)| max + libm::log(*sum))
+            .collect()
     }
 
     /// Negative log-likelihood of each target, nats, in the order they were given; NaN for a token outside the
@@ -214,17 +225,35 @@ pub fn absorb(
     };
     let tokens = models.first().map_or(0, |m| m.weights.rows());
     let check = |model, what, found: usize, expected: usize| {
-        (found == expected)
-            .then_some(())
-            .ok_or(HeadError::Shape { first, model, what, found, expected })
+        (found == expected).then_some(()).ok_or(HeadError::Shape {
+            first,
+            model,
+            what,
+            found,
+            expected,
+        })
     };
     check(0, "number of sums", sums.len(), models.len())?;
     for (i, (model, sum)) in models.iter().zip(sums.iter()).enumerate() {
         check(i, "first token", sum.tokens, first)?;
-        check(i, "first token's place in its block", first % VOCAB_BLOCK, 0)?;
+        check(
+            i,
+            "first token's place in its block",
+            first % VOCAB_BLOCK,
+            0,
+        )?;
         check(i, "token count", model.weights.rows(), tokens)?;
         check(i, "hidden size", model.rows.cols, model.weights.cols())?;
-        check(i, "row count", model.rows.rows, if kl { models[0].rows.rows } else { sum.max.len() })?;
+        check(
+            i,
+            "row count",
+            model.rows.rows,
+            if kl {
+                models[0].rows.rows
+            } else {
+                sum.max.len()
+            },
+        )?;
         check(i, "sums", sum.max.len(), model.rows.rows)?;
         if let Some((low, b)) = model.lora {
             check(i, "lora rows", low.rows, model.rows.rows)?;

@@ -57,11 +57,18 @@ impl PackedWeights {
     /// If their input features differ or there are none.
     pub fn pack_stacked(&mut self, cpu: &Cpu, parts: &[Params<'_>]) {
         let cols = parts.first().expect("at least one weight").cols();
-        assert!(parts.iter().all(|p| p.cols() == cols), "stacked weights share their input features");
+        assert!(
+            parts.iter().all(|p| p.cols() == cols),
+            "stacked weights share their input features"
+        );
         self.out_features = parts.iter().map(Params::rows).sum();
         self.in_features = cols;
-        self.data.resize(self.out_features.div_ceil(PANEL) * PANEL * cols);
-        if parts[..parts.len() - 1].iter().all(|p| p.rows() % PANEL == 0) {
+        self.data
+            .resize(self.out_features.div_ceil(PANEL) * PANEL * cols);
+        if parts[..parts.len() - 1]
+            .iter()
+            .all(|p| p.rows() % PANEL == 0)
+        {
             let isa = cpu.isa();
             let mut rest: &mut [f32] = &mut self.data;
             let mut jobs = Vec::new();
@@ -69,7 +76,10 @@ impl PackedWeights {
                 for first in (0..part.rows()).step_by(PANEL) {
                     let (panel, tail) = rest.split_at_mut(PANEL * cols);
                     rest = tail;
-                    jobs.push((part.slice_rows(first..part.rows().min(first + PANEL)), panel));
+                    jobs.push((
+                        part.slice_rows(first..part.rows().min(first + PANEL)),
+                        panel,
+                    ));
                 }
             }
             cpu.run(|| {
@@ -158,7 +168,14 @@ pub enum Output {
 ///
 /// # Panics
 /// If the input features differ or `out` is too short.
-pub fn product(isa: Isa, a: &RowPanels, w: &PackedWeights, out: &mut [f32], stride: usize, mode: Output) {
+pub fn product(
+    isa: Isa,
+    a: &RowPanels,
+    w: &PackedWeights,
+    out: &mut [f32],
+    stride: usize,
+    mode: Output,
+) {
     assert_eq!(a.cols, w.in_features, "input features of rows and weights");
     if a.rows == 0 || w.out_features == 0 {
         return;
@@ -183,7 +200,9 @@ pub fn product(isa: Isa, a: &RowPanels, w: &PackedWeights, out: &mut [f32], stri
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum LinearError {
     /// A length does not follow from the shapes.
-    #[error("linear [{rows}, {cols}] x [{out}, {cols}]^T: {what} has {found} values, expected {expected}")]
+    #[error(
+        "linear [{rows}, {cols}] x [{out}, {cols}]^T: {what} has {found} values, expected {expected}"
+    )]
     Shape {
         /// Which argument.
         what: &'static str,
@@ -236,16 +255,19 @@ pub fn linear(
     let isa = cpu.isa();
     let block = cpu.rows_per_task(rows);
     cpu.run(|| {
-        out.par_chunks_mut(block * n).enumerate().for_each_init(RowPanels::default, |a, (i, out)| {
-            let have = out.len() / n;
-            a.pack(isa, &x[i * block * k..], have, k, k);
-            product(isa, a, w, out, n, Output::Set);
-            if let Some(bias) = bias {
-                for row in out.chunks_exact_mut(n) {
-                    row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+        out.par_chunks_mut(block * n).enumerate().for_each_init(
+            RowPanels::default,
+            |a, (i, out)| {
+                let have = out.len() / n;
+                a.pack(isa, &x[i * block * k..], have, k, k);
+                product(isa, a, w, out, n, Output::Set);
+                if let Some(bias) = bias {
+                    for row in out.chunks_exact_mut(n) {
+                        row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+                    }
                 }
-            }
-        });
+            },
+        );
     });
     Ok(())
 }

@@ -102,7 +102,14 @@ impl PackedLora {
     ///
     /// # Panics
     /// If `out` is too short.
-    pub fn apply(&self, isa: Isa, x: &RowPanels, scratch: &mut LoraScratch, out: &mut [f32], stride: usize) {
+    pub fn apply(
+        &self,
+        isa: Isa,
+        x: &RowPanels,
+        scratch: &mut LoraScratch,
+        out: &mut [f32],
+        stride: usize,
+    ) {
         if self.parts.is_empty() || x.rows() == 0 {
             return;
         }
@@ -121,19 +128,37 @@ impl PackedLora {
     ///
     /// # Panics
     /// If `out` is too short or `reduce` saw another number of rows.
-    pub fn expand(&self, isa: Isa, rows: usize, scratch: &mut LoraScratch, out: &mut [f32], stride: usize) {
+    pub fn expand(
+        &self,
+        isa: Isa,
+        rows: usize,
+        scratch: &mut LoraScratch,
+        out: &mut [f32],
+        stride: usize,
+    ) {
         let ranks = self.a.out_features();
         for part in &self.parts {
             let low = &mut scratch.low[part.first..];
             for row in 0..rows {
-                low[row * ranks..][..part.rank].iter_mut().for_each(|v| *v *= part.scale);
+                low[row * ranks..][..part.rank]
+                    .iter_mut()
+                    .for_each(|v| *v *= part.scale);
             }
             scratch.panels.pack(isa, low, rows, part.rank, ranks);
-            product(isa, &scratch.panels, &part.b, &mut out[part.offset..], stride, Output::Add);
+            product(
+                isa,
+                &scratch.panels,
+                &part.b,
+                &mut out[part.offset..],
+                stride,
+                Output::Add,
+            );
             if let Some(bias) = &part.bias {
                 for row in 0..rows {
                     let y = &mut out[row * stride + part.offset..][..bias.len()];
-                    y.iter_mut().zip(bias).for_each(|(y, b)| *y += part.scale * b);
+                    y.iter_mut()
+                        .zip(bias)
+                        .for_each(|(y, b)| *y += part.scale * b);
                 }
             }
         }
@@ -145,9 +170,20 @@ impl PackedLora {
 /// # Panics
 /// If the shapes disagree.
 #[must_use]
-pub fn dora_scale(cpu: &Cpu, w: Params<'_>, a: Params<'_>, b: Params<'_>, scale: f32, magnitude: &[f32]) -> Vec<f32> {
+pub fn dora_scale(
+    cpu: &Cpu,
+    w: Params<'_>,
+    a: Params<'_>,
+    b: Params<'_>,
+    scale: f32,
+    magnitude: &[f32],
+) -> Vec<f32> {
     let (out, cols, rank) = (w.rows(), w.cols(), a.rows());
-    assert_eq!((a.cols(), b.rows(), b.cols(), magnitude.len()), (cols, out, rank, out), "DoRA shapes");
+    assert_eq!(
+        (a.cols(), b.rows(), b.cols(), magnitude.len()),
+        (cols, out, rank, out),
+        "DoRA shapes"
+    );
     let a = a.to_f32();
     cpu.run(|| {
         (0..out)

@@ -81,11 +81,26 @@ impl<'a> Params<'a> {
     /// If there are not exactly `rows * cols` values.
     #[must_use]
     pub fn from_f32(values: &'a [f32], rows: usize, cols: usize) -> Self {
-        assert_eq!(values.len(), rows * cols, "values of a [{rows}, {cols}] parameter");
-        const { assert!(cfg!(target_endian = "little"), "parameters are little-endian bytes") };
+        assert_eq!(
+            values.len(),
+            rows * cols,
+            "values of a [{rows}, {cols}] parameter"
+        );
+        const {
+            assert!(
+                cfg!(target_endian = "little"),
+                "parameters are little-endian bytes"
+            )
+        };
         // SAFETY: any four bytes of an f32 may be read as bytes.
-        let bytes = unsafe { core::slice::from_raw_parts(values.as_ptr().cast(), values.len() * 4) };
-        Self { bytes, dtype: ParamDtype::F32, rows, cols }
+        let bytes =
+            unsafe { core::slice::from_raw_parts(values.as_ptr().cast(), values.len() * 4) };
+        Self {
+            bytes,
+            dtype: ParamDtype::F32,
+            rows,
+            cols,
+        }
     }
 
     /// Rows, for a projection the output features.
@@ -132,7 +147,12 @@ impl<'a> Params<'a> {
     /// If `row` or `col` is out of range.
     #[must_use]
     pub fn get(&self, row: usize, col: usize) -> f32 {
-        assert!(row < self.rows && col < self.cols, "({row}, {col}) is outside [{}, {}]", self.rows, self.cols);
+        assert!(
+            row < self.rows && col < self.cols,
+            "({row}, {col}) is outside [{}, {}]",
+            self.rows,
+            self.cols
+        );
         let at = (row * self.cols + col) * self.dtype.size_bytes();
         widen(self.dtype, &self.bytes[at..])
     }
@@ -166,7 +186,9 @@ impl<'a> Params<'a> {
 fn widen(dtype: ParamDtype, bytes: &[u8]) -> f32 {
     match dtype {
         ParamDtype::F32 => f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
-        ParamDtype::Bf16 => f32::from_bits(u32::from(u16::from_le_bytes([bytes[0], bytes[1]])) << 16),
+        ParamDtype::Bf16 => {
+            f32::from_bits(u32::from(u16::from_le_bytes([bytes[0], bytes[1]])) << 16)
+        }
         ParamDtype::F16 => half::f16::from_le_bytes([bytes[0], bytes[1]]).to_f32(),
     }
 }

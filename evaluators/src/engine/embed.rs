@@ -39,7 +39,9 @@ pub(super) fn embed(
         hidden
             .par_chunks_mut(BLOCK * width)
             .zip(places.par_chunks(BLOCK))
-            .for_each(|(out, places)| embedding(isa, table, places, scale, out).expect("every place is in the table"));
+            .for_each(|(out, places)| {
+                embedding(isa, table, places, scale, out).expect("every place is in the table")
+            });
     });
     Ok(hidden)
 }
@@ -57,13 +59,20 @@ fn read_rows(tensor: &TensorInfo, ids: &[u32], width: usize) -> Result<Vec<f32>,
 }
 
 /// `table[i] += scale * B A[:, ids[i]]`
-fn add_lora(table: &mut [f32], lora: &EmbeddingLora, ids: &[u32], width: usize) -> Result<(), ReadTensorError> {
+fn add_lora(
+    table: &mut [f32],
+    lora: &EmbeddingLora,
+    ids: &[u32],
+    width: usize,
+) -> Result<(), ReadTensorError> {
     let (a, b) = (Stored::read_all(&lora.a)?, Stored::read_all(&lora.b)?);
     let (a, b) = (a.view(), b.view());
     let b32 = b.to_f32();
     let scale = lora.scale as f32;
     for (row, &id) in table.chunks_exact_mut(width).zip(ids) {
-        let low: Vec<f32> = (0..lora.rank).map(|r| scale * a.get(r, id as usize)).collect();
+        let low: Vec<f32> = (0..lora.rank)
+            .map(|r| scale * a.get(r, id as usize))
+            .collect();
         for (value, b) in row.iter_mut().zip(b32.chunks_exact(lora.rank)) {
             *value += b.iter().zip(&low).map(|(b, low)| b * low).sum::<f32>();
         }

@@ -6,7 +6,9 @@ use crate::layout::Chunk;
 use crate::model::Model;
 use crate::weights::{LoraBytes, Stored, read_vector};
 use gradus_checkpoint::{BoundAdapter, ReadTensorError, TensorInfo};
-use gradus_kernels::cross_entropy::{HeadModel, HeadRows, HeadSums, LogitTransform, Target, VOCAB_BLOCK, absorb};
+use gradus_kernels::cross_entropy::{
+    HeadModel, HeadRows, HeadSums, LogitTransform, Target, VOCAB_BLOCK, absorb,
+};
 use gradus_kernels::lora::dora_scale;
 use gradus_kernels::rms_norm::rms_norm_in_place;
 use gradus_kernels::{Cpu, Params, RowsMut};
@@ -52,7 +54,10 @@ impl HeadInput {
             Some(module) => {
                 let bytes = LoraBytes::read(module)?;
                 let low = low_rank(cpu, &hidden, &bytes);
-                Some(HeadLora { low: HeadRows::pack(cpu, &low, count, module.rank), bytes })
+                Some(HeadLora {
+                    low: HeadRows::pack(cpu, &low, count, module.rank),
+                    bytes,
+                })
             }
         };
         Ok(Self {
@@ -79,11 +84,13 @@ fn low_rank(cpu: &Cpu, x: &[f32], lora: &LoraBytes) -> Vec<f32> {
     let a = a.to_f32();
     let mut low = vec![0.0; x.len() / width * rank];
     cpu.run(|| {
-        low.par_chunks_mut(rank).zip(x.par_chunks(width)).for_each(|(low, x)| {
-            for (low, a) in low.iter_mut().zip(a.chunks_exact(width)) {
-                *low = lora.scale * x.iter().zip(a).fold(0.0, |sum, (x, a)| x.mul_add(*a, sum));
-            }
-        });
+        low.par_chunks_mut(rank)
+            .zip(x.par_chunks(width))
+            .for_each(|(low, x)| {
+                for (low, a) in low.iter_mut().zip(a.chunks_exact(width)) {
+                    *low = lora.scale * x.iter().zip(a).fold(0.0, |sum, (x, a)| x.mul_add(*a, sum));
+                }
+            });
     });
     low
 }
@@ -119,7 +126,11 @@ pub(super) fn run(
     let mut results: Vec<Option<Vec<RowResult>>> = inputs.iter().map(|_| None).collect();
     for size in sizes {
         let members: Vec<usize> = (0..inputs.len())
-            .filter(|&i| inputs[i].as_ref().is_some_and(|input| input.vocabulary() == size))
+            .filter(|&i| {
+                inputs[i]
+                    .as_ref()
+                    .is_some_and(|input| input.vocabulary() == size)
+            })
             .collect();
         let mut streams: Vec<&HeadInput> = Vec::new();
         if let Against::Base(BaseHead { input }) = against {
@@ -132,7 +143,10 @@ pub(super) fn run(
             Ok(sums) => sums,
             Err((_, error @ PassError::Cancelled)) => return Err(error),
             Err((at, PassError::Weights(error))) => {
-                let own = at.checked_sub(first).map(|i| members[i]).filter(|_| streams[at].weights.path() != weights.path());
+                let own = at
+                    .checked_sub(first)
+                    .map(|i| members[i])
+                    .filter(|_| streams[at].weights.path() != weights.path());
                 match own {
                     // A member's own head failed: the others of this size go again without it.
                     Some(i) => {
@@ -160,7 +174,9 @@ fn collect(chunk: &Chunk, nll: &[f64], kl: Option<&[f64]>) -> Vec<RowResult> {
         .iter()
         .map(|outputs| RowResult {
             nll: nll[outputs.targets.clone()].to_vec(),
-            kl: kl.map_or_else(Vec::new, |kl| outputs.kl.iter().map(|&row| kl[row as usize]).collect()),
+            kl: kl.map_or_else(Vec::new, |kl| {
+                outputs.kl.iter().map(|&row| kl[row as usize]).collect()
+            }),
         })
         .collect()
 }
@@ -176,7 +192,9 @@ fn stream(
     let vocabulary = models[0].vocabulary();
     let mut sums: Vec<HeadSums> = models
         .iter()
-        .map(|m| HeadSums::new(m.rows.rows(), targets).expect("targets are rows of the chunk's head"))
+        .map(|m| {
+            HeadSums::new(m.rows.rows(), targets).expect("targets are rows of the chunk's head")
+        })
         .collect();
     // Each distinct tensor is read once a slab; `uses[i]` is the place of model i's.
     let mut tensors: Vec<(usize, &TensorInfo)> = Vec::new();
@@ -187,10 +205,13 @@ fn stream(
             let same = |t: &&TensorInfo| {
                 t.path() == model.weights.path() && t.stored_name() == model.weights.stored_name()
             };
-            tensors.iter().position(|(_, t)| same(t)).unwrap_or_else(|| {
-                tensors.push((i, &model.weights));
-                tensors.len() - 1
-            })
+            tensors
+                .iter()
+                .position(|(_, t)| same(t))
+                .unwrap_or_else(|| {
+                    tensors.push((i, &model.weights));
+                    tensors.len() - 1
+                })
         })
         .collect();
     let slab = VOCAB_BLOCK * 16.max(4 * cpu.threads());
@@ -200,15 +221,22 @@ fn stream(
             let rows = first..vocabulary.min(first + slab);
             tensors
                 .iter()
-                .map(|(model, tensor)| Stored::read(tensor, rows.clone()).map_err(|error| (*model, error)))
+                .map(|(model, tensor)| {
+                    Stored::read(tensor, rows.clone()).map_err(|error| (*model, error))
+                })
                 .collect()
         }
     });
     read_ahead(jobs, |slabs| {
         for (i, slab_bytes) in slabs.enumerate() {
             let stored = slab_bytes.map_err(|(model, error)| (model, PassError::Weights(error)))?;
+            let stored_tokens = stored[0].view().rows();
             absorb_slab(cpu, models, &uses, &stored, i * slab, kl, &mut sums);
-            monitor.step(0.0).map_err(|error| (0, error))?;
+            let products = 2.0
+                * (models[0].rows.rows() * stored_tokens * models[0].weights.row_elements()) as f64;
+            monitor
+                .step(products * models.len() as f64)
+                .map_err(|error| (0, error))?;
         }
         Ok(())
     })?;
@@ -229,7 +257,12 @@ fn absorb_slab(
     let merged: Vec<Option<Vec<f32>>> = models
         .iter()
         .zip(uses)
-        .map(|(model, &place)| model.lora.as_ref().and_then(|lora| merge_dora(cpu, lora, stored[place].view(), first)))
+        .map(|(model, &place)| {
+            model
+                .lora
+                .as_ref()
+                .and_then(|lora| merge_dora(cpu, lora, stored[place].view(), first))
+        })
         .collect();
     let mut slab: Vec<HeadModel<'_>> = Vec::with_capacity(models.len());
     for ((model, &place), merged) in models.iter().zip(uses).zip(&merged) {
@@ -243,7 +276,12 @@ fn absorb_slab(
         slab.push(HeadModel {
             rows: &model.rows,
             weights,
-            lora: lora.map(|lora| (&lora.low, lora.bytes.b.view().slice_rows(first..first + tokens))),
+            lora: lora.map(|lora| {
+                (
+                    &lora.low,
+                    lora.bytes.b.view().slice_rows(first..first + tokens),
+                )
+            }),
             bias: None,
         });
     }
@@ -259,27 +297,34 @@ fn absorb_slab(
     for (model, bias) in slab.iter_mut().zip(&biases) {
         model.bias = bias.as_deref();
     }
-    absorb(cpu, models[0].transform, kl, &slab, sums).expect("slabs come in order and have one size");
+    absorb(cpu, models[0].transform, kl, &slab, sums)
+        .expect("slabs come in order and have one size");
 }
 
 /// `factor * (W + scale B A)` for the tokens of a slab, if `lora` is a DoRA.
 fn merge_dora(cpu: &Cpu, lora: &HeadLora, base: Params<'_>, first: usize) -> Option<Vec<f32>> {
     let tokens = base.rows();
     let magnitude = &lora.bytes.magnitude()?[first..first + tokens];
-    let (a, b) = (lora.bytes.a.view(), lora.bytes.b.view().slice_rows(first..first + tokens));
+    let (a, b) = (
+        lora.bytes.a.view(),
+        lora.bytes.b.view().slice_rows(first..first + tokens),
+    );
     let scale = lora.bytes.scale;
     let factors = dora_scale(cpu, base, a, b, scale, magnitude);
     let (width, a32) = (base.cols(), a.to_f32());
     let mut merged = vec![0.0; tokens * width];
     cpu.run(|| {
-        merged.par_chunks_mut(width).enumerate().for_each(|(token, row)| {
-            base.widen_row(token, row);
-            for (r, a) in a32.chunks_exact(width).enumerate() {
-                let factor = scale * b.get(token, r);
-                row.iter_mut().zip(a).for_each(|(w, a)| *w += factor * a);
-            }
-            row.iter_mut().for_each(|w| *w *= factors[token]);
-        });
+        merged
+            .par_chunks_mut(width)
+            .enumerate()
+            .for_each(|(token, row)| {
+                base.widen_row(token, row);
+                for (r, a) in a32.chunks_exact(width).enumerate() {
+                    let factor = scale * b.get(token, r);
+                    row.iter_mut().zip(a).for_each(|(w, a)| *w += factor * a);
+                }
+                row.iter_mut().for_each(|w| *w *= factors[token]);
+            });
     });
     Some(merged)
 }

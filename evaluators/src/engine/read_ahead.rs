@@ -29,7 +29,9 @@ mod tests {
 
     #[test]
     fn pieces_come_in_order_and_the_reader_stops_with_the_consumer() {
-        let all = read_ahead((0..5).map(|i| move || i * i), |pieces| pieces.collect::<Vec<_>>());
+        let all = read_ahead((0..5).map(|i| move || i * i), |pieces| {
+            pieces.collect::<Vec<_>>()
+        });
         assert_eq!(all, [0, 1, 4, 9, 16]);
         let first = read_ahead((0..1_000_000).map(|i| move || i), |pieces| pieces.next());
         assert_eq!(first, Some(0));

@@ -12,12 +12,20 @@ impl Monitor for Quiet {
     }
 }
 
-fn run(cpu: &Cpu, group: &mut Group, rows: &[Row], tokens: usize, against: &Against<'_>) -> Vec<Vec<RowResult>> {
+fn run(
+    cpu: &Cpu,
+    group: &mut Group,
+    rows: &[Row],
+    tokens: usize,
+    against: &Against<'_>,
+) -> Vec<Vec<RowResult>> {
     let mut out = vec![vec![RowResult::default(); rows.len()]; group.members.len()];
-    let mut order = order(&group.model, rows);
+    let mut order = order(&[&group.model], rows);
     let mut workspace = Workspace::new(cpu);
     while let Some(chunk) = order.next_chunk(tokens) {
-        let results = run_chunk(cpu, group, &chunk, against, &mut workspace, &mut Quiet).unwrap();
+        let results = run_chunk(cpu, group, &chunk, against, &mut workspace, &mut Quiet)
+            .unwrap()
+            .results;
         for (member, (out, results)) in group.members.iter().zip(out.iter_mut().zip(results)) {
             assert!(member.failure.is_none(), "{:?}", member.failure);
             for (&row, result) in chunk.rows.iter().zip(results.unwrap()) {
@@ -33,10 +41,24 @@ fn families() -> Vec<PathBuf> {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/llm");
     let extra = std::env::var("GRADUS_GOLDEN").unwrap_or_default();
     let mut found: Vec<PathBuf> = std::iter::once(committed)
-        .chain(extra.split(':').filter(|s| !s.is_empty()).map(PathBuf::from))
+        .chain(
+            extra
+                .split(':')
+                .filter(|s| !s.is_empty())
+                .map(PathBuf::from),
+        )
         .flat_map(|dir| {
-            let sets: Vec<PathBuf> = std::fs::read_dir(dir).into_iter().flatten().map(|e| e.unwrap().path()).collect();
-            let nested = sets.iter().flat_map(|s| std::fs::read_dir(s).into_iter().flatten().map(|e| e.unwrap().path()));
+            let sets: Vec<PathBuf> = std::fs::read_dir(dir)
+                .into_iter()
+                .flatten()
+                .map(|e| e.unwrap().path())
+                .collect();
+            let nested = sets.iter().flat_map(|s| {
+                std::fs::read_dir(s)
+                    .into_iter()
+                    .flatten()
+                    .map(|e| e.unwrap().path())
+            });
             sets.iter().cloned().chain(nested).collect::<Vec<_>>()
         })
         .filter(|dir| dir.join("golden.json").exists())
@@ -46,7 +68,12 @@ fn families() -> Vec<PathBuf> {
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v.as_f64().unwrap())
+        .collect()
 }
 
 /// (largest error per token, of a row's mean)
@@ -71,11 +98,15 @@ fn compare(got: &[RowResult], want: &Value) -> (f64, f64) {
 #[test]
 fn every_family_matches_its_golden_numbers() {
     let families = families();
-    assert!(!families.is_empty(), "no golden data: see tests/golden/llm/README.md");
+    assert!(
+        !families.is_empty(),
+        "no golden data: see tests/golden/llm/README.md"
+    );
     let cpu = Cpu::new(2).unwrap();
     let mut failures = Vec::new();
     for dir in families {
-        let golden: Value = serde_json::from_slice(&std::fs::read(dir.join("golden.json")).unwrap()).unwrap();
+        let golden: Value =
+            serde_json::from_slice(&std::fs::read(dir.join("golden.json")).unwrap()).unwrap();
         let base = Checkpoint::open(&dir.join("model")).unwrap();
         let rows: Vec<Row> = golden["input_ids"]
             .as_array()
@@ -84,36 +115,73 @@ fn every_family_matches_its_golden_numbers() {
             .map(|ids| {
                 let ids: Vec<u32> = numbers(ids).into_iter().map(|v| v as u32).collect();
                 let n = ids.len() as u32;
-                Row { ids, scored: (1..n).collect(), kl: (0..n).collect() }
+                Row {
+                    ids,
+                    scored: (1..n).collect(),
+                    kl: (0..n).collect(),
+                }
             })
             .collect();
+        assert_eq!(
+            golden["adapters"][0], "lora",
+            "KL and DPO numbers are of the first adapter"
+        );
         let mut names = vec!["base".to_owned()];
         let mut members = vec![Member::plain()];
-        for (name, _) in golden.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("lora")) {
-            if !dir.join(name).exists() {
-                continue;
-            }
+        for name in golden["adapters"].as_array().unwrap() {
+            let name = name.as_str().unwrap();
             let adapter = Adapter::open(&dir.join(name)).unwrap().bind(&base).unwrap();
-            members.push(Member::adapted(&base, adapter).unwrap());
-            names.push(name.clone());
+            members.push(Member::adapted(&base, adapter));
+            names.push(name.to_owned());
         }
-        let mut group = Group { model: Model::resolve(&base, &Default::default()).unwrap(), members };
+        let mut group = Group {
+            model: Model::resolve(&base, &Default::default()).unwrap(),
+            members,
+            first_rope: 0,
+        };
         let got = run(&cpu, &mut group, &rows, 100, &Against::First);
         for (name, got) in names.iter().zip(&got) {
             let (token, mean) = compare(got, &golden[name]);
-            println!("{} {name}: token {token:.1e} mean {mean:.1e}", dir.display());
+            println!(
+                "{} {name}: token {token:.1e} mean {mean:.1e}",
+                dir.display()
+            );
             if token > 1e-4 || mean > 1e-5 {
-                failures.push(format!("{} {name}: token {token:.1e}, mean {mean:.1e}", dir.display()));
+                failures.push(format!(
+                    "{} {name}: token {token:.1e}, mean {mean:.1e}",
+                    dir.display()
+                ));
             }
         }
-        if let Some(want) = golden.get("kl_lora_base_f64") {
-            let lora = names.iter().position(|n| n == "lora").unwrap();
-            for (row, want) in want.as_array().unwrap().iter().enumerate() {
-                for (position, (got, want)) in got[lora][row].kl.iter().zip(numbers(want)).enumerate() {
-                    if (got - want).abs() > 1e-4 * want + 1e-6 {
-                        failures.push(format!("{} KL row {row} position {position}: {got}, expected {want}", dir.display()));
-                    }
+        for (row, want) in golden["kl_f64"]["per_position"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .enumerate()
+        {
+            for (position, (got, want)) in got[1][row].kl.iter().zip(numbers(want)).enumerate() {
+                if (got - want).abs() > 1e-4 * want + 1e-6 {
+                    failures.push(format!(
+                        "{} KL row {row} position {position}: {got}, expected {want}",
+                        dir.display()
+                    ));
                 }
+            }
+        }
+        for pair in golden["dpo_f64"]["pairs"].as_array().unwrap() {
+            let index = |name: &str| pair[name].as_u64().unwrap() as usize;
+            let prompt_len = index("prompt_len");
+            let sides = |member: usize| {
+                [index("chosen"), index("rejected")].map(|row| RowResult {
+                    nll: got[member][row].nll[prompt_len - 1..].to_vec(),
+                    kl: Vec::new(),
+                })
+            };
+            let (policy, reference) = (sides(1), sides(0));
+            let loss = crate::score::dpo_loss(0.1, policy.each_ref(), reference.each_ref());
+            let want = pair["loss"].as_f64().unwrap();
+            if (loss - want).abs() > 1e-4 {
+                failures.push(format!("{} DPO: {loss}, expected {want}", dir.display()));
             }
         }
     }

@@ -1,7 +1,11 @@
 use super::*;
 
 fn row(ids: &[u32], scored: &[u32]) -> Row {
-    Row { ids: ids.to_vec(), scored: scored.to_vec(), kl: Vec::new() }
+    Row {
+        ids: ids.to_vec(),
+        scored: scored.to_vec(),
+        kl: Vec::new(),
+    }
 }
 
 fn chunks(rows: &[Row], tokens: usize) -> Vec<Chunk> {
@@ -12,8 +16,19 @@ fn chunks(rows: &[Row], tokens: usize) -> Vec<Chunk> {
 /// The tokens that a target's row of the head sees, in order.
 fn seen(chunk: &Chunk, head_row: u32) -> Vec<u32> {
     let token = chunk.head_tokens[head_row as usize];
-    let segment = chunk.segments.iter().find(|s| s.queries().contains(&token)).unwrap();
-    segment.keys.iter().cloned().flatten().take_while(|&t| t <= token).map(|t| chunk.ids[t]).collect()
+    let segment = chunk
+        .segments
+        .iter()
+        .find(|s| s.queries().contains(&token))
+        .unwrap();
+    segment
+        .keys
+        .iter()
+        .cloned()
+        .flatten()
+        .take_while(|&t| t <= token)
+        .map(|t| chunk.ids[t])
+        .collect()
 }
 
 /// Every row's targets see exactly the row's tokens before them, and positions count from 0.
@@ -22,7 +37,10 @@ fn check(rows: &[Row], chunks: &[Chunk]) {
     for chunk in chunks {
         for (&row, outputs) in chunk.rows.iter().zip(&chunk.outputs) {
             done.push(row);
-            for (target, &t) in chunk.targets[outputs.targets.clone()].iter().zip(&rows[row].scored) {
+            for (target, &t) in chunk.targets[outputs.targets.clone()]
+                .iter()
+                .zip(&rows[row].scored)
+            {
                 assert_eq!(seen(chunk, target.row), rows[row].ids[..t as usize]);
                 assert_eq!(target.token, rows[row].ids[t as usize]);
             }
@@ -31,30 +49,62 @@ fn check(rows: &[Row], chunks: &[Chunk]) {
             }
         }
         for segment in &chunk.segments {
-            let positions: Vec<u32> = segment.keys.iter().cloned().flatten().map(|t| chunk.positions[t]).collect();
+            let positions: Vec<u32> = segment
+                .keys
+                .iter()
+                .cloned()
+                .flatten()
+                .map(|t| chunk.positions[t])
+                .collect();
             assert!(positions.iter().copied().eq(0..positions.len() as u32));
         }
         for segment in &chunk.last_segments {
             assert!(segment.queries().all(|t| t < chunk.tokens()));
-            let full = chunk.segments.iter().find(|s| s.queries().contains(&segment.queries().start)).unwrap();
+            let full = chunk
+                .segments
+                .iter()
+                .find(|s| s.queries().contains(&segment.queries().start))
+                .unwrap();
             let keys: Vec<usize> = segment.keys.iter().cloned().flatten().collect();
-            assert!(full.keys.iter().cloned().flatten().take(keys.len()).eq(keys));
+            assert!(
+                full.keys
+                    .iter()
+                    .cloned()
+                    .flatten()
+                    .take(keys.len())
+                    .eq(keys)
+            );
         }
         for &token in &chunk.head_tokens {
-            assert!(chunk.last_segments.iter().any(|s| s.queries().contains(&token)));
+            assert!(
+                chunk
+                    .last_segments
+                    .iter()
+                    .any(|s| s.queries().contains(&token))
+            );
         }
     }
     done.sort_unstable();
-    let want: Vec<usize> = (0..rows.len()).filter(|&i| !rows[i].scored.is_empty() || !rows[i].kl.is_empty()).collect();
+    let want: Vec<usize> = (0..rows.len())
+        .filter(|&i| !rows[i].scored.is_empty() || !rows[i].kl.is_empty())
+        .collect();
     assert_eq!(done, want);
 }
 
 #[test]
 fn rows_without_anything_in_common_are_packed_end_to_end() {
-    let rows = [row(&[5, 6, 7], &[1, 2]), row(&[1, 2, 3, 4], &[3]), row(&[9, 9], &[])];
+    let rows = [
+        row(&[5, 6, 7], &[1, 2]),
+        row(&[1, 2, 3, 4], &[3]),
+        row(&[9, 9], &[]),
+    ];
     let packed = chunks(&rows, 1000);
     assert_eq!(packed.len(), 1);
-    assert_eq!(packed[0].tokens(), 2 + 3, "the last token of a row predicts nothing");
+    assert_eq!(
+        packed[0].tokens(),
+        2 + 3,
+        "the last token of a row predicts nothing"
+    );
     check(&rows, &packed);
 }
 
@@ -93,7 +143,9 @@ fn chunks_hold_what_they_may_and_never_lose_a_row() {
     for i in 0..200u32 {
         let n = 1 + (i * 37) % 90;
         let mut r = Row::default();
-        r.ids = (0..n).map(|t| if t < 30 { i % 3 } else { (i * 31 + t) % 11 }).collect();
+        r.ids = (0..n)
+            .map(|t| if t < 30 { i % 3 } else { (i * 31 + t) % 11 })
+            .collect();
         r.scored = (1..n).filter(|t| (t + i) % 3 != 0).collect();
         r.kl = (0..n).filter(|t| (t * i) % 5 == 1).collect();
         rows.push(r);
@@ -102,7 +154,11 @@ fn chunks_hold_what_they_may_and_never_lose_a_row() {
         let packed = chunks(&rows, limit);
         check(&rows, &packed);
         for chunk in &packed {
-            assert!(chunk.tokens() <= limit || chunk.rows.len() == 1, "{} in {limit}", chunk.tokens());
+            assert!(
+                chunk.tokens() <= limit || chunk.rows.len() == 1,
+                "{} in {limit}",
+                chunk.tokens()
+            );
         }
     }
 }
@@ -110,8 +166,17 @@ fn chunks_hold_what_they_may_and_never_lose_a_row() {
 #[test]
 fn rows_of_different_length_classes_share_nothing() {
     let rows = [row(&[1; 40], &[39]), row(&[1; 60], &[59])];
-    let mut order = RowOrder::new(&rows, |n| vec![if n > 50 { LengthClass::Long } else { LengthClass::Base }]);
+    let mut order = RowOrder::new(&rows, |n| {
+        vec![if n > 50 {
+            LengthClass::Long
+        } else {
+            LengthClass::Base
+        }]
+    });
     let chunk = order.next_chunk(1000).unwrap();
     assert_eq!(chunk.tokens(), 39 + 59);
-    assert_eq!(chunk.classes[0], [(0..39, LengthClass::Base), (39..98, LengthClass::Long)]);
+    assert_eq!(
+        chunk.classes[0],
+        [(0..39, LengthClass::Base), (39..98, LengthClass::Long)]
+    );
 }

@@ -42,22 +42,34 @@ struct Out(*mut f32);
 // heads are split by key head.
 unsafe impl Sync for Out {}
 
-pub(super) fn attention(cpu: &Cpu, shape: &AttentionShape, qkv: Qkv<'_>, segments: &[Segment], out: &mut [f32]) {
+pub(super) fn attention(
+    cpu: &Cpu,
+    shape: &AttentionShape,
+    qkv: Qkv<'_>,
+    segments: &[Segment],
+    out: &mut [f32],
+) {
     let mut tasks = Vec::new();
     for segment in segments {
         let queries = segment.queries().len();
         for first in (0..queries).step_by(TASK_QUERIES) {
             for kv_head in 0..shape.num_kv_heads {
-                tasks.push(Task { segment, queries: first..queries.min(first + TASK_QUERIES), kv_head });
+                tasks.push(Task {
+                    segment,
+                    queries: first..queries.min(first + TASK_QUERIES),
+                    kv_head,
+                });
             }
         }
     }
     let isa = cpu.isa();
     let out = &Out(out.as_mut_ptr());
     cpu.run(|| {
-        tasks.par_iter().for_each_init(Scratch::default, |scratch, task| {
-            scratch.run(isa, shape, qkv, task, out);
-        });
+        tasks
+            .par_iter()
+            .for_each_init(Scratch::default, |scratch, task| {
+                scratch.run(isa, shape, qkv, task, out);
+            });
     });
 }
 
@@ -87,8 +99,11 @@ impl Scratch {
             for i in 0..count {
                 let row = task.segment.queries().start + query + i;
                 let start = row * qkv.stride + task.kv_head * group * d;
-                self.queries
-                    .extend(qkv.data[start..start + group * d].iter().map(|q| q * shape.scale));
+                self.queries.extend(
+                    qkv.data[start..start + group * d]
+                        .iter()
+                        .map(|q| q * shape.scale),
+                );
             }
             self.query_panels.rows = rows;
             self.query_panels.cols = d;
@@ -100,7 +115,16 @@ impl Scratch {
             self.scores.resize(rows * stride);
             self.sums.resize(rows, 0.0);
             self.values.resize(rows * d, 0.0);
-            isa.dispatch(Attend { scratch: self, shape, group, first, seen, stride, base, rows });
+            isa.dispatch(Attend {
+                scratch: self,
+                shape,
+                group,
+                first,
+                seen,
+                stride,
+                base,
+                rows,
+            });
 
             for i in 0..count {
                 let row = task.segment.queries().start + query + i;
@@ -164,10 +188,21 @@ impl Kernel for Attend<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Attend { scratch, shape, group, first, seen, stride, base, rows } = self;
+        let Attend {
+            scratch,
+            shape,
+            group,
+            first,
+            seen,
+            stride,
+            base,
+            rows,
+        } = self;
         let d = shape.head_dim;
         // The lowest position that any query here sees; scores before it are never read as such.
-        let low = shape.window.map_or(0, |w| (base + first + 1).saturating_sub(w).saturating_sub(base));
+        let low = shape.window.map_or(0, |w| {
+            (base + first + 1).saturating_sub(w).saturating_sub(base)
+        });
         let low_panel = low / PANEL * PANEL;
         // SAFETY: panels and buffers were sized for `rows`, `seen` and `d` by the caller.
         unsafe {
@@ -188,9 +223,9 @@ impl Kernel for Attend<'_> {
             }
             for row in 0..rows {
                 let position = first + row / group;
-                let from = shape
-                    .window
-                    .map_or(0, |w| (base + position + 1).saturating_sub(w).saturating_sub(base));
+                let from = shape.window.map_or(0, |w| {
+                    (base + position + 1).saturating_sub(w).saturating_sub(base)
+                });
                 let scores = &mut scratch.scores[row * stride..(row + 1) * stride];
                 scratch.sums[row] = softmax_row::<S>(scores, from, position + 1, shape.soft_cap);
             }
@@ -230,7 +265,12 @@ impl Kernel for Attend<'_> {
 /// # Safety
 /// The CPU has `S`'s features; `scores` is a whole number of vectors and `from < to <= scores.len()`.
 #[inline(always)]
-unsafe fn softmax_row<S: Simd>(scores: &mut [f32], from: usize, to: usize, cap: Option<f32>) -> f32 {
+unsafe fn softmax_row<S: Simd>(
+    scores: &mut [f32],
+    from: usize,
+    to: usize,
+    cap: Option<f32>,
+) -> f32 {
     let first = from / LANES * LANES;
     scores[..from].fill(0.0);
     scores[to..].fill(0.0);

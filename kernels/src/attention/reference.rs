@@ -4,11 +4,17 @@ use super::{AttentionShape, Qkv, Segment};
 
 /// `[rows, num_heads * head_dim]`; 0 in rows that no segment owns.
 #[must_use]
-pub fn attention(shape: &AttentionShape, qkv: Qkv<'_>, segments: &[Segment], rows: usize) -> Vec<f64> {
+pub fn attention(
+    shape: &AttentionShape,
+    qkv: Qkv<'_>,
+    segments: &[Segment],
+    rows: usize,
+) -> Vec<f64> {
     let d = shape.head_dim;
     let width = shape.num_heads * d;
     let group = shape.num_heads / shape.num_kv_heads;
-    let at = |row: usize, offset: usize, i: usize| f64::from(qkv.data[row * qkv.stride + offset + i]);
+    let at =
+        |row: usize, offset: usize, i: usize| f64::from(qkv.data[row * qkv.stride + offset + i]);
     let mut out = vec![0.0; rows * width];
     for segment in segments {
         let keys: Vec<usize> = segment.keys.iter().cloned().flatten().collect();
@@ -26,7 +32,9 @@ pub fn attention(shape: &AttentionShape, qkv: Qkv<'_>, segments: &[Segment], row
                             .map(|i| at(row, head * d, i) * at(key, qkv.k + kv, i))
                             .sum();
                         let score = dot * f64::from(shape.scale);
-                        shape.soft_cap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh())
+                        shape.soft_cap.map_or(score, |cap| {
+                            f64::from(cap) * (score / f64::from(cap)).tanh()
+                        })
                     })
                     .collect();
                 let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -31,7 +31,12 @@ impl Case {
     fn qkv(&self) -> Qkv<'_> {
         let k = self.shape.num_heads * self.shape.head_dim;
         let v = k + self.shape.num_kv_heads * self.shape.head_dim;
-        Qkv { data: &self.data, stride: self.stride, k, v }
+        Qkv {
+            data: &self.data,
+            stride: self.stride,
+            k,
+            v,
+        }
     }
 
     fn run(&self, cpu: &Cpu, segments: &[Segment]) -> Vec<f32> {
@@ -44,7 +49,13 @@ impl Case {
         let want = reference::attention(&self.shape, self.qkv(), segments, self.rows);
         for isa in Isa::available() {
             let cpu = Cpu::with_isa(2, isa).unwrap();
-            within(&self.run(&cpu, segments), &want, 2e-6, 1e-6, &format!("{what} {isa:?}"));
+            within(
+                &self.run(&cpu, segments),
+                &want,
+                2e-6,
+                1e-6,
+                &format!("{what} {isa:?}"),
+            );
         }
     }
 }
@@ -62,19 +73,37 @@ fn alone(lengths: &[usize]) -> Vec<Segment> {
 
 #[test]
 fn ragged_rows_and_heads_match_reference() {
-    for (heads, kv, d) in [(4, 2, 16), (7, 1, 20), (3, 3, 36), (14, 2, 64), (2, 1, 300), (5, 5, 1)] {
+    for (heads, kv, d) in [
+        (4, 2, 16),
+        (7, 1, 20),
+        (3, 3, 36),
+        (14, 2, 64),
+        (2, 1, 300),
+        (5, 5, 1),
+    ] {
         let case = Case::new(heads, kv, d, 1 + 2 + 17 + 40);
-        case.check(&alone(&[1, 2, 17, 40]), &format!("{heads}/{kv} heads of {d}"));
+        case.check(
+            &alone(&[1, 2, 17, 40]),
+            &format!("{heads}/{kv} heads of {d}"),
+        );
     }
 }
 
 #[test]
 fn rows_longer_than_every_block_match_reference() {
-    for (window, soft_cap) in [(None, None), (Some(16), None), (Some(300), Some(0.7)), (Some(1), None)] {
+    for (window, soft_cap) in [
+        (None, None),
+        (Some(16), None),
+        (Some(300), Some(0.7)),
+        (Some(1), None),
+    ] {
         let mut case = Case::new(2, 1, 8, 5 + 700);
         case.shape.window = window;
         case.shape.soft_cap = soft_cap;
-        case.check(&alone(&[5, 700]), &format!("window {window:?} cap {soft_cap:?}"));
+        case.check(
+            &alone(&[5, 700]),
+            &format!("window {window:?} cap {soft_cap:?}"),
+        );
     }
 }
 
@@ -89,7 +118,10 @@ fn a_row_has_the_same_bits_in_any_company_and_on_every_set() {
             let whole = case.run(&cpu, &alone(&[30, 600, 20]));
             let single = case.run(&cpu, &[Segment::alone(30..630)]);
             let width = 6 * 24;
-            assert_eq!(whole[30 * width..630 * width], single[30 * width..630 * width]);
+            assert_eq!(
+                whole[30 * width..630 * width],
+                single[30 * width..630 * width]
+            );
             let bits: Vec<u32> = whole.iter().map(|v| v.to_bits()).collect();
             assert_eq!(first.get_or_insert_with(|| bits.clone()), &bits, "{isa:?}");
         }
@@ -106,15 +138,21 @@ fn a_shared_prefix_gives_the_same_bits_as_its_copies() {
         let width = 4 * 12;
         let own = [prefix..prefix + one, prefix + one..prefix + one + two];
         let mut segments = vec![Segment::alone(0..prefix)];
-        segments.extend(own.iter().map(|own| Segment { keys: vec![0..prefix, own.clone()] }));
+        segments.extend(own.iter().map(|own| Segment {
+            keys: vec![0..prefix, own.clone()],
+        }));
         let shared = case.run(&cpu, &segments);
         for own in own {
             let mut copy = Case::new(4, 2, 12, prefix + own.len());
             copy.shape.window = window;
             copy.data = case.data[..prefix * case.stride].to_vec();
-            copy.data.extend(&case.data[own.start * case.stride..own.end * case.stride]);
+            copy.data
+                .extend(&case.data[own.start * case.stride..own.end * case.stride]);
             let out = copy.run(&cpu, &[Segment::alone(0..copy.rows)]);
-            assert_eq!(out[prefix * width..], shared[own.start * width..own.end * width]);
+            assert_eq!(
+                out[prefix * width..],
+                shared[own.start * width..own.end * width]
+            );
         }
         case.check(&segments, "shared prefix");
     }
@@ -145,7 +183,9 @@ fn bad_shapes_are_named() {
     ));
     let short = &mut out[..5];
     assert_eq!(
-        attention(&cpu, &case.shape, case.qkv(), &alone(&[6]), short).unwrap_err().to_string(),
+        attention(&cpu, &case.shape, case.qkv(), &alone(&[6]), short)
+            .unwrap_err()
+            .to_string(),
         "attention over 6 rows: out has 5 values, expected at least 192"
     );
     let twice = [Segment::alone(0..4), Segment::alone(3..6)];
@@ -153,5 +193,8 @@ fn bad_shapes_are_named() {
         attention(&cpu, &case.shape, case.qkv(), &twice, &mut out),
         Err(AttentionError::Overlap { row: 3 })
     );
-    assert_eq!(attention(&cpu, &case.shape, case.qkv(), &[], &mut out), Ok(()));
+    assert_eq!(
+        attention(&cpu, &case.shape, case.qkv(), &[], &mut out),
+        Ok(())
+    );
 }

@@ -76,8 +76,16 @@ impl HeadSums {
         let (max, new) = (self.max[row], f64::from(partial.max));
         // A NaN maximum must win, so that the row's loss is NaN.
         let larger = if new > max || new.is_nan() { new } else { max };
-        let old_scale = if max == larger { 1.0 } else { libm::exp(max - larger) };
-        let new_scale = if new == larger { 1.0 } else { libm::exp(new - larger) };
+        let old_scale = if max == larger {
+            1.0
+        } else {
+            libm::exp(max - larger)
+        };
+        let new_scale = if new == larger {
+            1.0
+        } else {
+            libm::exp(new - larger)
+        };
         self.max[row] = larger;
         self.sum[row] = self.sum[row] * old_scale + f64::from(partial.sum) * new_scale;
         self.difference[row] =
@@ -98,7 +106,10 @@ impl Scratch {
     ) -> BlockSums {
         let cols = range.len();
         let mut out = BlockSums {
-            partials: models.iter().map(|m| Vec::with_capacity(m.rows.rows)).collect(),
+            partials: models
+                .iter()
+                .map(|m| Vec::with_capacity(m.rows.rows))
+                .collect(),
             targets: Vec::new(),
         };
         let shared = models[0].weights;
@@ -109,14 +120,22 @@ impl Scratch {
             .map(|sums| {
                 let block_of = |i: &u32| sums.targets[*i as usize].token as usize / VOCAB_BLOCK;
                 let from = sums.by_block.partition_point(|i| block_of(i) < vocab_block);
-                let to = sums.by_block.partition_point(|i| block_of(i) <= vocab_block);
+                let to = sums
+                    .by_block
+                    .partition_point(|i| block_of(i) <= vocab_block);
                 &sums.by_block[from..to]
             })
             .collect();
         // With KL all models' rows go together, chunk by chunk; without, a model's own weights are packed once.
-        let chunks = models.iter().map(|m| m.rows.chunks.len()).max().unwrap_or(0);
+        let chunks = models
+            .iter()
+            .map(|m| m.rows.chunks.len())
+            .max()
+            .unwrap_or(0);
         let order: Vec<(usize, usize)> = if kl {
-            (0..chunks).flat_map(|c| (0..models.len()).map(move |m| (m, c))).collect()
+            (0..chunks)
+                .flat_map(|c| (0..models.len()).map(move |m| (m, c)))
+                .collect()
         } else {
             (0..models.len())
                 .flat_map(|m| (0..models[m].rows.chunks.len()).map(move |c| (m, c)))
@@ -134,19 +153,41 @@ impl Scratch {
                 packed = m;
             }
             let panels = if own { &self.own } else { &self.shared };
-            isa.dispatch(Logits { rows, panels, cols, out: &mut self.logits, stride, add: false });
+            isa.dispatch(Logits {
+                rows,
+                panels,
+                cols,
+                out: &mut self.logits,
+                stride,
+                add: false,
+            });
             if let Some((low, b)) = model.lora {
                 pack(isa, &mut self.low, b, &range);
                 let rows = &low.chunks[c];
-                isa.dispatch(Logits { rows, panels: &self.low, cols, out: &mut self.logits, stride, add: true });
+                isa.dispatch(Logits {
+                    rows,
+                    panels: &self.low,
+                    cols,
+                    out: &mut self.logits,
+                    stride,
+                    add: true,
+                });
             }
             if let Some(bias) = model.bias {
                 for row in self.logits.chunks_exact_mut(stride) {
-                    row.iter_mut().zip(&bias[range.clone()]).for_each(|(x, b)| *x += b);
+                    row.iter_mut()
+                        .zip(&bias[range.clone()])
+                        .for_each(|(x, b)| *x += b);
                 }
             }
             let base = (kl && m > 0).then_some(&*self.base);
-            let reduced = isa.dispatch(Reduce { logits: &mut self.logits, stride, cols, transform, base });
+            let reduced = isa.dispatch(Reduce {
+                logits: &mut self.logits,
+                stride,
+                cols,
+                transform,
+                base,
+            });
             out.partials[m].extend(reduced);
             let first_row = (c * ROW_CHUNK) as u32;
             let sums = &sums[m];
@@ -174,7 +215,10 @@ impl Scratch {
 /// Packs tokens `range` of a slab's weights.
 fn pack(isa: Isa, out: &mut AlignedBuf, w: Params<'_>, range: &Range<usize>) {
     out.resize(range.len().div_ceil(PANEL) * PANEL * w.cols());
-    isa.dispatch(PackWeights { w: w.slice_rows(range.clone()), out });
+    isa.dispatch(PackWeights {
+        w: w.slice_rows(range.clone()),
+        out,
+    });
 }
 
 /// Logits of one chunk of rows and one block of the vocabulary.
@@ -226,7 +270,13 @@ impl Kernel for Reduce<'_> {
     type Out = Vec<Partial>;
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> Vec<Partial> {
-        let Reduce { logits, stride, cols, transform, base } = self;
+        let Reduce {
+            logits,
+            stride,
+            cols,
+            transform,
+            base,
+        } = self;
         let rows = logits.len() / stride;
         let mut out = Vec::with_capacity(rows);
         for row in 0..rows {
@@ -249,7 +299,11 @@ impl Kernel for Reduce<'_> {
                             v = S::load(lanes.as_ptr());
                         }
                         if i + LANES > cols {
-                            v = S::load_partial(S::to_array(v).as_ptr(), cols - i, f32::NEG_INFINITY);
+                            v = S::load_partial(
+                                S::to_array(v).as_ptr(),
+                                cols - i,
+                                f32::NEG_INFINITY,
+                            );
                         }
                         S::store(x.add(i), v);
                     }
@@ -271,7 +325,11 @@ impl Kernel for Reduce<'_> {
                         difference = S::fma(e, S::sub(v, b), difference);
                     }
                 }
-                out.push(Partial { max: top, sum: S::sum(sum), difference: S::sum(difference) });
+                out.push(Partial {
+                    max: top,
+                    sum: S::sum(sum),
+                    difference: S::sum(difference),
+                });
             }
         }
         out

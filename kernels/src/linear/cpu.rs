@@ -90,7 +90,13 @@ impl Kernel for Product<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Product { a, w, c, c_stride, add } = self;
+        let Product {
+            a,
+            w,
+            c,
+            c_stride,
+            add,
+        } = self;
         let depth = a.cols;
         for col in (0..w.out_features).step_by(NC) {
             let cols = NC.min(w.out_features - col);
@@ -150,7 +156,11 @@ impl Kernel for PackRows<'_> {
                 }
                 for k in whole..cols {
                     for i in 0..tile {
-                        let value = if i < have { *x.add(i * self.stride + k) } else { 0.0 };
+                        let value = if i < have {
+                            *x.add(i * self.stride + k)
+                        } else {
+                            0.0
+                        };
                         *out.add(k * tile + i) = value;
                     }
                 }
@@ -172,7 +182,10 @@ impl Kernel for PackWeights<'_> {
         let (rows, cols) = (self.w.rows(), self.w.cols());
         let size = self.w.dtype().size_bytes();
         let bytes = self.w.bytes();
-        assert!(self.out.len() >= rows.div_ceil(PANEL) * PANEL * cols, "panels hold every row");
+        assert!(
+            self.out.len() >= rows.div_ceil(PANEL) * PANEL * cols,
+            "panels hold every row"
+        );
         let whole = cols - cols % LANES;
         for half in 0..rows.div_ceil(PANEL) * 2 {
             let first = half * LANES;
@@ -201,7 +214,11 @@ impl Kernel for PackWeights<'_> {
             }
             for k in whole..cols {
                 for i in 0..LANES {
-                    let value = if i < have { self.w.get(first + i, k) } else { 0.0 };
+                    let value = if i < have {
+                        self.w.get(first + i, k)
+                    } else {
+                        0.0
+                    };
                     // SAFETY: inside this panel.
                     unsafe { *out.add(k * PANEL + i) = value };
                 }

@@ -12,7 +12,11 @@ pub fn linear(x: &[f32], w: &Params<'_>, bias: Option<&[f32]>) -> Vec<f64> {
                 .chunks_exact(w.cols())
                 .enumerate()
                 .map(|(n, w)| {
-                    let sum: f64 = row.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum();
+                    let sum: f64 = row
+                        .iter()
+                        .zip(w)
+                        .map(|(&x, &w)| f64::from(x) * f64::from(w))
+                        .sum();
                     sum + bias.map_or(0.0, |b| f64::from(b[n]))
                 })
                 .collect::<Vec<_>>()

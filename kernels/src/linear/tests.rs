@@ -31,7 +31,13 @@ fn ragged_shapes_match_reference() {
                 linear(&cpu, &x, m, &packed, Some(&bias), &mut out).unwrap();
                 let want = reference::linear(&x, &w, Some(&bias));
                 // f32 rounding of k products of values up to 1: about eps * sqrt(k), with slack.
-                within(&out, &want, 3e-7 * (k as f64).sqrt() + 1e-6, 1e-6, &format!("{isa:?} {m}x{n}x{k} {dtype:?}"));
+                within(
+                    &out,
+                    &want,
+                    3e-7 * (k as f64).sqrt() + 1e-6,
+                    1e-6,
+                    &format!("{isa:?} {m}x{n}x{k} {dtype:?}"),
+                );
             }
         }
     }

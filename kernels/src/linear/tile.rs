@@ -64,7 +64,11 @@ pub(crate) unsafe fn tile<S: Simd, const ROWS: usize, const VECS: usize>(
                 let c = target.c.add(i * target.stride + first);
                 let n = target.cols - first;
                 if n >= LANES {
-                    let sum = if target.add { S::add(S::load(c), sum) } else { sum };
+                    let sum = if target.add {
+                        S::add(S::load(c), sum)
+                    } else {
+                        sum
+                    };
                     S::store(c, sum);
                 } else {
                     let sum = if target.add {

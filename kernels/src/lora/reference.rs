@@ -10,10 +10,19 @@ pub fn lora(x: &[f32], a: &Params<'_>, b: &Params<'_>, scale: f64) -> Vec<f64> {
     for row in x.chunks_exact(a.cols()) {
         let low: Vec<f64> = a32
             .chunks_exact(a.cols())
-            .map(|a| a.iter().zip(row).map(|(&a, &x)| f64::from(a) * f64::from(x)).sum())
+            .map(|a| {
+                a.iter()
+                    .zip(row)
+                    .map(|(&a, &x)| f64::from(a) * f64::from(x))
+                    .sum()
+            })
             .collect();
         out.extend(b32.chunks_exact(b.cols()).map(|b| {
-            scale * b.iter().zip(&low).map(|(&b, l)| f64::from(b) * l).sum::<f64>()
+            scale
+                * b.iter()
+                    .zip(&low)
+                    .map(|(&b, l)| f64::from(b) * l)
+                    .sum::<f64>()
         }));
     }
     out

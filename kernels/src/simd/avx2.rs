@@ -1,8 +1,8 @@
 //! Sixteen lanes in two AVX2 registers.
 #![cfg(target_arch = "x86_64")]
 
-use crate::linear::{Target, tile};
 use super::{Kernel, LANES, Simd};
+use crate::linear::{Target, tile};
 use core::arch::x86_64::*;
 
 /// AVX2, FMA, F16C.

@@ -1,8 +1,8 @@
 //! Sixteen lanes in one AVX-512 register.
 #![cfg(target_arch = "x86_64")]
 
-use crate::linear::{Target, tile};
 use super::{Kernel, LANES, Simd};
+use crate::linear::{Target, tile};
 use core::arch::x86_64::*;
 
 /// AVX-512 F, BW, DQ, VL.

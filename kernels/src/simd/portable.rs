@@ -1,7 +1,7 @@
 //! Sixteen lanes as an array: the definition of what the others do.
 
-use crate::linear::{Target, tile};
 use super::{LANES, Simd};
+use crate::linear::{Target, tile};
 
 /// Plain Rust; the compiler vectorises what it can.
 #[derive(Clone, Copy)]

@@ -3,7 +3,17 @@ use super::*;
 /// A list of arguments that exercises every branch of `exp`.
 fn arguments() -> Vec<f32> {
     let mut xs: Vec<f32> = (-1000..1000).map(|i| i as f32 * 0.0937).collect();
-    xs.extend([0.0, -0.0, 88.0, 87.9, -87.0, -87.1, -200.0, f32::NEG_INFINITY, 1e-8]);
+    xs.extend([
+        0.0,
+        -0.0,
+        88.0,
+        87.9,
+        -87.0,
+        -87.1,
+        -200.0,
+        f32::NEG_INFINITY,
+        1e-8,
+    ]);
     xs
 }
 
@@ -71,10 +81,16 @@ fn activations_match_their_definitions() {
         }
         let x = f64::from(*x);
         let want = x / (1.0 + (-x).exp());
-        assert!((f64::from(s) - want).abs() <= 1e-6 * want.abs() + 1e-30, "silu({x})");
+        assert!(
+            (f64::from(s) - want).abs() <= 1e-6 * want.abs() + 1e-30,
+            "silu({x})"
+        );
         let u = (2.0 / core::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
         let want = 0.5 * x * (1.0 + u.tanh());
-        assert!((f64::from(g) - want).abs() <= 2e-6 * want.abs() + 1e-6, "gelu({x})");
+        assert!(
+            (f64::from(g) - want).abs() <= 2e-6 * want.abs() + 1e-6,
+            "gelu({x})"
+        );
     }
 }
 
@@ -99,7 +115,10 @@ fn nan_stays_nan() {
     }
     for isa in Isa::available() {
         for which in 0..3 {
-            assert!(isa.dispatch(One(which)).is_nan(), "{isa:?} function {which}");
+            assert!(
+                isa.dispatch(One(which)).is_nan(),
+                "{isa:?} function {which}"
+            );
         }
     }
 }

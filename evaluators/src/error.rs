@@ -1,0 +1,110 @@
+//! Why a task could not be evaluated at all; one candidate's failure is part of the result instead.
+
+use crate::model::ModelError;
+use crate::plan::MemoryError;
+use gradus_checkpoint::source::ReadFileError;
+use gradus_checkpoint::{OpenCheckpointError, ReadTensorError};
+use gradus_kernels::cpu::StartCpuError;
+use gradus_tasks::{Owner, PrepareError, TokenizerError};
+use thiserror::Error;
+
+/// Why nothing was scored.
+#[derive(Debug, Error)]
+pub enum EvaluateError {
+    /// There is nothing to do.
+    #[error("no candidate was given")]
+    NoCandidates,
+    /// Results are named after candidates.
+    #[error(
+        "two candidates are named {name}\nhelp: give each its own name, as in --candidate NAME=PATH"
+    )]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// The threads could not be started.
+    #[error(transparent)]
+    Cpu(#[from] StartCpuError),
+    /// The base cannot be read.
+    #[error("the base model {path} cannot be used")]
+    Base {
+        /// Its directory.
+        path: String,
+        /// Why.
+        #[source]
+        source: OpenCheckpointError,
+    },
+    /// The base is no model that can be computed.
+    #[error("the base model {path} cannot be computed")]
+    BaseModel {
+        /// Its directory.
+        path: String,
+        /// Why.
+        #[source]
+        source: ModelError,
+    },
+    /// The base's weights cannot be read.
+    #[error("the base model's weights cannot be used")]
+    BaseWeights(#[source] ReadTensorError),
+    /// The base cannot take the data's tokens.
+    #[error("the base model cannot be evaluated on this task: {reason}")]
+    BaseFailed {
+        /// Why.
+        reason: String,
+    },
+    /// Tokenizer files cannot be read.
+    #[error("the tokenizer of {path} cannot be read")]
+    TokenizerFiles {
+        /// Their directory.
+        path: String,
+        /// Why.
+        #[source]
+        source: ReadFileError,
+    },
+    /// There is no tokenizer.
+    #[error(
+        "{path} has no tokenizer.json\nhelp: the task's tokenizer lies beside the base model; name another directory with --tokenizer"
+    )]
+    NoTokenizer {
+        /// The directory.
+        path: String,
+    },
+    /// The tokenizer cannot be used.
+    #[error("the tokenizer of {path} cannot be used")]
+    Tokenizer {
+        /// Its directory.
+        path: String,
+        /// Why.
+        #[source]
+        source: TokenizerError,
+    },
+    /// The rows cannot be used.
+    #[error("the task's data cannot be evaluated")]
+    Prepare(#[from] PrepareError),
+    /// The memory limit is too small.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The observer asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl EvaluateError {
+    /// Whose fault: the task and its base are the host's.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        Owner::Host
+    }
+}
+
+/// An error and its causes, outermost first.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

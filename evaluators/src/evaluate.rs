@@ -1,0 +1,406 @@
+//! One task, all its candidates: data to rows once, models opened, sets run, numbers to scores.
+
+mod candidates;
+mod run;
+
+use crate::engine::order;
+use crate::error::{EvaluateError, chain};
+use crate::evaluation::{
+    CandidateOutcome, CandidateResult, Evaluation, Event, Failure, Observer, Provenance, SCHEMA,
+};
+use crate::layout::Row;
+use crate::model::Model;
+use crate::plan::{Footprint, Load, Plan, PlannedSet};
+use crate::score::{dpo_rows, sft_row};
+use candidates::{Base, Entrant};
+use gradus_checkpoint::tokenizer::TokenizerFiles;
+use gradus_kernels::{Cpu, Isa};
+use gradus_tasks::rules::KlMask;
+use gradus_tasks::{DataSet, Prepared, RuleSet, TaskSpec, TaskType, TextTokenizer, TokenizedTask};
+use std::path::{Path, PathBuf};
+
+/// Version of the numeric contract: the order of sums and the functions that results are made of.
+pub const NUMERICS: &str = "f32-1";
+
+/// A candidate's files.
+#[derive(Clone, Debug)]
+pub struct CandidateSource {
+    /// Name in the results.
+    pub name: String,
+    /// Directory of an adapter or a model.
+    pub path: PathBuf,
+}
+
+/// How to compute. None of these changes any bit of a result.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Compute threads; 0 is one per core.
+    pub threads: usize,
+    /// Memory limit, bytes; `None` is 4 GiB.
+    pub memory_bytes: Option<u64>,
+    /// Instruction set; `None` is the best here.
+    pub isa: Option<Isa>,
+}
+
+/// Memory limit where none is given.
+const MEMORY_BYTES: u64 = 4 << 30;
+
+/// A task with everything that it needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The task.
+    pub task: &'a TaskSpec,
+    /// The rule set that it names.
+    pub rules: &'a RuleSet,
+    /// Its held-out rows.
+    pub data: &'a DataSet,
+    /// Directory of its base model.
+    pub base: &'a Path,
+    /// Directory of the tokenizer, if it does not lie beside the base.
+    pub tokenizer_dir: Option<&'a Path>,
+    /// Who is evaluated.
+    pub candidates: &'a [CandidateSource],
+    /// How.
+    pub options: Options,
+}
+
+/// One evaluation set: the rows of all candidates with the same sequence length.
+struct Set {
+    prepared: Prepared,
+    rows: Vec<Row>,
+    /// Candidates that it is for.
+    entrants: Vec<usize>,
+}
+
+/// Everything that a run needs, before it starts.
+struct Setup {
+    cpu: Cpu,
+    memory_bytes: u64,
+    base: Base,
+    entrants: Vec<Entrant>,
+    sets: Vec<Set>,
+    needs_base: bool,
+    needs_kl: bool,
+}
+
+/// Scores every candidate.
+///
+/// # Errors
+/// [`EvaluateError`] if nothing can be scored. A candidate that fails is part of the result.
+pub fn evaluate(
+    request: &Request<'_>,
+    observer: &dyn Observer,
+) -> Result<Evaluation, EvaluateError> {
+    let setup = Setup::new(request)?;
+    let plan = setup.plan(0.0)?;
+    for entrant in &setup.entrants {
+        if let Some(failure) = entrant.failure() {
+            observer.on_event(Event::CandidateFailed {
+                name: entrant.name.clone(),
+                failure: failure.clone(),
+            });
+        }
+    }
+    observer.on_event(Event::Started {
+        rows: plan.sets.iter().map(|set| set.rows).sum(),
+        tokens: plan.sets.iter().map(|set| set.tokens_computed).sum(),
+        candidates: setup
+            .entrants
+            .iter()
+            .filter(|e| e.failure().is_none())
+            .count(),
+    });
+    let (threads, isa, memory) = (
+        setup.cpu.threads(),
+        setup.cpu.isa().name(),
+        setup.memory_bytes,
+    );
+    let parameters = setup.base.checkpoint.parameter_count();
+    let candidates = setup.run(request, &plan, observer)?;
+    Ok(Evaluation {
+        schema: SCHEMA.to_owned(),
+        task_id: request.task.id.clone(),
+        task_hash: request.task.content_hash(),
+        task_type: subnet_task_type(request.task.task_type).to_owned(),
+        rule_set: request.rules.id.clone(),
+        model_params_count: parameters,
+        candidates,
+        provenance: Provenance {
+            gradus_version: env!("CARGO_PKG_VERSION").to_owned(),
+            device: "cpu".to_owned(),
+            isa: isa.to_owned(),
+            threads,
+            compute_dtype: "f32".to_owned(),
+            memory_bytes: memory,
+            numerics: NUMERICS.to_owned(),
+        },
+    })
+}
+
+/// What [`evaluate`] would do, without doing it.
+///
+/// # Errors
+/// As [`evaluate`], as far as it can be told.
+pub fn explain(request: &Request<'_>) -> Result<Plan, EvaluateError> {
+    let setup = Setup::new(request)?;
+    let rate = run::product_rate(&setup.cpu);
+    setup.plan(rate)
+}
+
+/// The subnet's name of a task type.
+fn subnet_task_type(kind: TaskType) -> &'static str {
+    match kind {
+        TaskType::Instruct => "InstructTextTask",
+        TaskType::Chat => "ChatTask",
+        TaskType::Dpo => "DpoTask",
+        TaskType::Grpo => "GrpoTask",
+        TaskType::Env => "EnvTask",
+    }
+}
+
+impl Setup {
+    fn new(request: &Request<'_>) -> Result<Self, EvaluateError> {
+        if request.candidates.is_empty() {
+            return Err(EvaluateError::NoCandidates);
+        }
+        for (i, candidate) in request.candidates.iter().enumerate() {
+            if request.candidates[..i]
+                .iter()
+                .any(|c| c.name == candidate.name)
+            {
+                return Err(EvaluateError::DuplicateName {
+                    name: candidate.name.clone(),
+                });
+            }
+        }
+        let threads = request.options.threads;
+        let cpu = match request.options.isa {
+            Some(isa) => Cpu::with_isa(threads, isa),
+            None => Cpu::new(threads),
+        }?;
+        let base = Base::open(request.base)?;
+        let entrants: Vec<Entrant> = request
+            .candidates
+            .iter()
+            .map(|c| Entrant::open(c, &base))
+            .collect();
+        let kl = request.task.use_kl.then_some(request.rules.kl.mask);
+        let sets = cpu.run(|| sets(request, &base, &entrants, kl))?;
+        let needs_kl = kl.is_some();
+        let needs_base = needs_kl
+            || sets
+                .iter()
+                .any(|set| matches!(set.prepared, Prepared::Dpo(_)));
+        let memory_bytes = request.options.memory_bytes.unwrap_or(MEMORY_BYTES);
+        Ok(Self {
+            cpu,
+            memory_bytes,
+            base,
+            entrants,
+            sets,
+            needs_base,
+            needs_kl,
+        })
+    }
+
+    /// The models that a set runs: the base with its adapters, then full candidates.
+    fn loads(&self, set: &Set) -> Vec<Load<'_>> {
+        let of = |adapter: bool| {
+            set.entrants
+                .iter()
+                .map(|&i| &self.entrants[i])
+                .filter(move |e| e.is_adapter() == Some(adapter))
+        };
+        let members = of(true).count() + usize::from(self.needs_base);
+        let mut loads = Vec::new();
+        if members > 0 {
+            let replaces = of(true).any(Entrant::replaces_tensors);
+            loads.push(Load {
+                model: &self.base.model,
+                members,
+                replaces,
+            });
+        }
+        loads.extend(of(false).filter_map(Entrant::full_model).map(|model| Load {
+            model,
+            members: 1,
+            replaces: false,
+        }));
+        loads
+    }
+
+    fn models(&self, set: &Set) -> Vec<&Model> {
+        self.loads(set).into_iter().map(|load| load.model).collect()
+    }
+
+    fn plan(&self, rate: f64) -> Result<Plan, EvaluateError> {
+        let threads = self.cpu.threads();
+        let mut plan = Plan {
+            device: "cpu".to_owned(),
+            isa: self.cpu.isa().name(),
+            threads,
+            memory_bytes: self.memory_bytes,
+            planned_bytes: 0,
+            fixed_bytes: 0,
+            token_bytes: 0,
+            tokens_in_flight: usize::MAX,
+            sets: Vec::new(),
+            flops: 0.0,
+            read_bytes: 0.0,
+            rate,
+            seconds: 0.0,
+        };
+        for set in &self.sets {
+            let loads = self.loads(set);
+            if loads.is_empty() {
+                continue;
+            }
+            let mut order = order(&self.models(set), &set.rows);
+            let longest = order.longest();
+            let footprint = Footprint::new(&loads, threads, longest);
+            let members: usize = loads.iter().map(|l| l.members).max().unwrap_or(1);
+            let tokens = footprint.tokens(self.memory_bytes, members, longest)?;
+            plan.fixed_bytes = plan.fixed_bytes.max(footprint.fixed);
+            plan.token_bytes = plan.token_bytes.max(footprint.token);
+            plan.tokens_in_flight = plan.tokens_in_flight.min(tokens);
+            let computed = order.total_tokens();
+            plan.planned_bytes = plan
+                .planned_bytes
+                .max(footprint.fixed + footprint.token * tokens.min(computed) as u64);
+            let mut passes = 0;
+            let (mut head_tokens, mut squares) = (0, 0.0);
+            while let Some(chunk) = order.next_chunk(tokens) {
+                passes += 1;
+                head_tokens += chunk.head_tokens.len();
+                squares += chunk
+                    .positions
+                    .iter()
+                    .map(|&p| f64::from(p) + 1.0)
+                    .sum::<f64>();
+            }
+            for load in &loads {
+                let (m, c) = (load.model, &load.model.config);
+                let head = 2.0 * (m.head.num_elements() * head_tokens) as f64;
+                let attention = 4.0 * (c.num_heads * c.head_dim * c.num_layers) as f64 * squares;
+                let layers = m.layer_flops(computed) * c.num_layers as f64;
+                plan.flops += load.members as f64 * (layers + attention + head);
+                let stored: u64 =
+                    m.layers.iter().map(|l| l.size_bytes()).sum::<u64>() + m.head.size_bytes();
+                plan.read_bytes += (stored * passes as u64) as f64;
+            }
+            plan.sets.push(PlannedSet {
+                sequence_len: match &set.prepared {
+                    Prepared::Sft(s) => s.sequence_len,
+                    Prepared::Dpo(s) => s.max_length,
+                },
+                rows: match &set.prepared {
+                    Prepared::Sft(s) => s.rows.len(),
+                    Prepared::Dpo(s) => s.pairs.len(),
+                },
+                tokens: set.rows.iter().map(|row| row.ids.len()).sum(),
+                tokens_computed: computed,
+                passes,
+                shared_candidates: loads[0].members
+                    * usize::from(std::ptr::eq(loads[0].model, &self.base.model)),
+                full_candidates: loads
+                    .iter()
+                    .filter(|l| !std::ptr::eq(l.model, &self.base.model))
+                    .count(),
+            });
+        }
+        if plan.tokens_in_flight == usize::MAX {
+            plan.tokens_in_flight = 0;
+        }
+        if rate > 0.0 {
+            plan.seconds = plan.flops / (rate * threads as f64);
+        }
+        Ok(plan)
+    }
+}
+
+/// Tokenises once and derives a set for each sequence length among the entrants.
+fn sets(
+    request: &Request<'_>,
+    base: &Base,
+    entrants: &[Entrant],
+    kl: Option<KlMask>,
+) -> Result<Vec<Set>, EvaluateError> {
+    let tokenizer = tokenizer(
+        request.tokenizer_dir.unwrap_or(request.base),
+        &base.checkpoint.config().model_type,
+    )?;
+    let tokenized = TokenizedTask::new(request.task, request.rules, request.data, &tokenizer)?;
+    let mut sets: Vec<Set> = Vec::new();
+    let mut derived: Vec<(u64, usize)> = Vec::new();
+    for (i, entrant) in entrants.iter().enumerate() {
+        if entrant.failure().is_some() {
+            continue;
+        }
+        let positions = entrant.max_position(base) as u64;
+        if let Some(&(_, set)) = derived.iter().find(|(p, _)| *p == positions) {
+            sets[set].entrants.push(i);
+            continue;
+        }
+        let prepared = tokenized.derive(Some(positions))?;
+        let same = sets.iter().position(|set| set.prepared == prepared);
+        let at = same.unwrap_or_else(|| {
+            let rows = match &prepared {
+                Prepared::Sft(set) => set.rows.iter().map(|row| sft_row(row, kl)).collect(),
+                Prepared::Dpo(set) => set.pairs.iter().flat_map(dpo_rows).collect(),
+            };
+            sets.push(Set {
+                prepared,
+                rows,
+                entrants: Vec::new(),
+            });
+            sets.len() - 1
+        });
+        sets[at].entrants.push(i);
+        derived.push((positions, at));
+    }
+    Ok(sets)
+}
+
+fn tokenizer(dir: &Path, model_type: &str) -> Result<TextTokenizer, EvaluateError> {
+    let path = || dir.display().to_string();
+    let files = TokenizerFiles::read(dir).map_err(|source| EvaluateError::TokenizerFiles {
+        path: path(),
+        source,
+    })?;
+    let json = files
+        .tokenizer
+        .as_deref()
+        .ok_or_else(|| EvaluateError::NoTokenizer { path: path() })?;
+    TextTokenizer::from_bytes(gradus_tasks::TokenizerFiles {
+        tokenizer_json: json,
+        tokenizer_config: files.tokenizer_config.as_deref(),
+        special_tokens_map: files.special_tokens_map.as_deref(),
+        chat_template_jinja: files.chat_template_jinja.as_deref(),
+        model_type: Some(model_type),
+    })
+    .map_err(|source| EvaluateError::Tokenizer {
+        path: path(),
+        source,
+    })
+}
+
+/// A failure out of an error and its causes.
+fn failure(owner: gradus_tasks::Owner, error: &dyn std::error::Error) -> Failure {
+    Failure {
+        owner,
+        reason: chain(error),
+    }
+}
+
+/// A candidate's line in the result.
+fn outcome(entrant: &Entrant, result: CandidateResult) -> CandidateOutcome {
+    CandidateOutcome {
+        name: entrant.name.clone(),
+        source: entrant.source.clone(),
+        kind: entrant.kind,
+        result,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,416 @@
+//! Sets through the engine, chunk by chunk, and their numbers to scores.
+
+use super::candidates::owner;
+use super::{Entrant, Request, Set, Setup, failure, outcome};
+use crate::engine::{
+    Against, Group, Member, Monitor, PassError, RowResult, Workspace, order, run_chunk,
+};
+use crate::error::{EvaluateError, chain};
+use crate::evaluation::{
+    CandidateOutcome, CandidateResult, Event, Failure, Observer, RowInfo, Score,
+};
+use crate::plan::Plan;
+use crate::score::{dpo_loss, kl_mean, mean, row_mean};
+use gradus_kernels::linear::{Output, PackedWeights, RowPanels, product};
+use gradus_kernels::{Cpu, Params};
+use gradus_tasks::{Owner, Prepared};
+use std::time::Instant;
+
+/// Rows' numbers of one candidate, as far as they are known.
+enum Numbers {
+    Rows(Vec<RowResult>),
+    Failed(Failure),
+}
+
+/// Passes progress on, and the wish to stop.
+struct Progress<'a> {
+    observer: &'a dyn Observer,
+    flops_total: f64,
+    flops_done: f64,
+    rows_done: usize,
+    rows_total: usize,
+    tokens_total: f64,
+}
+
+impl Progress<'_> {
+    fn report(&self) {
+        let fraction = if self.flops_total > 0.0 {
+            (self.flops_done / self.flops_total).min(1.0)
+        } else {
+            1.0
+        };
+        self.observer.on_event(Event::Progress {
+            fraction,
+            rows_done: self.rows_done,
+            rows_total: self.rows_total,
+            tokens_done: fraction * self.tokens_total,
+            tokens_total: self.tokens_total,
+        });
+    }
+}
+
+impl Monitor for Progress<'_> {
+    fn step(&mut self, flops: f64) -> Result<(), PassError> {
+        self.flops_done += flops;
+        if self.observer.cancelled() {
+            return Err(PassError::Cancelled);
+        }
+        self.report();
+        Ok(())
+    }
+}
+
+impl Setup {
+    /// Runs every set; one outcome per candidate, in order.
+    pub(super) fn run(
+        self,
+        request: &Request<'_>,
+        plan: &Plan,
+        observer: &dyn Observer,
+    ) -> Result<Vec<CandidateOutcome>, EvaluateError> {
+        let entrants_running: usize = self
+            .sets
+            .iter()
+            .map(|s| s.entrants.len() * s.rows.len())
+            .sum();
+        let members = |set: &crate::plan::PlannedSet| set.shared_candidates + set.full_candidates;
+        let mut progress = Progress {
+            observer,
+            flops_total: plan.flops,
+            flops_done: 0.0,
+            rows_done: 0,
+            rows_total: entrants_running,
+            tokens_total: plan
+                .sets
+                .iter()
+                .map(|s| (s.tokens_computed * members(s)) as f64)
+                .sum(),
+        };
+        let mut results: Vec<Option<CandidateResult>> = self
+            .entrants
+            .iter()
+            .map(|entrant| {
+                entrant
+                    .failure()
+                    .map(|f| CandidateResult::Failed(f.clone()))
+            })
+            .collect();
+        for set in &self.sets {
+            let (numbers, base) = self.run_set(set, plan.tokens_in_flight, &mut progress)?;
+            for (&entrant, numbers) in set.entrants.iter().zip(numbers) {
+                results[entrant] = Some(match numbers {
+                    Numbers::Failed(failure) => CandidateResult::Failed(failure),
+                    Numbers::Rows(rows) => score(
+                        request,
+                        &self.entrants[entrant],
+                        set,
+                        &rows,
+                        base.as_deref(),
+                    ),
+                });
+            }
+        }
+        Ok(self
+            .entrants
+            .iter()
+            .zip(results)
+            .map(|(entrant, result)| {
+                outcome(
+                    entrant,
+                    result.expect("every entrant is in a set or has failed"),
+                )
+            })
+            .collect())
+    }
+
+    /// Numbers of every entrant of `set`, and of the base if it was run.
+    fn run_set(
+        &self,
+        set: &Set,
+        tokens: usize,
+        progress: &mut Progress<'_>,
+    ) -> Result<(Vec<Numbers>, Option<Vec<RowResult>>), EvaluateError> {
+        let mut numbers: Vec<Numbers> = set
+            .entrants
+            .iter()
+            .map(|_| Numbers::Rows(vec![RowResult::default(); set.rows.len()]))
+            .collect();
+        let mut base_rows = self
+            .needs_base
+            .then(|| vec![RowResult::default(); set.rows.len()]);
+
+        // The base's group: the base itself if it is needed, then adapters. Then one group for each full candidate.
+        let mut shared: Vec<usize> = Vec::new();
+        let mut members: Vec<Member> = self.needs_base.then(Member::plain).into_iter().collect();
+        for (place, &i) in set.entrants.iter().enumerate() {
+            if let Some(member) = self.entrants[i].member(&self.base) {
+                shared.push(place);
+                members.push(member);
+            }
+        }
+        let mut first_rope = 0;
+        let mut base_group = (!members.is_empty()).then(|| {
+            first_rope = self.base.model.ropes().count();
+            Group {
+                model: self.base.model.clone(),
+                members,
+                first_rope: 0,
+            }
+        });
+        let mut full: Vec<(usize, Group)> = Vec::new();
+        for (place, &i) in set.entrants.iter().enumerate() {
+            if let Some(model) = self.entrants[i].full_model() {
+                full.push((
+                    place,
+                    Group {
+                        model: model.clone(),
+                        members: vec![Member::plain()],
+                        first_rope,
+                    },
+                ));
+                first_rope += model.ropes().count();
+            }
+        }
+
+        let mut order = order(&self.models(set), &set.rows);
+        let mut workspace = Workspace::new(&self.cpu);
+        while let Some(chunk) = order.next_chunk(tokens) {
+            let mut base_head = None;
+            if let Some(group) = &mut base_group {
+                let against = if self.needs_kl {
+                    Against::First
+                } else {
+                    Against::Nothing
+                };
+                let pass = run_chunk(&self.cpu, group, &chunk, &against, &mut workspace, progress)
+                    .map_err(stopped)?;
+                let offset = usize::from(self.needs_base);
+                if let Some(error) = group.members[..offset]
+                    .iter()
+                    .find_map(|m| m.failure.as_ref())
+                {
+                    return Err(EvaluateError::BaseFailed {
+                        reason: chain(error),
+                    });
+                }
+                for (member, results) in pass.results.into_iter().enumerate() {
+                    let Some(results) = results else { continue };
+                    match (member.checked_sub(offset), &mut base_rows) {
+                        (None, Some(rows)) => place_rows(rows, &chunk.rows, results),
+                        (Some(i), _) => {
+                            place_numbers(&mut numbers[shared[i]], &chunk.rows, results)
+                        }
+                        (None, None) => {}
+                    }
+                }
+                for (i, member) in group.members[offset..].iter().enumerate() {
+                    if let Some(error) = &member.failure {
+                        self.fail(
+                            set,
+                            shared[i],
+                            owner(error.owner()),
+                            error,
+                            &mut numbers,
+                            progress.observer,
+                        );
+                    }
+                }
+                base_head = pass.first.filter(|_| self.needs_kl);
+            }
+            for (place, group) in &mut full {
+                if matches!(numbers[*place], Numbers::Failed(_)) {
+                    continue;
+                }
+                let against = match &base_head {
+                    Some(base) => Against::Base(base),
+                    None => Against::Nothing,
+                };
+                match run_chunk(&self.cpu, group, &chunk, &against, &mut workspace, progress) {
+                    Ok(pass) => {
+                        if let Some(results) = pass.results.into_iter().next().flatten() {
+                            place_numbers(&mut numbers[*place], &chunk.rows, results);
+                        }
+                        if let Some(error) = &group.members[0].failure {
+                            self.fail(
+                                set,
+                                *place,
+                                owner(error.owner()),
+                                error,
+                                &mut numbers,
+                                progress.observer,
+                            );
+                        }
+                    }
+                    Err(PassError::Cancelled) => return Err(EvaluateError::Cancelled),
+                    Err(PassError::Weights(error)) => {
+                        self.fail(
+                            set,
+                            *place,
+                            owner(error.owner()),
+                            &error,
+                            &mut numbers,
+                            progress.observer,
+                        );
+                    }
+                }
+            }
+            progress.rows_done += chunk.rows.len() * set.entrants.len();
+            progress.report();
+        }
+        Ok((numbers, base_rows))
+    }
+
+    /// Takes an entrant out.
+    fn fail(
+        &self,
+        set: &Set,
+        place: usize,
+        owner: Owner,
+        error: &dyn std::error::Error,
+        numbers: &mut [Numbers],
+        observer: &dyn Observer,
+    ) {
+        if matches!(numbers[place], Numbers::Failed(_)) {
+            return;
+        }
+        let failure = failure(owner, error);
+        let name = self.entrants[set.entrants[place]].name.clone();
+        observer.on_event(Event::CandidateFailed {
+            name,
+            failure: failure.clone(),
+        });
+        numbers[place] = Numbers::Failed(failure);
+    }
+}
+
+fn stopped(error: PassError) -> EvaluateError {
+    match error {
+        PassError::Cancelled => EvaluateError::Cancelled,
+        PassError::Weights(error) => EvaluateError::BaseWeights(error),
+    }
+}
+
+fn place_rows(all: &mut [RowResult], rows: &[usize], results: Vec<RowResult>) {
+    for (&row, result) in rows.iter().zip(results) {
+        all[row] = result;
+    }
+}
+
+fn place_numbers(numbers: &mut Numbers, rows: &[usize], results: Vec<RowResult>) {
+    if let Numbers::Rows(all) = numbers {
+        place_rows(all, rows, results);
+    }
+}
+
+/// A candidate's score out of its rows' numbers.
+fn score(
+    request: &Request<'_>,
+    entrant: &Entrant,
+    set: &Set,
+    rows: &[RowResult],
+    base: Option<&[RowResult]>,
+) -> CandidateResult {
+    if let Some(row) = rows
+        .iter()
+        .position(|r| r.nll.iter().chain(&r.kl).any(|v| !v.is_finite()))
+    {
+        return CandidateResult::Failed(Failure {
+            owner: Owner::Submission,
+            reason: format!(
+                "the loss of row {row} is not a number: the model's activations overflow"
+            ),
+        });
+    }
+    let mut notes = entrant.notes.clone();
+    let (losses, infos): (Vec<f64>, Vec<RowInfo>) = match (&set.prepared, base) {
+        (Prepared::Sft(prepared), _) => {
+            let info = |row: &gradus_tasks::EvalRow| RowInfo {
+                source_row: row.source_row,
+                num_tokens: row.ids.len(),
+                num_labels: row.num_scored(),
+            };
+            (
+                rows.iter().map(row_mean).collect(),
+                prepared.rows.iter().map(info).collect(),
+            )
+        }
+        (Prepared::Dpo(prepared), base) => {
+            let base = base.unwrap_or(&[]);
+            let side = |numbers: &[RowResult], pair: usize| -> [RowResult; 2] {
+                [0, 1].map(|s| numbers.get(2 * pair + s).cloned().unwrap_or_default())
+            };
+            let losses = prepared.pairs.iter().enumerate().map(|(i, pair)| {
+                if pair.chosen_cut || pair.rejected_cut {
+                    return f64::NAN;
+                }
+                let (policy, reference) = (side(rows, i), side(base, i));
+                dpo_loss(prepared.beta, policy.each_ref(), reference.each_ref())
+            });
+            let infos = prepared.pairs.iter().map(|pair| RowInfo {
+                source_row: pair.source_row,
+                num_tokens: pair.chosen.len() + pair.rejected.len(),
+                num_labels: pair.chosen.len() + pair.rejected.len() - 2 * pair.prompt_len,
+            });
+            (losses.collect(), infos.collect())
+        }
+    };
+    let finite: Vec<f64> = losses
+        .iter()
+        .copied()
+        .filter(|loss| loss.is_finite())
+        .collect();
+    let cut = losses.len() - finite.len();
+    if cut > 0 {
+        notes.push(format!(
+            "{cut} of {} pairs have a completion that was cut away; they do not count",
+            losses.len()
+        ));
+    }
+    if finite.is_empty() {
+        return CandidateResult::Failed(Failure {
+            owner: Owner::Host,
+            reason: "every pair's completion was cut away: the task's prompts are too long"
+                .to_owned(),
+        });
+    }
+    let raw = mean(&finite);
+    let kl = request.task.use_kl.then(|| kl_mean(rows));
+    let (sequence_len, fingerprint) = match &set.prepared {
+        Prepared::Sft(set) => (set.sequence_len, &set.fingerprint),
+        Prepared::Dpo(set) => (set.max_length, &set.fingerprint),
+    };
+    CandidateResult::Scored(Score {
+        is_finetune: entrant.is_finetune,
+        finetune_note: entrant.finetune_note.clone(),
+        eval_loss: kl.map_or(raw, |kl| raw + request.task.kl_coef.unwrap_or(0.0) * kl),
+        eval_loss_raw: kl.map(|_| raw),
+        kl_divergence: kl,
+        per_example_losses: losses
+            .iter()
+            .map(|loss| loss.is_finite().then_some(*loss))
+            .collect(),
+        rows: infos,
+        eval_set_fingerprint: fingerprint.clone(),
+        sequence_len,
+        notes,
+    })
+}
+
+/// FLOP/s of the matrix product on one thread, measured for a few hundredths of a second.
+pub(super) fn product_rate(cpu: &Cpu) -> f64 {
+    const SIZES: (usize, usize, usize) = (192, 512, 1024);
+    let (rows, out, inner) = SIZES;
+    let (x, w) = (vec![0.5; rows * inner], vec![0.25; out * inner]);
+    let mut packed = PackedWeights::new();
+    packed.pack(cpu, Params::from_f32(&w, out, inner));
+    let mut panels = RowPanels::default();
+    panels.pack(cpu.isa(), &x, rows, inner, inner);
+    let mut y = vec![0.0; rows * out];
+    let mut best = f64::INFINITY;
+    for _ in 0..8 {
+        let start = Instant::now();
+        product(cpu.isa(), &panels, &packed, &mut y, out, Output::Set);
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    2.0 * (rows * out * inner) as f64 / best.max(1e-9)
+}

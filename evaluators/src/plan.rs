@@ -1,0 +1,251 @@
+//! How many tokens go through the model at once, and what the run will take.
+
+use crate::model::Model;
+use gradus_kernels::cross_entropy::VOCAB_BLOCK;
+use serde::Serialize;
+use std::fmt;
+use thiserror::Error;
+
+/// Tokens in flight at most, over all candidates of a pass, and per candidate: more would only take memory.
+const TOKENS_ALL_MAX: usize = 1 << 16;
+const TOKENS_MAX: usize = 1 << 14;
+/// The process without weights, tokens and tokenizer: code, tables, allocator.
+const PROCESS_BYTES: u64 = 48 << 20;
+
+/// A model and how many candidates compute with its weights at once.
+pub(crate) struct Load<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) members: usize,
+    /// Some candidate replaces whole layers, which are then packed beside the shared ones.
+    pub(crate) replaces: bool,
+}
+
+/// What a run of one task will do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// Device.
+    pub device: String,
+    /// Instruction set of the kernels.
+    pub isa: &'static str,
+    /// Threads.
+    pub threads: usize,
+    /// Memory limit, bytes.
+    pub memory_bytes: u64,
+    /// Memory that the plan will take, bytes.
+    pub planned_bytes: u64,
+    /// Memory whatever the tokens in flight: weights, head, buffers of threads.
+    pub fixed_bytes: u64,
+    /// Memory for each token in flight.
+    pub token_bytes: u64,
+    /// Tokens of each candidate in flight.
+    pub tokens_in_flight: usize,
+    /// Evaluation sets, one for each sequence length among the candidates.
+    pub sets: Vec<PlannedSet>,
+    /// Arithmetic in all.
+    pub flops: f64,
+    /// Bytes of weights that are read in all.
+    pub read_bytes: f64,
+    /// Measured rate of the matrix product on one thread, FLOP/s.
+    pub rate: f64,
+    /// Seconds of arithmetic at that rate on all threads.
+    pub seconds: f64,
+}
+
+/// One evaluation set of a plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedSet {
+    /// Longest row admitted, tokens.
+    pub sequence_len: u64,
+    /// Rows.
+    pub rows: usize,
+    /// Tokens of all rows.
+    pub tokens: usize,
+    /// Tokens computed per candidate, after cutting and sharing.
+    pub tokens_computed: usize,
+    /// Passes over the weights.
+    pub passes: usize,
+    /// Candidates on the base's weights, the base itself included if its own pass is needed.
+    pub shared_candidates: usize,
+    /// Candidates with weights of their own.
+    pub full_candidates: usize,
+}
+
+/// The memory limit admits not even the longest row.
+#[derive(Debug, Error)]
+#[error("a memory limit of {} is too small: the longest row, {longest} tokens, needs {}\nhelp: --memory {}", Bytes(*.limit), Bytes(*.least), Bytes(round_up(*.least)))]
+pub struct MemoryError {
+    /// The limit, bytes.
+    pub limit: u64,
+    /// The least that works, bytes.
+    pub least: u64,
+    /// Tokens of the longest row.
+    pub longest: usize,
+}
+
+/// What a token in flight and everything else take.
+pub(crate) struct Footprint {
+    pub(crate) fixed: u64,
+    pub(crate) token: u64,
+}
+
+impl Footprint {
+    /// Of the most demanding of `loads`, with rows of up to `longest` tokens.
+    pub(crate) fn new(loads: &[Load<'_>], threads: usize, longest: usize) -> Self {
+        let mut footprint = Self { fixed: 0, token: 0 };
+        for load in loads {
+            let c = &load.model.config;
+            let (hidden, inner) = (c.hidden_size as u64, c.intermediate_size as u64);
+            let (q, kv) = (
+                (c.num_heads * c.head_dim) as u64,
+                (c.num_kv_heads * c.head_dim) as u64,
+            );
+            let stored = load
+                .model
+                .layers
+                .iter()
+                .map(|l| l.size_bytes())
+                .max()
+                .unwrap_or(0);
+            let packed = 4 * load.model.layer_flops(1) as u64 / 2;
+            // A layer as stored, the next one on its way, and one packed.
+            let layer =
+                (2 + u64::from(load.replaces)) * stored + (1 + u64::from(load.replaces)) * packed;
+            let slab = (VOCAB_BLOCK * 16.max(4 * threads)) as u64;
+            let members = load.members as u64;
+            let head = 3 * slab * hidden * 4
+                + threads as u64 * VOCAB_BLOCK as u64 * (2 * hidden + 400) * 4;
+            let rows = 192;
+            let thread = rows * (4 * hidden + q + 3 * inner) * 4
+                + 4 * (longest as u64) * c.head_dim as u64 * 4
+                + (1 << 20);
+            // The head runs after the layers: only the larger of the two is there at a time.
+            let fixed = layer.max(head) + threads as u64 * thread;
+            // Hidden states, twice at the head; queries, keys, values and attended values of one candidate.
+            let token = 2 * members * hidden * 4 + (2 * q + 2 * kv) * 4 + hidden * 4 + 64;
+            footprint.fixed = footprint.fixed.max(fixed);
+            footprint.token = footprint.token.max(token);
+        }
+        footprint.fixed += PROCESS_BYTES;
+        footprint
+    }
+
+    /// Tokens in flight under `limit`.
+    pub(crate) fn tokens(
+        &self,
+        limit: u64,
+        members: usize,
+        longest: usize,
+    ) -> Result<usize, MemoryError> {
+        let least = self.fixed + self.token * longest as u64;
+        if limit < least {
+            return Err(MemoryError {
+                limit,
+                least,
+                longest,
+            });
+        }
+        let most = (TOKENS_ALL_MAX / members.max(1))
+            .clamp(1024, TOKENS_MAX)
+            .max(longest);
+        Ok(((limit - self.fixed) / self.token.max(1)).min(most as u64) as usize)
+    }
+}
+
+/// Up to the next eighth of a power of two, in MiB.
+fn round_up(bytes: u64) -> u64 {
+    let step = (bytes.next_power_of_two() / 16).max(1 << 20);
+    bytes.div_ceil(step) * step
+}
+
+/// Bytes in binary units.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = self.0 as f64 / f64::from(1 << 20);
+        if mib >= 10240.0 {
+            write!(f, "{:.1}GiB", mib / 1024.0)
+        } else {
+            write!(f, "{}MiB", mib.ceil())
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "device            {} ({}, {} threads)",
+            self.device, self.isa, self.threads
+        )?;
+        writeln!(
+            f,
+            "memory            {} of {} allowed",
+            Bytes(self.planned_bytes),
+            Bytes(self.memory_bytes)
+        )?;
+        writeln!(f, "  fixed           {}", Bytes(self.fixed_bytes))?;
+        writeln!(f, "  per token       {} bytes", self.token_bytes)?;
+        writeln!(
+            f,
+            "tokens in flight  {} per candidate",
+            self.tokens_in_flight
+        )?;
+        for set in &self.sets {
+            writeln!(
+                f,
+                "set               {} rows up to {} tokens",
+                set.rows, set.sequence_len
+            )?;
+            writeln!(
+                f,
+                "  tokens          {}, of which {} computed per candidate",
+                set.tokens, set.tokens_computed
+            )?;
+            writeln!(
+                f,
+                "  passes          {} over {} shared and {} full models",
+                set.passes, set.shared_candidates, set.full_candidates
+            )?;
+        }
+        writeln!(f, "weights read      {}", Bytes(self.read_bytes as u64))?;
+        writeln!(
+            f,
+            "arithmetic        {:.1} GFLOP at {:.1} GFLOP/s a thread",
+            self.flops / 1e9,
+            self.rate / 1e9
+        )?;
+        write!(
+            f,
+            "predicted         {:.1} s, bound by arithmetic",
+            self.seconds
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_below_the_longest_row_says_the_least_that_works() {
+        let footprint = Footprint {
+            fixed: 100 << 20,
+            token: 1 << 10,
+        };
+        let error = footprint.tokens(100 << 20, 3, 4096).unwrap_err();
+        assert_eq!(error.least, 104 << 20);
+        assert_eq!(
+            error.to_string(),
+            "a memory limit of 100MiB is too small: the longest row, 4096 tokens, needs 104MiB\nhelp: --memory 104MiB"
+        );
+        assert_eq!(footprint.tokens(104 << 20, 3, 4096).unwrap(), 4096);
+    }
+
+    #[test]
+    fn tokens_in_flight_do_not_grow_with_memory_for_ever() {
+        let footprint = Footprint { fixed: 0, token: 1 };
+        assert_eq!(footprint.tokens(u64::MAX, 1, 10).unwrap(), TOKENS_MAX);
+        assert_eq!(footprint.tokens(u64::MAX, 1000, 10).unwrap(), 1024);
+    }
+}
