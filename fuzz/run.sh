@@ -29,9 +29,14 @@ set -- -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefi
 [ -f "$dict" ] && set -- "$@" -dict="$dict"
 log=$artifacts/log
 if "$build/$triple/release/$target" "$@" "$corpus" "$here/seeds/$target" >"$log" 2>&1; then found=no; else found=yes; fi
-grep -E '^stat::|^SUMMARY|DONE|panicked|canary' "$log" | tail -n 12 || true
+if ! grep -aq '^stat::number_of_executed_units' "$log"; then
+    echo "$target: it did not run at all" >&2
+    tail -n 5 "$log" >&2
+    exit 2
+fi
+grep -aE '^stat::|^SUMMARY|DONE|panicked' "$log" | tail -n 12 || true
 if [ "$mode" = --canary ]; then
-    if [ $found = yes ] && grep -q canary "$log"; then echo "$target: the planted bug was found"; exit 0; fi
+    if [ $found = yes ] && grep -aq canary "$log"; then echo "$target: the planted bug was found"; exit 0; fi
     echo "$target: the planted bug was NOT found in $seconds s" >&2
     exit 1
 fi
