@@ -1,1 +1,19 @@
 //! Black-box suite: a line per module.
+//!
+//! | module | what it holds the built binary to |
+//! |---|---|
+//! | `binary` | (finds and runs it) |
+//! | `cli_arguments` | help, versions, and arguments that do not fit |
+//! | `cli_eval` | scores of the example, plans, progress lines, exit codes |
+//! | `cli_bad_input` | tasks, data and candidates that are not what they say |
+//! | `cli_outputs` | result files: whole or not there, readable, self-contained |
+//! | `cli_interrupt` | Ctrl-C and readers that go away |
+//! | `cli_doctor` | what it says of a host |
+
+mod binary;
+mod cli_arguments;
+mod cli_bad_input;
+mod cli_doctor;
+mod cli_eval;
+mod cli_interrupt;
+mod cli_outputs;

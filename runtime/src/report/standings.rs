@@ -19,11 +19,16 @@ pub(super) fn render(comparison: &Comparison<'_>) -> String {
     for (standing, ..) in comparison.scored() {
         row(&mut out, comparison, standing);
     }
+    let kl = if comparison.scored().any(|(_, _, score)| score.kl_divergence.is_some()) {
+        " Gaps and intervals are of the cross-entropy, without the KL term."
+    } else {
+        ""
+    };
     out.push_str("</tbody></table></div>\n<p class=\"caption\">");
     writeln!(
         out,
         "Losses in nats, the mean over {}; lower is better. Intervals are of the mean paired difference, from {} \
-         resamples of the rows.</p></section>",
+         resamples of the rows.{kl}</p></section>",
         counted(comparison.scored().next().map_or(0, |(_, _, score)| score.rows.len()), "row"),
         comparison.rules.paired.resamples
     )

@@ -1,0 +1,94 @@
+//! Finds the `gradus` binary that belongs to this test run, and runs it.
+//!
+//! Cargo tells a test where a binary is only inside the binary's own package. Here it is looked for beside this test's
+//! own executable, in the directory of the same profile, after `cargo build` has made sure that it is up to date.
+//! `GRADUS_BIN` names another one, and nothing is built then.
+
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The binary.
+pub(crate) fn gradus() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| match std::env::var_os("GRADUS_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => built(),
+    })
+}
+
+fn built() -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a path");
+    let profile = test.ancestors().nth(2).expect("tests lie in <target>/<profile>/deps");
+    let name = profile.file_name().and_then(OsStr::to_str).expect("profile directories have ASCII names");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--package", "gradus", "--target-dir"]);
+    cargo.arg(profile.parent().expect("a profile's directory lies in the target directory"));
+    cargo.args(["--profile", if name == "debug" { "dev" } else { name }]);
+    let status = cargo.current_dir(repository()).status().expect("cargo runs");
+    assert!(status.success(), "cargo build --package gradus: {status}");
+    profile.join(format!("gradus{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// The repository's root.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A path inside `examples/text`.
+pub(crate) fn example(path: &str) -> PathBuf {
+    repository().join("examples/text").join(path)
+}
+
+/// What a finished command left.
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    /// The JSON lines of stderr.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        let event = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.stderr.lines().map(event).collect()
+    }
+
+    /// Asserts that the command ended with `code`, and that its complaint holds every text.
+    #[track_caller]
+    pub(crate) fn complains(&self, code: i32, texts: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
+        for text in texts {
+            assert!(self.stderr.contains(text), "{text:?} is not in: {}", self.stderr);
+        }
+    }
+}
+
+/// Runs the binary to its end, in the repository, without the network.
+pub(crate) fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Finished {
+    finish(command().args(arguments))
+}
+
+/// The binary as a command that is yet to be started.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(gradus());
+    command.current_dir(repository()).env("HF_HUB_OFFLINE", "1").env_remove("HF_TOKEN").env_remove("NO_COLOR");
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) fn finish(command: &mut Command) -> Finished {
+    let Output { status, stdout, stderr } = command.output().expect("the command runs");
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    Finished { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Names in a directory, sorted.
+pub(crate) fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).expect("the directory is there");
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
