@@ -49,10 +49,12 @@ def instruct_rows(tok, task, rows, max_positions):
 def preference_ids(tok, kind, row, limit):
     """(chosen ids, rejected ids, number of prompt ids) of one pair; a completion is what follows the prompt's number of ids."""
     prompt = row[kind["field_prompt"]]
-    n = len(tok(prompt)["input_ids"])
+    ids = list(tok(prompt)["input_ids"])
+    n = len(ids)
     sides = []
     for field in ("field_chosen", "field_rejected"):
         text = row[kind[field]]
         if not text.endswith(tok.eos_token): text += tok.eos_token
-        sides.append(list(tok(prompt + text)["input_ids"])[:limit])
+        # The prompt's own ids stay, even where a token of the whole reaches across its end: that is how the pair is collated.
+        sides.append((ids + list(tok(prompt + text)["input_ids"])[n:])[:limit])
     return *sides, n
