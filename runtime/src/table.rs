@@ -186,8 +186,13 @@ fn notes(comparison: &Comparison<'_>) -> Vec<String> {
         .iter()
         .any(|against| matches!(against, Some(Against::Compared { .. })))
     {
-        if comparison.scored().any(|(_, _, score)| score.kl_divergence.is_some()) {
-            notes.push("rows, gaps and intervals are of the cross-entropy, without the KL term".to_owned());
+        if comparison
+            .scored()
+            .any(|(_, _, score)| score.kl_divergence.is_some())
+        {
+            notes.push(
+                "rows, gaps and intervals are of the cross-entropy, without the KL term".to_owned(),
+            );
         }
         let paired = &comparison.rules.paired;
         notes.push(format!(

@@ -21,13 +21,26 @@ pub(crate) fn gradus() -> &'static Path {
 
 fn built() -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
-    let profile = test.ancestors().nth(2).expect("tests lie in <target>/<profile>/deps");
-    let name = profile.file_name().and_then(OsStr::to_str).expect("profile directories have ASCII names");
+    let profile = test
+        .ancestors()
+        .nth(2)
+        .expect("tests lie in <target>/<profile>/deps");
+    let name = profile
+        .file_name()
+        .and_then(OsStr::to_str)
+        .expect("profile directories have ASCII names");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--package", "gradus", "--target-dir"]);
-    cargo.arg(profile.parent().expect("a profile's directory lies in the target directory"));
+    cargo.arg(
+        profile
+            .parent()
+            .expect("a profile's directory lies in the target directory"),
+    );
     cargo.args(["--profile", if name == "debug" { "dev" } else { name }]);
-    let status = cargo.current_dir(repository()).status().expect("cargo runs");
+    let status = cargo
+        .current_dir(repository())
+        .status()
+        .expect("cargo runs");
     assert!(status.success(), "cargo build --package gradus: {status}");
     profile.join(format!("gradus{}", std::env::consts::EXE_SUFFIX))
 }
@@ -52,7 +65,9 @@ pub(crate) struct Finished {
 impl Finished {
     /// The JSON lines of stderr.
     pub(crate) fn events(&self) -> Vec<Value> {
-        let event = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let event = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+        };
         self.stderr.lines().map(event).collect()
     }
 
@@ -61,7 +76,11 @@ impl Finished {
     pub(crate) fn complains(&self, code: i32, texts: &[&str]) {
         assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
         for text in texts {
-            assert!(self.stderr.contains(text), "{text:?} is not in: {}", self.stderr);
+            assert!(
+                self.stderr.contains(text),
+                "{text:?} is not in: {}",
+                self.stderr
+            );
         }
     }
 }
@@ -74,21 +93,35 @@ pub(crate) fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Fi
 /// The binary as a command that is yet to be started.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(gradus());
-    command.current_dir(repository()).env("HF_HUB_OFFLINE", "1").env_remove("HF_TOKEN").env_remove("NO_COLOR");
+    command
+        .current_dir(repository())
+        .env("HF_HUB_OFFLINE", "1")
+        .env_remove("HF_TOKEN")
+        .env_remove("NO_COLOR");
     command
 }
 
 /// Runs a command to its end.
 pub(crate) fn finish(command: &mut Command) -> Finished {
-    let Output { status, stdout, stderr } = command.output().expect("the command runs");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("the command runs");
     let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-    Finished { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+    Finished {
+        code: status.code(),
+        stdout: text(stdout),
+        stderr: text(stderr),
+    }
 }
 
 /// Names in a directory, sorted.
 pub(crate) fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).expect("the directory is there");
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }

@@ -11,7 +11,16 @@ fn help_names_every_command_and_every_exit_code() {
     }
     let help = run(["eval", "--help"]);
     assert_eq!(help.code, Some(0));
-    for text in ["--candidate", "--json", "--god-json", "--report", "--memory", "--threads", "--explain", "130"] {
+    for text in [
+        "--candidate",
+        "--json",
+        "--god-json",
+        "--report",
+        "--memory",
+        "--threads",
+        "--explain",
+        "130",
+    ] {
         assert!(help.stdout.contains(text), "{text}: {}", help.stdout);
     }
 }
@@ -19,9 +28,16 @@ fn help_names_every_command_and_every_exit_code() {
 #[test]
 fn the_version_names_the_numerics() {
     let short = run(["-V"]);
-    assert_eq!((short.code, short.stdout.trim()), (Some(0), concat!("gradus ", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(
+        (short.code, short.stdout.trim()),
+        (Some(0), concat!("gradus ", env!("CARGO_PKG_VERSION")))
+    );
     let long = run(["--version"]);
-    assert!(long.stdout.contains("numerics ") && long.stdout.contains(std::env::consts::ARCH), "{}", long.stdout);
+    assert!(
+        long.stdout.contains("numerics ") && long.stdout.contains(std::env::consts::ARCH),
+        "{}",
+        long.stdout
+    );
 }
 
 #[test]
@@ -54,6 +70,13 @@ fn candidates_need_names_of_their_own_and_a_place() {
     run(["eval", task, "-c", "=x"]).complains(2, &["NAME=PATH"]);
     run(["eval", task, "-c", "model_params_count=x"]).complains(2, &["model_params_count"]);
     run(["eval", task, "-c", "x=./no/such"]).complains(2, &["no directory ./no/such"]);
-    let twice = ["eval", task, "-c", "x=examples/text/model", "-c", "x=examples/text/candidates/careful"];
+    let twice = [
+        "eval",
+        task,
+        "-c",
+        "x=examples/text/model",
+        "-c",
+        "x=examples/text/candidates/careful",
+    ];
     run(twice).complains(2, &["two candidates are called", "another name"]);
 }

@@ -34,20 +34,28 @@ fn a_task_that_is_not_there_or_not_a_task_is_named() {
 #[test]
 fn an_unknown_field_and_another_version_are_named() {
     let directory = tempfile::tempdir().unwrap();
-    changed(directory.path(), |task| task["sequence_length"] = json!(5)).complains(1, &["sequence_length"]);
+    changed(directory.path(), |task| task["sequence_length"] = json!(5))
+        .complains(1, &["sequence_length"]);
     changed(directory.path(), |task| task["version"] = json!(9)).complains(1, &["version is 9"]);
-    changed(directory.path(), |task| task["rule_set"] = json!("2019")).complains(1, &["2019", "known are"]);
+    changed(directory.path(), |task| task["rule_set"] = json!("2019"))
+        .complains(1, &["2019", "known are"]);
 }
 
 #[test]
 fn data_that_is_missing_another_or_broken_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path();
-    changed(here, |task| task["dataset"]["path"] = json!("rows.json")).complains(1, &["rows.json", "cannot be read"]);
-    changed(here, |task| task["dataset"]["sha256"] = json!("0".repeat(64))).complains(1, &["SHA-256", "eval.json"]);
+    changed(here, |task| task["dataset"]["path"] = json!("rows.json"))
+        .complains(1, &["rows.json", "cannot be read"]);
+    changed(here, |task| {
+        task["dataset"]["sha256"] = json!("0".repeat(64))
+    })
+    .complains(1, &["SHA-256", "eval.json"]);
     let with_data = |bytes: &[u8]| {
         fs::write(here.join("rows.json"), bytes).unwrap();
-        changed(here, |task| task["dataset"] = json!({"path": "rows.json", "format": "json"}))
+        changed(here, |task| {
+            task["dataset"] = json!({"path": "rows.json", "format": "json"})
+        })
     };
     with_data(b"[{\"instruct\": \"x\"").complains(1, &["rows.json"]);
     with_data(b"[]").complains(1, &["rows.json"]);
@@ -58,19 +66,41 @@ fn data_that_is_missing_another_or_broken_is_named() {
 fn a_base_that_is_nowhere_is_said_to_be() {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path();
-    changed(here, |task| task["base_model"] = json!("./gone")).complains(1, &["no base model", "./gone", "--base"]);
+    changed(here, |task| task["base_model"] = json!("./gone"))
+        .complains(1, &["no base model", "./gone", "--base"]);
     // Tests run without the network, and this cache is empty.
-    fs::write(here.join("task.json"), fs::read(example("task.json")).unwrap()).unwrap();
+    fs::write(
+        here.join("task.json"),
+        fs::read(example("task.json")).unwrap(),
+    )
+    .unwrap();
     let task = here.join("task.json");
     let candidate = format!("it={}", example("candidates/careful").display());
     let done = finish(
-        command().args(["eval", "--offline", "--base", "nobody/nothing", "-c", &candidate]).arg(task).env("HF_HUB_CACHE", here),
+        command()
+            .args([
+                "eval",
+                "--offline",
+                "--base",
+                "nobody/nothing",
+                "-c",
+                &candidate,
+            ])
+            .arg(task)
+            .env("HF_HUB_CACHE", here),
     );
     // The data file is relative to the task, so it is what is missed first.
     done.complains(1, &["eval.json"]);
     let done = finish(
         command()
-            .args(["eval", "--offline", "--base", "nobody/nothing", "-c", &candidate])
+            .args([
+                "eval",
+                "--offline",
+                "--base",
+                "nobody/nothing",
+                "-c",
+                &candidate,
+            ])
             .arg(example("task.json"))
             .env("HF_HUB_CACHE", here),
     );
@@ -83,7 +113,9 @@ fn a_candidate_that_cannot_be_fetched_has_no_score_and_the_others_do() {
     let careful = format!("careful={}", example("candidates/careful").display());
     let eval = |candidates: &[&str]| {
         let mut eval = command();
-        eval.args(["eval", "--offline"]).arg(example("task.json")).env("HF_HUB_CACHE", directory.path());
+        eval.args(["eval", "--offline"])
+            .arg(example("task.json"))
+            .env("HF_HUB_CACHE", directory.path());
         for candidate in candidates {
             eval.args(["-c", candidate]);
         }
@@ -91,16 +123,25 @@ fn a_candidate_that_cannot_be_fetched_has_no_score_and_the_others_do() {
     };
     let done = eval(&["far=nobody/nothing", &careful]);
     assert_eq!(done.code, Some(3), "{}", done.stderr);
-    assert!(done.stdout.contains("far has no score (fault: host)"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("far has no score (fault: host)"),
+        "{}",
+        done.stdout
+    );
     assert!(done.stdout.contains("1  careful"), "{}", done.stdout);
-    eval(&["far=nobody/nothing"]).complains(1, &["no candidate can be fetched", "not in the cache"]);
+    eval(&["far=nobody/nothing"])
+        .complains(1, &["no candidate can be fetched", "not in the cache"]);
 }
 
 #[test]
 fn weights_that_are_cut_off_are_the_submissions_fault() {
     let directory = tempfile::tempdir().unwrap();
     for name in ["adapter_config.json", "adapter_model.safetensors"] {
-        fs::copy(example("candidates/careful").join(name), directory.path().join(name)).unwrap();
+        fs::copy(
+            example("candidates/careful").join(name),
+            directory.path().join(name),
+        )
+        .unwrap();
     }
     let weights = directory.path().join("adapter_model.safetensors");
     let bytes = fs::read(&weights).unwrap();
@@ -108,17 +149,33 @@ fn weights_that_are_cut_off_are_the_submissions_fault() {
         fs::write(&weights, &bytes[..length]).unwrap();
         let done = evaluated(&example("task.json"), directory.path());
         assert_eq!(done.code, Some(3), "{length} bytes: {}", done.stderr);
-        assert!(done.stdout.contains("it has no score (fault: submission)"), "{length} bytes: {}", done.stdout);
-        assert!(done.stdout.contains("adapter_model.safetensors"), "{length} bytes: {}", done.stdout);
+        assert!(
+            done.stdout.contains("it has no score (fault: submission)"),
+            "{length} bytes: {}",
+            done.stdout
+        );
+        assert!(
+            done.stdout.contains("adapter_model.safetensors"),
+            "{length} bytes: {}",
+            done.stdout
+        );
     }
 }
 
 #[test]
 fn a_hostile_name_reaches_neither_terminal_nor_page() {
     let directory = tempfile::tempdir().unwrap();
-    let (page, name) = (directory.path().join("r.html"), "\u{1b}[2J<script>alert(1)</script>\u{202e}");
+    let (page, name) = (
+        directory.path().join("r.html"),
+        "\u{1b}[2J<script>alert(1)</script>\u{202e}",
+    );
     let candidate = format!("{name}={}", example("candidates/careful").display());
-    let done = finish(command().args(["eval", "-c", &candidate, "--report"]).arg(&page).arg(example("task.json")));
+    let done = finish(
+        command()
+            .args(["eval", "-c", &candidate, "--report"])
+            .arg(&page)
+            .arg(example("task.json")),
+    );
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let page = fs::read_to_string(page).unwrap();
     for text in [&done.stdout, &page] {

@@ -7,34 +7,68 @@ use serde_json::Value;
 fn without_arguments_the_embedded_example_is_ranked() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("r.json");
-    let done = finish(command().args(["eval", "--json"]).arg(&file).env("TMPDIR", directory.path()));
+    let done = finish(
+        command()
+            .args(["eval", "--json"])
+            .arg(&file)
+            .env("TMPDIR", directory.path()),
+    );
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    let order: Vec<_> = ["careful", "scrambled", "hurried"].iter().map(|name| done.stdout.find(name).unwrap()).collect();
+    let order: Vec<_> = ["careful", "scrambled", "hurried"]
+        .iter()
+        .map(|name| done.stdout.find(name).unwrap())
+        .collect();
     assert!(order.is_sorted(), "{}", done.stdout);
     assert!(!done.stdout.contains('\u{1b}'), "a pipe gets no colours");
     let result: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    let expected: Value = serde_json::from_slice(&std::fs::read(example("expected.json")).unwrap()).unwrap();
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(example("expected.json")).unwrap()).unwrap();
     for candidate in result["candidates"].as_array().unwrap() {
         let name = candidate["name"].as_str().unwrap();
         assert_eq!(candidate["source"], format!("example:candidates/{name}"));
         let loss = candidate["result"]["eval_loss"].as_f64().unwrap();
-        let reference = expected["task.json"]["candidates"][name]["loss"].as_f64().unwrap();
-        assert!((loss - reference).abs() <= 1e-5, "{name}: {loss}, transformers says {reference}");
+        let reference = expected["task.json"]["candidates"][name]["loss"]
+            .as_f64()
+            .unwrap();
+        assert!(
+            (loss - reference).abs() <= 1e-5,
+            "{name}: {loss}, transformers says {reference}"
+        );
     }
-    assert_eq!(crate::binary::names(directory.path()), ["r.json"], "what was unpacked is gone");
+    assert_eq!(
+        crate::binary::names(directory.path()),
+        ["r.json"],
+        "what was unpacked is gone"
+    );
 }
 
 #[test]
 fn progress_is_json_lines_that_begin_and_end() {
     let done = run(["eval"]);
     let events = done.events();
-    let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
-    assert_eq!((kinds[0], kinds[1], kinds[2]), ("opening", "started", "progress"), "{kinds:?}");
+    let kinds: Vec<&str> = events
+        .iter()
+        .map(|event| event["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (kinds[0], kinds[1], kinds[2]),
+        ("opening", "started", "progress"),
+        "{kinds:?}"
+    );
     assert_eq!(kinds.last(), Some(&"finished"), "{kinds:?}");
-    let times: Vec<f64> = events.iter().map(|event| event["elapsed_s"].as_f64().unwrap()).collect();
+    let times: Vec<f64> = events
+        .iter()
+        .map(|event| event["elapsed_s"].as_f64().unwrap())
+        .collect();
     assert!(times.is_sorted(), "{times:?}");
-    let fractions: Vec<f64> = events.iter().filter_map(|event| event["fraction"].as_f64()).collect();
-    assert!(fractions.is_sorted() && fractions.iter().all(|f| (0.0..=1.0).contains(f)), "{fractions:?}");
+    let fractions: Vec<f64> = events
+        .iter()
+        .filter_map(|event| event["fraction"].as_f64())
+        .collect();
+    assert!(
+        fractions.is_sorted() && fractions.iter().all(|f| (0.0..=1.0).contains(f)),
+        "{fractions:?}"
+    );
     let end = events.last().unwrap();
     assert_eq!((&end["scored"], &end["failed"]), (&3.into(), &0.into()));
 }
@@ -50,7 +84,12 @@ fn threads_instruction_sets_and_memory_change_no_bit() {
     let directory = tempfile::tempdir().unwrap();
     let losses = |options: &[&str]| -> Value {
         let file = directory.path().join("r.json");
-        let done = finish(command().args(["eval", "--quiet", "--god-json"]).arg(&file).args(options));
+        let candidate = format!("careful={}", example("candidates/careful").display());
+        let mut eval = command();
+        eval.args(["eval", "--quiet", "-c", &candidate, "--god-json"])
+            .arg(&file)
+            .arg(example("task.json"));
+        let done = finish(eval.args(options));
         assert_eq!(done.code, Some(0), "{}", done.stderr);
         serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap()
     };
@@ -63,7 +102,11 @@ fn threads_instruction_sets_and_memory_change_no_bit() {
 fn a_plan_is_printed_and_nothing_is_scored() {
     let done = run(["eval", "--explain", "--memory", "1GiB"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    assert!(done.stdout.contains("200 rows") && done.stdout.contains("memory"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("200 rows") && done.stdout.contains("memory"),
+        "{}",
+        done.stdout
+    );
     assert!(!done.stdout.contains("careful"), "{}", done.stdout);
 }
 
@@ -84,17 +127,43 @@ fn a_candidate_that_fails_leaves_the_others_their_scores() {
     let (task, file) = (example("task.json"), directory.path().join("r.json"));
     let mut eval = command();
     eval.arg("eval").arg(task).arg("--json").arg(&file);
-    for (name, path) in [("empty", "data"), ("careful", "candidates/careful"), ("base", "model")] {
-        eval.arg("-c").arg(format!("{name}={}", example(path).display()));
+    for (name, path) in [
+        ("empty", "data"),
+        ("careful", "candidates/careful"),
+        ("base", "model"),
+    ] {
+        eval.arg("-c")
+            .arg(format!("{name}={}", example(path).display()));
     }
     let done = finish(&mut eval);
     assert_eq!(done.code, Some(3), "{}", done.stderr);
-    assert!(done.stdout.contains("empty has no score (fault: submission)"), "{}", done.stdout);
-    assert!(done.events().iter().any(|event| event["event"] == "candidate_failed" && event["name"] == "empty"));
+    assert!(
+        done.stdout
+            .contains("empty has no score (fault: submission)"),
+        "{}",
+        done.stdout
+    );
+    assert!(
+        done.events()
+            .iter()
+            .any(|event| event["event"] == "candidate_failed" && event["name"] == "empty")
+    );
     let result: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-    let statuses: Vec<_> = result["candidates"].as_array().unwrap().iter().map(|c| &c["result"]["status"]).collect();
+    let statuses: Vec<_> = result["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| &c["result"]["status"])
+        .collect();
     assert_eq!(statuses, ["failed", "scored", "scored"]);
     let ranking = result["comparison"]["ranking"].as_array().unwrap();
-    assert_eq!((&ranking[0]["name"], &ranking[0]["place"]), (&"careful".into(), &1.into()));
-    assert_eq!((&ranking[1]["name"], &ranking[1]["place"]), (&"base".into(), &Value::Null), "the base is no fine-tune");
+    assert_eq!(
+        (&ranking[0]["name"], &ranking[0]["place"]),
+        (&"careful".into(), &1.into())
+    );
+    assert_eq!(
+        (&ranking[1]["name"], &ranking[1]["place"]),
+        (&"base".into(), &Value::Null),
+        "the base is no fine-tune"
+    );
 }

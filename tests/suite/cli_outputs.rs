@@ -12,9 +12,18 @@ fn careful() -> String {
 #[test]
 fn both_result_files_say_the_same_and_replace_what_was_there() {
     let directory = tempfile::tempdir().unwrap();
-    let (ours, subnets) = (directory.path().join("ours.json"), directory.path().join("subnets.json"));
+    let (ours, subnets) = (
+        directory.path().join("ours.json"),
+        directory.path().join("subnets.json"),
+    );
     fs::write(&ours, "old").unwrap();
-    let done = finish(command().args(["eval", "--json"]).arg(&ours).arg("--god-json").arg(&subnets));
+    let done = finish(
+        command()
+            .args(["eval", "--json"])
+            .arg(&ours)
+            .arg("--god-json")
+            .arg(&subnets),
+    );
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let read = |path| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
     let (ours, subnets) = (read(&ours), read(&subnets));
@@ -22,7 +31,12 @@ fn both_result_files_say_the_same_and_replace_what_was_there() {
     assert_eq!(subnets["model_params_count"], ours["model_params_count"]);
     for candidate in ours["candidates"].as_array().unwrap() {
         let theirs = &subnets[candidate["name"].as_str().unwrap()];
-        for field in ["is_finetune", "eval_loss", "per_example_losses", "eval_set_fingerprint"] {
+        for field in [
+            "is_finetune",
+            "eval_loss",
+            "per_example_losses",
+            "eval_set_fingerprint",
+        ] {
             assert_eq!(theirs[field], candidate["result"][field], "{field}");
         }
     }
@@ -40,11 +54,16 @@ fn the_report_is_one_file_that_fetches_nothing() {
     for part in ["careful", "hurried", "scrambled", "<svg", "Provenance"] {
         assert!(page.contains(part), "{part}");
     }
-    for reference in ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link"] {
+    for reference in [
+        "http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link",
+    ] {
         assert!(!page.contains(reference), "{reference}");
     }
-    for tag in ["svg", "table", "tr", "td", "section", "figure", "div", "g", "text", "p"] {
-        let opened = page.matches(&format!("<{tag} ")).count() + page.matches(&format!("<{tag}>")).count();
+    for tag in [
+        "svg", "table", "tr", "td", "section", "figure", "div", "g", "text", "p",
+    ] {
+        let opened =
+            page.matches(&format!("<{tag} ")).count() + page.matches(&format!("<{tag}>")).count();
         assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
     }
 }
@@ -74,7 +93,11 @@ fn a_full_disk_leaves_the_old_file_and_no_part_of_the_new_one() {
             .arg(example("task.json")),
     );
     done.complains(1, &["r.json was not written", "no part of it is left"]);
-    assert!(done.stdout.contains("careful"), "the ranking is not lost: {}", done.stdout);
+    assert!(
+        done.stdout.contains("careful"),
+        "the ranking is not lost: {}",
+        done.stdout
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), "old");
     assert_eq!(names(directory.path()), ["r.json"]);
 }

@@ -82,7 +82,12 @@ pub fn run(arguments: &EvalArgs) -> Result<Exit, EvalError> {
         .clone()
         .or_else(|| example.as_ref().map(Example::task));
     let task_file = task_file.expect("without a task there is an example");
-    let named = arguments.task.as_ref().map_or("the embedded example".to_owned(), |task| task.display().to_string());
+    let named = arguments
+        .task
+        .as_ref()
+        .map_or("the embedded example".to_owned(), |task| {
+            task.display().to_string()
+        });
     progress.opening(&named, candidates.len());
     let places = places(&candidates)?;
     let loaded = match Loaded::read(&task_file, arguments, places, &progress) {

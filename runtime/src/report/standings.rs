@@ -19,7 +19,10 @@ pub(super) fn render(comparison: &Comparison<'_>) -> String {
     for (standing, ..) in comparison.scored() {
         row(&mut out, comparison, standing);
     }
-    let kl = if comparison.scored().any(|(_, _, score)| score.kl_divergence.is_some()) {
+    let kl = if comparison
+        .scored()
+        .any(|(_, _, score)| score.kl_divergence.is_some())
+    {
         " Gaps and intervals are of the cross-entropy, without the KL term."
     } else {
         ""
