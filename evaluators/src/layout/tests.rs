@@ -142,13 +142,13 @@ fn chunks_hold_what_they_may_and_never_lose_a_row() {
     let mut rows = Vec::new();
     for i in 0..200u32 {
         let n = 1 + (i * 37) % 90;
-        let mut r = Row::default();
-        r.ids = (0..n)
-            .map(|t| if t < 30 { i % 3 } else { (i * 31 + t) % 11 })
-            .collect();
-        r.scored = (1..n).filter(|t| (t + i) % 3 != 0).collect();
-        r.kl = (0..n).filter(|t| (t * i) % 5 == 1).collect();
-        rows.push(r);
+        rows.push(Row {
+            ids: (0..n)
+                .map(|t| if t < 30 { i % 3 } else { (i * 31 + t) % 11 })
+                .collect(),
+            scored: (1..n).filter(|t| (t + i) % 3 != 0).collect(),
+            kl: (0..n).filter(|t| (t * i) % 5 == 1).collect(),
+        });
     }
     for limit in [1, 64, 300, 100_000] {
         let packed = chunks(&rows, limit);
