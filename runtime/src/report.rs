@@ -1,16 +1,16 @@
 //! The HTML page: one file, no scripts, nothing fetched. Plots are SVG that we draw; colours follow the reader's
 //! light or dark setting.
 //!
-//! Everything that came from a submission passes [`text::escaped`] on its way in.
+//! Everything that came from a submission passes `text::escaped` on its way in.
 //!
 //! | module | draws |
 //! |---|---|
-//! | [`standings`] | the verdict, and the ranked table |
-//! | [`differences`] | losses, and distances to the best with their intervals |
-//! | [`rows`] | per-row losses, and where candidates part |
-//! | [`wins`] | who won how many rows against whom |
-//! | [`bounds`] | bootstrap bounds against what the rules ask |
-//! | [`provenance`] | failures, notes, and what computed the numbers |
+//! | `standings` | the verdict, and the ranked table |
+//! | `differences` | losses, and distances to the best with their intervals |
+//! | `rows` | per-row losses, and where candidates part |
+//! | `wins` | who won how many rows against whom |
+//! | `bounds` | bootstrap bounds against what the rules ask |
+//! | `provenance` | failures, notes, and what computed the numbers |
 
 mod bounds;
 mod differences;
