@@ -18,7 +18,7 @@ mod read_ahead;
 use crate::layout::{Chunk, Row, RowOrder};
 use crate::model::{Model, ModelError};
 use crate::weights::{LayerBytes, LayerDelta, PackedLayer};
-use gradus_checkpoint::{BoundAdapter, Checkpoint, Owner, ReadTensorError};
+use gradus_checkpoint::{BoundAdapter, Checkpoint, Owner, ReadTensorError, TensorInfo};
 use gradus_kernels::Cpu;
 use head::HeadInput;
 use layer::{Buffers, Layer, rope_tables};
@@ -46,8 +46,12 @@ pub(crate) struct Group {
 /// Why one candidate is out.
 #[derive(Debug, Error)]
 pub(crate) enum MemberError {
+    /// A tensor of the model, which may be the group's.
     #[error(transparent)]
     Read(#[from] ReadTensorError),
+    /// A tensor of the adapter.
+    #[error(transparent)]
+    Adapter(ReadTensorError),
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error(
@@ -64,7 +68,7 @@ impl MemberError {
     /// Whose fault it is, for a candidate.
     pub(crate) fn owner(&self) -> Owner {
         match self {
-            MemberError::Read(error) => error.owner(),
+            MemberError::Read(error) | MemberError::Adapter(error) => error.owner(),
             _ => Owner::Submission,
         }
     }
@@ -77,7 +81,16 @@ pub(crate) enum PassError {
     Cancelled,
     /// The group's own weights failed: every member is out.
     #[error(transparent)]
-    Weights(#[from] ReadTensorError),
+    Weights(MemberError),
+    /// The base that the group is compared against failed.
+    #[error(transparent)]
+    Base(MemberError),
+}
+
+impl From<ReadTensorError> for PassError {
+    fn from(error: ReadTensorError) -> Self {
+        PassError::Weights(error.into())
+    }
 }
 
 /// A row's numbers for one member.
@@ -146,6 +159,26 @@ impl Member {
     pub(crate) fn model<'a>(&'a self, group: &'a Model) -> &'a Model {
         self.own.as_ref().unwrap_or(group)
     }
+
+    /// Puts the member out, unless the fault lies with a tensor that it shares with the whole group.
+    fn put_out(
+        &mut self,
+        group: &Model,
+        tensor: impl Fn(&Model) -> &TensorInfo,
+        error: MemberError,
+    ) -> Result<(), PassError> {
+        let of_model = !matches!(error, MemberError::Adapter(_));
+        if of_model && same_tensor(tensor(self.model(group)), tensor(group)) {
+            return Err(PassError::Weights(error));
+        }
+        self.failure.get_or_insert(error);
+        Ok(())
+    }
+}
+
+/// Whether both are the same bytes of the same file.
+fn same_tensor(a: &TensorInfo, b: &TensorInfo) -> bool {
+    a.path() == b.path() && a.stored_name() == b.stored_name()
 }
 
 /// Buffers that chunks share.
@@ -205,25 +238,27 @@ fn forward(
         members,
         first_rope,
     } = group;
-    let mut hidden: Vec<Vec<f32>> = members
-        .iter_mut()
-        .map(|member| {
-            if member.failure.is_some() {
-                return Vec::new();
-            }
-            let embedded = embed::embed(
+    let mut hidden: Vec<Vec<f32>> = Vec::with_capacity(members.len());
+    for member in members.iter_mut() {
+        let embedded = match &member.failure {
+            Some(_) => Ok(Vec::new()),
+            None => embed::embed(
                 cpu,
                 member.model(model),
                 member.adapter.as_ref(),
                 &chunk.ids,
-            );
-            embedded.unwrap_or_else(|error| {
-                member.failure.get_or_insert(error);
+            ),
+        };
+        hidden.push(match embedded {
+            Ok(embedded) => embedded,
+            Err(error) => {
+                member.put_out(model, |m| &m.embedding, error)?;
                 Vec::new()
-            })
-        })
-        .collect();
+            }
+        });
+    }
     let tables = rope_tables(model, chunk, *first_rope);
+    let flops = model.layer_flops(chunk.tokens()) + model.attention_flops(chunk.attended());
     let jobs = model
         .layers
         .iter()
@@ -251,23 +286,28 @@ fn forward(
                     member.failure = Some(error.into());
                     continue;
                 }
-                monitor.step(model.layer_flops(chunk.tokens()))?;
+                monitor.step(flops)?;
             }
         }
         Ok::<(), PassError>(())
     })?;
-    Ok(members
-        .iter_mut()
-        .zip(hidden)
-        .map(|(member, hidden)| {
-            if member.failure.is_some() {
-                return None;
+    let mut inputs = Vec::with_capacity(members.len());
+    for (member, hidden) in members.iter_mut().zip(hidden) {
+        let input = match &member.failure {
+            Some(_) => None,
+            None => {
+                match HeadInput::new(cpu, member.model(model), member.adapter.as_ref(), hidden) {
+                    Ok(input) => Some(input),
+                    Err(error) => {
+                        member.put_out(model, |m| &m.final_norm, error)?;
+                        None
+                    }
+                }
             }
-            HeadInput::new(cpu, member.model(model), member.adapter.as_ref(), hidden)
-                .map_err(|error| member.failure = Some(error.into()))
-                .ok()
-        })
-        .collect())
+        };
+        inputs.push(input);
+    }
+    Ok(inputs)
 }
 
 /// One layer of one member.

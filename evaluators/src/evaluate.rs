@@ -2,21 +2,19 @@
 
 mod candidates;
 mod run;
+mod sets;
 
 use crate::engine::order;
 use crate::error::{EvaluateError, chain};
 use crate::evaluation::{
     CandidateOutcome, CandidateResult, Evaluation, Event, Failure, Observer, Provenance, SCHEMA,
 };
-use crate::layout::Row;
 use crate::model::Model;
 use crate::plan::{Footprint, Load, Plan, PlannedSet};
-use crate::score::{dpo_rows, sft_row};
 use candidates::{Base, Entrant};
-use gradus_checkpoint::tokenizer::TokenizerFiles;
 use gradus_kernels::{Cpu, Isa};
-use gradus_tasks::rules::KlMask;
-use gradus_tasks::{DataSet, Prepared, RuleSet, TaskSpec, TaskType, TextTokenizer, TokenizedTask};
+use gradus_tasks::{DataSet, Owner, Prepared, RuleSet, TaskSpec, TaskType};
+use sets::{Set, refuse_oversized, sets};
 use std::path::{Path, PathBuf};
 
 /// Version of the numeric contract: the order of sums and the functions that results are made of.
@@ -62,14 +60,6 @@ pub struct Request<'a> {
     pub candidates: &'a [CandidateSource],
     /// How.
     pub options: Options,
-}
-
-/// One evaluation set: the rows of all candidates with the same sequence length.
-struct Set {
-    prepared: Prepared,
-    rows: Vec<Row>,
-    /// Candidates that it is for.
-    entrants: Vec<usize>,
 }
 
 /// Everything that a run needs, before it starts.
@@ -179,19 +169,23 @@ impl Setup {
             None => Cpu::new(threads),
         }?;
         let base = Base::open(request.base)?;
-        let entrants: Vec<Entrant> = request
+        let mut entrants: Vec<Entrant> = request
             .candidates
             .iter()
             .map(|c| Entrant::open(c, &base))
             .collect();
         let kl = request.task.use_kl.then_some(request.rules.kl.mask);
-        let sets = cpu.run(|| sets(request, &base, &entrants, kl))?;
+        let mut sets = cpu.run(|| sets(request, &base, &mut entrants, kl))?;
         let needs_kl = kl.is_some();
         let needs_base = needs_kl
             || sets
                 .iter()
                 .any(|set| matches!(set.prepared, Prepared::Dpo(_)));
         let memory_bytes = request.options.memory_bytes.unwrap_or(MEMORY_BYTES);
+        for set in &mut sets {
+            refuse_oversized(set, &base, &mut entrants, memory_bytes, cpu.threads());
+        }
+        sets.retain(|set| !set.entrants.is_empty());
         Ok(Self {
             cpu,
             memory_bytes,
@@ -252,9 +246,6 @@ impl Setup {
         };
         for set in &self.sets {
             let loads = self.loads(set);
-            if loads.is_empty() {
-                continue;
-            }
             let mut order = order(&self.models(set), &set.rows);
             let longest = order.longest();
             let footprint = Footprint::new(&loads, threads, longest);
@@ -268,22 +259,12 @@ impl Setup {
                 .planned_bytes
                 .max(footprint.fixed + footprint.token * tokens.min(computed) as u64);
             let mut passes = 0;
-            let (mut head_tokens, mut squares) = (0, 0.0);
             while let Some(chunk) = order.next_chunk(tokens) {
                 passes += 1;
-                head_tokens += chunk.head_tokens.len();
-                squares += chunk
-                    .positions
-                    .iter()
-                    .map(|&p| f64::from(p) + 1.0)
-                    .sum::<f64>();
+                plan.flops += loads.iter().map(|load| load.flops(&chunk)).sum::<f64>();
             }
             for load in &loads {
-                let (m, c) = (load.model, &load.model.config);
-                let head = 2.0 * (m.head.num_elements() * head_tokens) as f64;
-                let attention = 4.0 * (c.num_heads * c.head_dim * c.num_layers) as f64 * squares;
-                let layers = m.layer_flops(computed) * c.num_layers as f64;
-                plan.flops += load.members as f64 * (layers + attention + head);
+                let m = load.model;
                 let stored: u64 =
                     m.layers.iter().map(|l| l.size_bytes()).sum::<u64>() + m.head.size_bytes();
                 plan.read_bytes += (stored * passes as u64) as f64;
@@ -299,6 +280,7 @@ impl Setup {
                 },
                 tokens: set.rows.iter().map(|row| row.ids.len()).sum(),
                 tokens_computed: computed,
+                tokens_in_flight: tokens,
                 passes,
                 shared_candidates: loads[0].members
                     * usize::from(std::ptr::eq(loads[0].model, &self.base.model)),
@@ -318,74 +300,8 @@ impl Setup {
     }
 }
 
-/// Tokenises once and derives a set for each sequence length among the entrants.
-fn sets(
-    request: &Request<'_>,
-    base: &Base,
-    entrants: &[Entrant],
-    kl: Option<KlMask>,
-) -> Result<Vec<Set>, EvaluateError> {
-    let tokenizer = tokenizer(
-        request.tokenizer_dir.unwrap_or(request.base),
-        &base.checkpoint.config().model_type,
-    )?;
-    let tokenized = TokenizedTask::new(request.task, request.rules, request.data, &tokenizer)?;
-    let mut sets: Vec<Set> = Vec::new();
-    let mut derived: Vec<(u64, usize)> = Vec::new();
-    for (i, entrant) in entrants.iter().enumerate() {
-        if entrant.failure().is_some() {
-            continue;
-        }
-        let positions = entrant.max_position(base) as u64;
-        if let Some(&(_, set)) = derived.iter().find(|(p, _)| *p == positions) {
-            sets[set].entrants.push(i);
-            continue;
-        }
-        let prepared = tokenized.derive(Some(positions))?;
-        let same = sets.iter().position(|set| set.prepared == prepared);
-        let at = same.unwrap_or_else(|| {
-            let rows = match &prepared {
-                Prepared::Sft(set) => set.rows.iter().map(|row| sft_row(row, kl)).collect(),
-                Prepared::Dpo(set) => set.pairs.iter().flat_map(dpo_rows).collect(),
-            };
-            sets.push(Set {
-                prepared,
-                rows,
-                entrants: Vec::new(),
-            });
-            sets.len() - 1
-        });
-        sets[at].entrants.push(i);
-        derived.push((positions, at));
-    }
-    Ok(sets)
-}
-
-fn tokenizer(dir: &Path, model_type: &str) -> Result<TextTokenizer, EvaluateError> {
-    let path = || dir.display().to_string();
-    let files = TokenizerFiles::read(dir).map_err(|source| EvaluateError::TokenizerFiles {
-        path: path(),
-        source,
-    })?;
-    let json = files
-        .tokenizer
-        .as_deref()
-        .ok_or_else(|| EvaluateError::NoTokenizer { path: path() })?;
-    TextTokenizer::from_bytes(gradus_tasks::TokenizerFiles {
-        tokenizer_json: json,
-        tokenizer_config: files.tokenizer_config.as_deref(),
-        special_tokens_map: files.special_tokens_map.as_deref(),
-        chat_template_jinja: files.chat_template_jinja.as_deref(),
-        model_type: Some(model_type),
-    })
-    .map_err(|source| EvaluateError::Tokenizer {
-        path: path(),
-        source,
-    })
-}
-
 /// A failure out of an error and its causes.
-fn failure(owner: gradus_tasks::Owner, error: &dyn std::error::Error) -> Failure {
+fn failure(owner: Owner, error: &dyn std::error::Error) -> Failure {
     Failure {
         owner,
         reason: chain(error),

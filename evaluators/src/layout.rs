@@ -29,7 +29,7 @@ pub(crate) struct Row {
 
 impl Row {
     /// Tokens whose hidden states are needed: up to the last position that something reads.
-    fn needed(&self) -> usize {
+    pub(crate) fn needed(&self) -> usize {
         let scored = self.scored.last().map_or(0, |&t| t as usize);
         let kl = self.kl.last().map_or(0, |&p| p as usize + 1);
         scored.max(kl)
@@ -92,6 +92,11 @@ impl<'a> RowOrder<'a> {
             order,
             next: 0,
         }
+    }
+
+    /// Rows that need anything at all.
+    pub(crate) fn num_rows(&self) -> usize {
+        self.order.len()
     }
 
     /// Tokens of the longest row.
@@ -285,6 +290,11 @@ impl Chunk {
     /// Packed tokens.
     pub(crate) fn tokens(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Pairs of a query and a key that a layer without a window has.
+    pub(crate) fn attended(&self) -> f64 {
+        self.positions.iter().map(|&p| f64::from(p) + 1.0).sum()
     }
 }
 

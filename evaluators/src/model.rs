@@ -283,6 +283,11 @@ impl Model {
         2.0 * params as f64 * tokens as f64
     }
 
+    /// Floating point operations of one layer's attention for `attended` pairs of a query and a key.
+    pub(crate) fn attention_flops(&self, attended: f64) -> f64 {
+        4.0 * (self.config.num_heads * self.config.head_dim) as f64 * attended
+    }
+
     /// What embeddings are multiplied by.
     pub(crate) fn embedding_scale(&self) -> f32 {
         match self.description.embedding_scale {

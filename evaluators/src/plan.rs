@@ -1,5 +1,6 @@
 //! How many tokens go through the model at once, and what the run will take.
 
+use crate::layout::Chunk;
 use crate::model::Model;
 use gradus_kernels::cross_entropy::VOCAB_BLOCK;
 use serde::Serialize;
@@ -20,6 +21,16 @@ pub(crate) struct Load<'a> {
     pub(crate) replaces: bool,
 }
 
+impl Load<'_> {
+    /// Floating point operations of `chunk` for all members.
+    pub(crate) fn flops(&self, chunk: &Chunk) -> f64 {
+        let model = self.model;
+        let layer = model.layer_flops(chunk.tokens()) + model.attention_flops(chunk.attended());
+        let head = 2.0 * (model.head.num_elements() * chunk.head_tokens.len()) as f64;
+        self.members as f64 * (layer * model.config.num_layers as f64 + head)
+    }
+}
+
 /// What a run of one task will do.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
@@ -37,7 +48,7 @@ pub struct Plan {
     pub fixed_bytes: u64,
     /// Memory for each token in flight.
     pub token_bytes: u64,
-    /// Tokens of each candidate in flight.
+    /// Tokens of each candidate in flight: the least of all sets.
     pub tokens_in_flight: usize,
     /// Evaluation sets, one for each sequence length among the candidates.
     pub sets: Vec<PlannedSet>,
@@ -62,6 +73,8 @@ pub struct PlannedSet {
     pub tokens: usize,
     /// Tokens computed per candidate, after cutting and sharing.
     pub tokens_computed: usize,
+    /// Tokens of each candidate in flight.
+    pub tokens_in_flight: usize,
     /// Passes over the weights.
     pub passes: usize,
     /// Candidates on the base's weights, the base itself included if its own pass is needed.

@@ -25,7 +25,7 @@ pub(super) fn embed(
     }
     let mut table = read_rows(&model.embedding, &unique, width)?;
     if let Some(lora) = adapter.and_then(|a| a.embedding.as_ref()) {
-        add_lora(&mut table, lora, &unique, width)?;
+        add_lora(&mut table, lora, &unique, width).map_err(MemberError::Adapter)?;
     }
     let places: Vec<u32> = ids
         .iter()

@@ -1,7 +1,7 @@
 //! Final norm, and the fused head over slabs of the vocabulary.
 
 use super::read_ahead::read_ahead;
-use super::{Against, BaseHead, Group, MemberError, Monitor, PassError, RowResult};
+use super::{Against, BaseHead, Group, MemberError, Monitor, PassError, RowResult, same_tensor};
 use crate::layout::Chunk;
 use crate::model::Model;
 use crate::weights::{LoraBytes, Stored, read_vector};
@@ -36,7 +36,7 @@ impl HeadInput {
         model: &Model,
         adapter: Option<&BoundAdapter>,
         mut hidden: Vec<f32>,
-    ) -> Result<Self, ReadTensorError> {
+    ) -> Result<Self, MemberError> {
         let c = &model.config;
         let width = c.hidden_size;
         let norm = read_vector(&model.final_norm)?;
@@ -52,7 +52,7 @@ impl HeadInput {
         let lora = match adapter.and_then(|a| a.modules.get("lm_head")) {
             None => None,
             Some(module) => {
-                let bytes = LoraBytes::read(module)?;
+                let bytes = LoraBytes::read(module).map_err(MemberError::Adapter)?;
                 let low = low_rank(cpu, &hidden, &bytes);
                 Some(HeadLora {
                     low: HeadRows::pack(cpu, &low, count, module.rank),
@@ -138,25 +138,22 @@ pub(super) fn run(
         }
         let first = streams.len();
         streams.extend(members.iter().filter_map(|&i| inputs[i].as_ref()));
-        let weights = streams[first].weights.clone();
         let sums = match stream(cpu, &streams, &chunk.targets, kl, monitor) {
             Ok(sums) => sums,
             Err((_, error @ PassError::Cancelled)) => return Err(error),
             Err((at, PassError::Weights(error))) => {
-                let own = at
-                    .checked_sub(first)
-                    .map(|i| members[i])
-                    .filter(|_| streams[at].weights.path() != weights.path());
-                match own {
-                    // A member's own head failed: the others of this size go again without it.
-                    Some(i) => {
-                        group.members[i].failure = Some(error.into());
-                        inputs[i] = None;
-                        return run(cpu, group, chunk, against, inputs, monitor);
-                    }
-                    None => return Err(error.into()),
+                let Some(i) = at.checked_sub(first).map(|i| members[i]) else {
+                    return Err(PassError::Base(error));
+                };
+                if same_tensor(&streams[at].weights, &group.model.head) {
+                    return Err(PassError::Weights(error));
                 }
+                // A member's own head failed: the others of this size go again without it.
+                group.members[i].failure = Some(error);
+                inputs[i] = None;
+                return run(cpu, group, chunk, against, inputs, monitor);
             }
+            Err((_, error @ PassError::Base(_))) => return Err(error),
         };
         for (i, &member) in members.iter().enumerate() {
             let own = &sums[first + i];
@@ -202,12 +199,9 @@ fn stream(
         .iter()
         .enumerate()
         .map(|(i, model)| {
-            let same = |t: &&TensorInfo| {
-                t.path() == model.weights.path() && t.stored_name() == model.weights.stored_name()
-            };
             tensors
                 .iter()
-                .position(|(_, t)| same(t))
+                .position(|(_, t)| same_tensor(t, &model.weights))
                 .unwrap_or_else(|| {
                     tensors.push((i, &model.weights));
                     tensors.len() - 1
@@ -229,7 +223,7 @@ fn stream(
     });
     read_ahead(jobs, |slabs| {
         for (i, slab_bytes) in slabs.enumerate() {
-            let stored = slab_bytes.map_err(|(model, error)| (model, PassError::Weights(error)))?;
+            let stored = slab_bytes.map_err(|(model, error)| (model, error.into()))?;
             let stored_tokens = stored[0].view().rows();
             absorb_slab(cpu, models, &uses, &stored, i * slab, kl, &mut sums);
             let products = 2.0

@@ -41,6 +41,8 @@ pub(super) struct Entrant {
     pub(super) is_finetune: bool,
     pub(super) finetune_note: Option<String>,
     pub(super) notes: Vec<String>,
+    /// `max_position_embeddings`, if it is below the base's.
+    pub(super) shorter_context: Option<usize>,
     state: State,
 }
 
@@ -59,6 +61,7 @@ impl Entrant {
             is_finetune: false,
             finetune_note: None,
             notes: Vec::new(),
+            shorter_context: None,
             state: State::Failed(Failure {
                 owner: Owner::Bug,
                 reason: String::new(),
@@ -108,6 +111,9 @@ impl Entrant {
                 }
                 let model = Model::resolve(&checkpoint, &Default::default())
                     .map_err(|e| failure(Owner::Submission, &e))?;
+                let positions = model.config.max_position_embeddings;
+                self.shorter_context =
+                    (positions < base.model.config.max_position_embeddings).then_some(positions);
                 Ok(State::Full(Box::new(model)))
             }
         }
@@ -118,6 +124,11 @@ impl Entrant {
             State::Failed(failure) => Some(failure),
             _ => None,
         }
+    }
+
+    /// Takes it out before anything is computed.
+    pub(super) fn refuse(&mut self, failure: Failure) {
+        self.state = State::Failed(failure);
     }
 
     pub(super) fn is_adapter(&self) -> Option<bool> {

@@ -3,13 +3,13 @@
 use super::candidates::owner;
 use super::{Entrant, Request, Set, Setup, failure, outcome};
 use crate::engine::{
-    Against, Group, Member, Monitor, PassError, RowResult, Workspace, order, run_chunk,
+    Against, Group, Member, MemberError, Monitor, PassError, RowResult, Workspace, order, run_chunk,
 };
 use crate::error::{EvaluateError, chain};
 use crate::evaluation::{
     CandidateOutcome, CandidateResult, Event, Failure, Observer, RowInfo, Score,
 };
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedSet};
 use crate::score::{dpo_loss, kl_mean, mean, row_mean};
 use gradus_kernels::linear::{Output, PackedWeights, RowPanels, product};
 use gradus_kernels::{Cpu, Params};
@@ -27,6 +27,8 @@ struct Progress<'a> {
     observer: &'a dyn Observer,
     flops_total: f64,
     flops_done: f64,
+    /// What may be done before the chunk in work is done.
+    flops_limit: f64,
     rows_done: usize,
     rows_total: usize,
     tokens_total: f64,
@@ -51,7 +53,7 @@ impl Progress<'_> {
 
 impl Monitor for Progress<'_> {
     fn step(&mut self, flops: f64) -> Result<(), PassError> {
-        self.flops_done += flops;
+        self.flops_done = (self.flops_done + flops).min(self.flops_limit);
         if self.observer.cancelled() {
             return Err(PassError::Cancelled);
         }
@@ -68,18 +70,19 @@ impl Setup {
         plan: &Plan,
         observer: &dyn Observer,
     ) -> Result<Vec<CandidateOutcome>, EvaluateError> {
-        let entrants_running: usize = self
-            .sets
-            .iter()
-            .map(|s| s.entrants.len() * s.rows.len())
-            .sum();
-        let members = |set: &crate::plan::PlannedSet| set.shared_candidates + set.full_candidates;
+        let members = |set: &PlannedSet| set.shared_candidates + set.full_candidates;
         let mut progress = Progress {
             observer,
             flops_total: plan.flops,
             flops_done: 0.0,
+            flops_limit: 0.0,
             rows_done: 0,
-            rows_total: entrants_running,
+            rows_total: self
+                .sets
+                .iter()
+                .zip(&plan.sets)
+                .map(|(set, planned)| set.entrants.len() * planned.rows)
+                .sum(),
             tokens_total: plan
                 .sets
                 .iter()
@@ -95,8 +98,8 @@ impl Setup {
                     .map(|f| CandidateResult::Failed(f.clone()))
             })
             .collect();
-        for set in &self.sets {
-            let (numbers, base) = self.run_set(set, plan.tokens_in_flight, &mut progress)?;
+        for (set, planned) in self.sets.iter().zip(&plan.sets) {
+            let (numbers, base) = self.run_set(set, planned, &mut progress)?;
             for (&entrant, numbers) in set.entrants.iter().zip(numbers) {
                 results[entrant] = Some(match numbers {
                     Numbers::Failed(failure) => CandidateResult::Failed(failure),
@@ -109,6 +112,11 @@ impl Setup {
                     ),
                 });
             }
+        }
+        if progress.rows_done < progress.rows_total {
+            // Pairs that were cut away altogether are in no chunk.
+            progress.rows_done = progress.rows_total;
+            progress.report();
         }
         Ok(self
             .entrants
@@ -127,7 +135,7 @@ impl Setup {
     fn run_set(
         &self,
         set: &Set,
-        tokens: usize,
+        planned: &PlannedSet,
         progress: &mut Progress<'_>,
     ) -> Result<(Vec<Numbers>, Option<Vec<RowResult>>), EvaluateError> {
         let mut numbers: Vec<Numbers> = set
@@ -172,9 +180,12 @@ impl Setup {
             }
         }
 
+        let loads = self.loads(set);
         let mut order = order(&self.models(set), &set.rows);
         let mut workspace = Workspace::new(&self.cpu);
-        while let Some(chunk) = order.next_chunk(tokens) {
+        let (rows_before, mut rows) = (progress.rows_done, 0);
+        while let Some(chunk) = order.next_chunk(planned.tokens_in_flight) {
+            progress.flops_limit += loads.iter().map(|load| load.flops(&chunk)).sum::<f64>();
             let mut base_head = None;
             if let Some(group) = &mut base_group {
                 let against = if self.needs_kl {
@@ -241,7 +252,9 @@ impl Setup {
                             );
                         }
                     }
-                    Err(PassError::Cancelled) => return Err(EvaluateError::Cancelled),
+                    Err(error @ (PassError::Cancelled | PassError::Base(_))) => {
+                        return Err(stopped(error));
+                    }
                     Err(PassError::Weights(error)) => {
                         self.fail(
                             set,
@@ -254,8 +267,17 @@ impl Setup {
                     }
                 }
             }
-            progress.rows_done += chunk.rows.len() * set.entrants.len();
+            // Both sides of a pair are rows here; sides that were cut away are in no chunk.
+            rows += chunk.rows.len();
+            progress.rows_done =
+                rows_before + planned.rows * rows / order.num_rows() * set.entrants.len();
+            progress.flops_done = progress.flops_limit;
             progress.report();
+        }
+        if let Some(row) = base_rows.iter().flatten().position(overflows) {
+            return Err(EvaluateError::BaseFailed {
+                reason: format!("its loss of row {row} is not a number: its activations overflow"),
+            });
         }
         Ok((numbers, base_rows))
     }
@@ -286,7 +308,11 @@ impl Setup {
 fn stopped(error: PassError) -> EvaluateError {
     match error {
         PassError::Cancelled => EvaluateError::Cancelled,
-        PassError::Weights(error) => EvaluateError::BaseWeights(error),
+        PassError::Weights(MemberError::Read(error))
+        | PassError::Base(MemberError::Read(error)) => EvaluateError::BaseWeights(error),
+        PassError::Weights(error) | PassError::Base(error) => EvaluateError::BaseFailed {
+            reason: chain(&error),
+        },
     }
 }
 
@@ -302,6 +328,11 @@ fn place_numbers(numbers: &mut Numbers, rows: &[usize], results: Vec<RowResult>)
     }
 }
 
+/// Whether any number of a row is none.
+fn overflows(row: &RowResult) -> bool {
+    row.nll.iter().chain(&row.kl).any(|v| !v.is_finite())
+}
+
 /// A candidate's score out of its rows' numbers.
 fn score(
     request: &Request<'_>,
@@ -310,10 +341,7 @@ fn score(
     rows: &[RowResult],
     base: Option<&[RowResult]>,
 ) -> CandidateResult {
-    if let Some(row) = rows
-        .iter()
-        .position(|r| r.nll.iter().chain(&r.kl).any(|v| !v.is_finite()))
-    {
+    if let Some(row) = rows.iter().position(overflows) {
         return CandidateResult::Failed(Failure {
             owner: Owner::Submission,
             reason: format!(
@@ -367,10 +395,16 @@ fn score(
         ));
     }
     if finite.is_empty() {
+        let (owner, why) = match entrant.shorter_context {
+            Some(positions) => (
+                Owner::Submission,
+                format!("max_position_embeddings is {positions}"),
+            ),
+            None => (Owner::Host, "the task's prompts are too long".to_owned()),
+        };
         return CandidateResult::Failed(Failure {
-            owner: Owner::Host,
-            reason: "every pair's completion was cut away: the task's prompts are too long"
-                .to_owned(),
+            owner,
+            reason: format!("every pair's completion was cut away: {why}"),
         });
     }
     let raw = mean(&finite);

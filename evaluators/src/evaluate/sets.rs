@@ -1,0 +1,138 @@
+//! Rows for candidates: tokenised once, one set for each sequence length among them.
+
+use super::candidates::{Base, Entrant};
+use super::{Request, failure};
+use crate::error::{EvaluateError, chain};
+use crate::evaluation::Failure;
+use crate::layout::Row;
+use crate::model::Model;
+use crate::plan::{Footprint, Load};
+use crate::score::{dpo_rows, sft_row};
+use gradus_checkpoint::tokenizer::TokenizerFiles;
+use gradus_tasks::rules::KlMask;
+use gradus_tasks::{Owner, Prepared, TextTokenizer, TokenizedTask};
+use std::path::Path;
+
+/// One evaluation set: the rows of all candidates with the same sequence length.
+pub(super) struct Set {
+    pub(super) prepared: Prepared,
+    pub(super) rows: Vec<Row>,
+    /// Candidates that it is for.
+    pub(super) entrants: Vec<usize>,
+}
+
+/// Takes out models that do not fit in `memory_bytes` although the base does: the others need not wait for them.
+pub(super) fn refuse_oversized(
+    set: &mut Set,
+    base: &Base,
+    entrants: &mut [Entrant],
+    memory_bytes: u64,
+    threads: usize,
+) {
+    let longest = set.rows.iter().map(Row::needed).max().unwrap_or(0);
+    let fits = |model: &Model| {
+        let load = Load {
+            model,
+            members: 1,
+            replaces: false,
+        };
+        let footprint = Footprint::new(&[load], threads, longest);
+        footprint.tokens(memory_bytes, 1, longest).map(drop)
+    };
+    if fits(&base.model).is_err() {
+        return;
+    }
+    set.entrants.retain(|&i| {
+        let Some(Err(error)) = entrants[i].full_model().map(fits) else {
+            return true;
+        };
+        // A fine-tune has the base's shapes: what is larger about it is the dtype that it may well have.
+        let owner = match entrants[i].is_finetune {
+            true => Owner::Host,
+            false => Owner::Submission,
+        };
+        entrants[i].refuse(failure(owner, &error));
+        false
+    });
+}
+
+/// Tokenises once and derives a set for each sequence length among the entrants.
+pub(super) fn sets(
+    request: &Request<'_>,
+    base: &Base,
+    entrants: &mut [Entrant],
+    kl: Option<KlMask>,
+) -> Result<Vec<Set>, EvaluateError> {
+    let tokenizer = tokenizer(
+        request.tokenizer_dir.unwrap_or(request.base),
+        &base.checkpoint.config().model_type,
+    )?;
+    let tokenized = TokenizedTask::new(request.task, request.rules, request.data, &tokenizer)?;
+    let mut sets: Vec<Set> = Vec::new();
+    let mut derived: Vec<(u64, usize)> = Vec::new();
+    let of_base = base.model.config.max_position_embeddings as u64;
+    for (i, entrant) in entrants.iter_mut().enumerate() {
+        if entrant.failure().is_some() {
+            continue;
+        }
+        let positions = entrant.max_position(base) as u64;
+        if let Some(&(_, set)) = derived.iter().find(|(p, _)| *p == positions) {
+            sets[set].entrants.push(i);
+            continue;
+        }
+        let prepared = match tokenized.derive(Some(positions)) {
+            Ok(prepared) => prepared,
+            // The rows fit the base: that they do not fit this model is the model's doing.
+            Err(error) if positions != of_base && tokenized.derive(Some(of_base)).is_ok() => {
+                entrant.refuse(Failure {
+                    owner: Owner::Submission,
+                    reason: format!(
+                        "max_position_embeddings is {positions}, the base has {of_base}: {}",
+                        chain(&error)
+                    ),
+                });
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let same = sets.iter().position(|set| set.prepared == prepared);
+        let at = same.unwrap_or_else(|| {
+            let rows = match &prepared {
+                Prepared::Sft(set) => set.rows.iter().map(|row| sft_row(row, kl)).collect(),
+                Prepared::Dpo(set) => set.pairs.iter().flat_map(dpo_rows).collect(),
+            };
+            sets.push(Set {
+                prepared,
+                rows,
+                entrants: Vec::new(),
+            });
+            sets.len() - 1
+        });
+        sets[at].entrants.push(i);
+        derived.push((positions, at));
+    }
+    Ok(sets)
+}
+
+fn tokenizer(dir: &Path, model_type: &str) -> Result<TextTokenizer, EvaluateError> {
+    let path = || dir.display().to_string();
+    let files = TokenizerFiles::read(dir).map_err(|source| EvaluateError::TokenizerFiles {
+        path: path(),
+        source,
+    })?;
+    let json = files
+        .tokenizer
+        .as_deref()
+        .ok_or_else(|| EvaluateError::NoTokenizer { path: path() })?;
+    TextTokenizer::from_bytes(gradus_tasks::TokenizerFiles {
+        tokenizer_json: json,
+        tokenizer_config: files.tokenizer_config.as_deref(),
+        special_tokens_map: files.special_tokens_map.as_deref(),
+        chat_template_jinja: files.chat_template_jinja.as_deref(),
+        model_type: Some(model_type),
+    })
+    .map_err(|source| EvaluateError::Tokenizer {
+        path: path(),
+        source,
+    })
+}
