@@ -9,6 +9,7 @@
 //! | `cli_outputs` | result files: whole or not there, readable, self-contained |
 //! | `cli_interrupt` | Ctrl-C and readers that go away |
 //! | `cli_doctor` | what it says of a host |
+//! | `eval_parity` | (in this process) rows and means against transformers, peft and axolotl |
 
 mod binary;
 mod cli_arguments;
@@ -17,3 +18,4 @@ mod cli_doctor;
 mod cli_eval;
 mod cli_interrupt;
 mod cli_outputs;
+mod eval_parity;
