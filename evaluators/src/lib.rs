@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`evaluation`] | the result: one outcome per candidate, a schema |
 //! | `evaluate` | one task, all candidates: rows, models, sets, scores |
+//! | [`token_losses()`] | losses of token ids, without a task |
 //! | `score` | per-token numbers to the losses that rank |
 //! | `plan` | tokens in flight, memory, predicted time |
 //! | `engine` | layers streamed, chunks of rows through all candidates, the head |
@@ -24,6 +25,7 @@ mod layout;
 mod model;
 mod plan;
 mod score;
+mod token_losses;
 mod weights;
 
 pub use error::EvaluateError;
@@ -33,3 +35,4 @@ pub use evaluation::{
     Provenance, RowInfo, Score,
 };
 pub use plan::{MemoryError, Plan, PlannedSet};
+pub use token_losses::token_losses;

@@ -12,7 +12,7 @@
 //! position p see positions p - w + 1 ..= p. A soft cap replaces a score s by `cap * tanh(s / cap)`.
 //!
 //! **Determinism.** Per query: scores for all its keys, their exact maximum, exponentials summed in sixteen lanes
-//! anchored at position 0, then values summed in blocks of 256 positions anchored at 0. A query's result does not
+//! anchored at position 0, then values summed in blocks of 512 positions anchored at 0. A query's result does not
 //! depend on other segments, on how it is split into blocks, or on where its keys are stored.
 
 mod cpu;

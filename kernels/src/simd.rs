@@ -113,6 +113,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Sixteen-lane columns of that tile.
     const TILE_VECS: usize;
 
+    /// Asks for the cache line at `p`, which need not be readable: a hint.
+    fn prefetch(p: *const f32);
     unsafe fn splat(x: f32) -> Self::F;
     unsafe fn load(p: *const f32) -> Self::F;
     unsafe fn store(p: *mut f32, x: Self::F);

@@ -1,7 +1,7 @@
 //! Packing and the blocked product.
 //!
 //! ```text
-//! for 256-wide block of the inner dimension:        (KC: a panel of weights fills the first cache)
+//! for block of 512 inner dimensions:               (KC: weights stream from the second cache)
 //!     for panel of 32 output features:              weights  [panel][in][32]   f32, widened once
 //!         for panel of TILE_ROWS rows:              rows     [panel][in][TILE_ROWS]
 //!             tile: registers += row panel x weight panel, then c (+)= registers
@@ -12,7 +12,7 @@ use crate::linear::tile::Target;
 use crate::params::{ParamDtype, Params};
 use crate::simd::{Isa, Kernel, LANES, Simd};
 
-/// One 256-deep (or shallower) block of a product.
+/// One block, at most [`KC`] deep, of a product.
 #[derive(Clone, Copy)]
 pub(crate) struct Block {
     /// First row panel, at the block's first inner index.

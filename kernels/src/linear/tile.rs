@@ -38,6 +38,15 @@ pub(crate) unsafe fn tile<S: Simd, const ROWS: usize, const VECS: usize>(
     unsafe {
         let mut acc = [[S::splat(0.0); VECS]; ROWS];
         let (mut a, mut b) = (a, b);
+        if target.add {
+            // The sums so far left the first cache while other tiles were computed; they are needed at the end.
+            for row in 0..ROWS.min(target.rows) {
+                let c = target.c.wrapping_add(row * target.stride);
+                for v in 0..VECS {
+                    S::prefetch(c.wrapping_add(LANES * v));
+                }
+            }
+        }
         for _ in 0..depth {
             let mut weights = [S::splat(0.0); VECS];
             for (v, w) in weights.iter_mut().enumerate() {

@@ -63,6 +63,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn prefetch(p: *const f32) {
+        // SAFETY: a prefetch of any address is harmless, and every x86-64 has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
     unsafe fn splat(x: f32) -> Pair {
         let v = unsafe { _mm256_set1_ps(x) };
         (v, v)

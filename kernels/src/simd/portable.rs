@@ -34,6 +34,8 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn prefetch(_p: *const f32) {}
+    #[inline(always)]
     unsafe fn splat(x: f32) -> Lanes {
         Lanes([x; LANES])
     }

@@ -90,7 +90,8 @@ fn scope_generation_blocks(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(open) = rest.find("{%") {
-        let Some(close) = rest[open..].find("%}").map(|at| open + at) else {
+        // The `%` of `{%}` opens and cannot close as well.
+        let Some(close) = rest[open + 2..].find("%}").map(|at| open + 2 + at) else {
             break;
         };
         let inner = &rest[open + 2..close];
@@ -135,6 +136,12 @@ fn adds_to_safe_text(source: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_percent_sign_does_not_open_and_close_a_block_at_once() {
+        let source = "{% for m in message{%}{{ s% for m in mess{%";
+        assert_eq!(scope_generation_blocks(source), source);
+    }
 
     #[test]
     fn generation_tags_become_scopes_and_keep_their_whitespace_marks() {
