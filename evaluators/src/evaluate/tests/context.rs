@@ -209,18 +209,13 @@ fn a_model_of_another_size_and_family_is_scored_and_no_fine_tune() {
 fn nasty() -> Vec<Value> {
     vec![
         json!(0),
-        json!(1),
         json!(-1),
-        json!(3),
         json!(7),
-        json!(0.5),
         json!(1e308),
-        json!(1u64 << 31),
         json!(1u64 << 40),
         json!(u64::MAX),
         json!(null),
         json!("1"),
-        json!([1]),
     ]
 }
 
