@@ -8,11 +8,11 @@ use gradus_checkpoint::header::{header_len, parse_header};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    if let Some(prefix) = input.first_chunk::<8>() {
-        if let Ok(len) = header_len(*prefix, input.len() as u64) {
-            assert!(len + 8 <= input.len() as u64);
-            let _ = parse_header(&input[8..8 + len as usize], input.len() as u64);
-        }
+    if let Some(prefix) = input.first_chunk::<8>()
+        && let Ok(len) = header_len(*prefix, input.len() as u64)
+    {
+        assert!(len + 8 <= input.len() as u64);
+        let _ = parse_header(&input[8..8 + len as usize], input.len() as u64);
     }
     let Some((data, header)) = input.split_first_chunk::<2>() else {
         return;
