@@ -275,6 +275,7 @@ impl Setup {
             progress.report();
         }
         if let Some(row) = base_rows.iter().flatten().position(overflows) {
+            let row = set.file_row(row);
             return Err(EvaluateError::BaseFailed {
                 reason: format!("its loss of row {row} is not a number: its activations overflow"),
             });
@@ -342,6 +343,7 @@ fn score(
     base: Option<&[RowResult]>,
 ) -> CandidateResult {
     if let Some(row) = rows.iter().position(overflows) {
+        let row = set.file_row(row);
         return CandidateResult::Failed(Failure {
             owner: Owner::Submission,
             reason: format!(

@@ -21,6 +21,16 @@ pub(super) struct Set {
     pub(super) entrants: Vec<usize>,
 }
 
+impl Set {
+    /// Row of the file, counted from 1, that the `row`-th of [`Set::rows`] comes from.
+    pub(super) fn file_row(&self, row: usize) -> usize {
+        1 + match &self.prepared {
+            Prepared::Sft(set) => set.rows[row].source_row,
+            Prepared::Dpo(set) => set.pairs[row / 2].source_row,
+        }
+    }
+}
+
 /// Takes out models that do not fit in `memory_bytes` although the base does: the others need not wait for them.
 pub(super) fn refuse_oversized(
     set: &mut Set,

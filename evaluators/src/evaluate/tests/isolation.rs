@@ -205,3 +205,32 @@ fn nan_that_nothing_reads_does_not_matter() {
         .unwrap();
     assert_eq!(bits(&got, "unread"), bits(&got, "full"));
 }
+
+#[test]
+fn a_loss_that_is_no_number_is_said_with_its_row_of_the_file() {
+    let world = World::new("llama");
+    let dir = world.copy("model", "far");
+    // Only the last row has token 200, whose embedding is far out.
+    edit(&dir.join(WEIGHTS), |t| {
+        t.get("layers.0.input_layernorm.weight").fill(3e38);
+        t.get("embed_tokens.weight").fill(0.0);
+        t.get("embed_tokens.weight").set(200 * 84, 1.0);
+    });
+    let mut rows = ragged_rows();
+    rows.push(row(&[200, 5], &[6, 7], &[8, 9]));
+    let count = rows.len();
+    for task in [instruct(), dpo()] {
+        let got = world
+            .evaluate(
+                &task,
+                &data(rows.clone()),
+                &[candidate("far", &dir)],
+                Options::default(),
+            )
+            .unwrap();
+        let failure = failed(&got, "far");
+        assert_eq!(failure.owner, Owner::Submission);
+        let row = format!("row {count} is not a number");
+        assert!(failure.reason.contains(&row), "{}", failure.reason);
+    }
+}

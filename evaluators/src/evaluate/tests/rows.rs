@@ -43,7 +43,8 @@ fn one_row_is_a_data_set() {
 fn rows_that_are_alike_are_computed_once_and_all_answered() {
     let world = World::new("llama");
     let candidates = [world.adapter("lora")];
-    let one = row(&ids(1, 14), &ids(2, 13), &ids(3, 15));
+    // Shorter than what is shared between rows that only begin alike.
+    let one = row(&ids(1, 4), &ids(2, 5), &ids(3, 3));
     let base = world.base();
     for task in [instruct(), kl(), dpo()] {
         let computed = |rows| {
