@@ -213,12 +213,14 @@ impl Setup {
                 model: &self.base.model,
                 members,
                 replaces,
+                delta_bytes: of(true).map(Entrant::adapter_bytes).max().unwrap_or(0),
             });
         }
         loads.extend(of(false).filter_map(Entrant::full_model).map(|model| Load {
             model,
             members: 1,
             replaces: false,
+            delta_bytes: 0,
         }));
         loads
     }

@@ -19,6 +19,8 @@ pub(crate) struct Load<'a> {
     pub(crate) members: usize,
     /// Some candidate replaces whole layers, which are then packed beside the shared ones.
     pub(crate) replaces: bool,
+    /// Bytes of the largest layer of any adapter, as stored and packed; one adapter's at a time.
+    pub(crate) delta_bytes: u64,
 }
 
 impl Load<'_> {
@@ -132,7 +134,7 @@ impl Footprint {
                 + 4 * (longest as u64) * c.head_dim as u64 * 4
                 + (1 << 20);
             // The head runs after the layers: only the larger of the two is there at a time.
-            let fixed = layer.max(head) + threads as u64 * thread;
+            let fixed = load.delta_bytes + layer.max(head) + threads as u64 * thread;
             // Hidden states, twice at the head; queries, keys, values and attended values of one candidate.
             let token = 2 * members * hidden * 4 + (2 * q + 2 * kv) * 4 + hidden * 4 + 64;
             footprint.fixed = footprint.fixed.max(fixed);

@@ -62,6 +62,7 @@ pub fn token_losses(
         model: &model,
         members: 1,
         replaces: false,
+        delta_bytes: 0,
     };
     let longest = order.longest();
     let tokens =

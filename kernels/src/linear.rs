@@ -28,7 +28,7 @@ use thiserror::Error;
 /// Output features in a panel of packed weights.
 pub const PANEL: usize = 32;
 /// Input features summed in one chain before they are added to the output. Part of the numeric contract.
-pub const KC: usize = 512;
+pub const KC: usize = 1024;
 
 /// Weights widened to f32 and laid out for the product: `[out / 32][in][32]`, zero padded.
 #[derive(Default)]

@@ -8,6 +8,7 @@ use crate::model::Model;
 use gradus_checkpoint::finetune::is_finetune;
 use gradus_checkpoint::{Adapter, BoundAdapter, Checkpoint};
 use gradus_tasks::Owner;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The task's base model.
@@ -149,6 +150,28 @@ impl Entrant {
     /// Whether the adapter replaces whole tensors.
     pub(super) fn replaces_tensors(&self) -> bool {
         matches!(&self.state, State::Adapter(adapter) if !adapter.saved.is_empty())
+    }
+
+    /// Bytes that the adapter's largest layer (or head, or embedding) takes while it computes: as stored, and packed.
+    pub(super) fn adapter_bytes(&self) -> u64 {
+        let State::Adapter(adapter) = &self.state else {
+            return 0;
+        };
+        let mut layers: BTreeMap<&str, u64> = BTreeMap::new();
+        for (module, lora) in &adapter.modules {
+            let layer = module.split('.').take(3).map(str::len).sum::<usize>() + 2;
+            let name = &module[..layer.min(module.len())];
+            let stored = lora.a.size_bytes() + lora.b.size_bytes();
+            // Ranks are padded to a panel of 32 when packed.
+            let rank = lora.rank.next_multiple_of(32) as u64;
+            let packed = 4 * rank * (lora.a.row_elements() as u64 + lora.b.num_rows() as u64);
+            *layers.entry(name).or_default() += stored + packed;
+        }
+        let embedding = adapter
+            .embedding
+            .as_ref()
+            .map_or(0, |lora| 2 * (lora.a.size_bytes() + lora.b.size_bytes()));
+        layers.into_values().max().unwrap_or(0).max(embedding)
     }
 
     /// `max_position_embeddings` of the model that it makes.

@@ -45,6 +45,7 @@ pub(super) fn refuse_oversized(
             model,
             members: 1,
             replaces: false,
+            delta_bytes: 0,
         };
         let footprint = Footprint::new(&[load], threads, longest);
         footprint.tokens(memory_bytes, 1, longest).map(drop)
@@ -52,7 +53,27 @@ pub(super) fn refuse_oversized(
     if fits(&base.model).is_err() {
         return;
     }
+    let given = [Load {
+        model: &base.model,
+        members: 1,
+        replaces: false,
+        delta_bytes: 0,
+    }];
+    let least = Footprint::new(&given, threads, longest);
+    let spare = memory_bytes.saturating_sub(least.fixed + least.token * longest as u64);
     set.entrants.retain(|&i| {
+        let adapter = entrants[i].adapter_bytes();
+        // One that is larger than all the rest together is not what the limit was set for.
+        if adapter > spare && adapter > least.fixed {
+            entrants[i].refuse(Failure {
+                owner: Owner::Submission,
+                reason: format!(
+                    "the adapter's largest layer takes {adapter} bytes to compute, beside the base {spare} of \
+                     {memory_bytes} are left\nhelp: lower its rank"
+                ),
+            });
+            return false;
+        }
         let Some(Err(error)) = entrants[i].full_model().map(fits) else {
             return true;
         };

@@ -8,6 +8,8 @@ use crate::simd::{Isa, Kernel, LANES, Simd, exp, soft_cap_lanes};
 use core::ops::Range;
 use rayon::prelude::*;
 
+/// Positions whose values are summed in one chain; chains are anchored at position 0. Part of the numeric contract.
+const POSITIONS: usize = 512;
 /// Queries of one task at most; keys are packed once per task.
 const TASK_QUERIES: usize = 512;
 /// Score rows (queries times heads of a group) in one block, and the values they may take.
@@ -78,12 +80,12 @@ impl Scratch {
         let d = shape.head_dim;
         let group = shape.num_heads / shape.num_kv_heads;
         let before = task.segment.num_keys() - task.segment.queries().len();
-        // Positions that the task's queries see; keys and values are held from a multiple of KC on.
+        // Positions that the task's queries see; keys and values are held from a multiple of POSITIONS on.
         let end = before + task.queries.end;
         let lowest = shape
             .window
             .map_or(0, |w| (before + task.queries.start + 1).saturating_sub(w));
-        let base = lowest / KC * KC;
+        let base = lowest / POSITIONS * POSITIONS;
         let keys = end - base;
 
         self.gather(qkv, task, base, end, d);
@@ -230,7 +232,7 @@ impl Kernel for Attend<'_> {
                 scratch.sums[row] = softmax_row::<S>(scores, from, position + 1, shape.soft_cap);
             }
             // Whole blocks below every query's window hold zeros only: skip them.
-            let low_block = low / KC * KC;
+            let low_block = low / POSITIONS * POSITIONS;
             let cols = seen - low_block;
             scratch.score_panels.rows = rows;
             scratch.score_panels.cols = cols;
@@ -241,7 +243,7 @@ impl Kernel for Attend<'_> {
             }
             .run::<S>();
             let keys = scratch.value_panels.len() / (d.div_ceil(PANEL) * PANEL);
-            for k in (0..cols).step_by(KC) {
+            for k in (0..cols).step_by(POSITIONS) {
                 Block {
                     a: scratch.score_panels.data[k * S::TILE_ROWS..].as_ptr(),
                     a_stride: cols * S::TILE_ROWS,
@@ -249,7 +251,7 @@ impl Kernel for Attend<'_> {
                     b: scratch.value_panels[(low_block + k) * PANEL..].as_ptr(),
                     b_stride: keys * PANEL,
                     cols: d,
-                    depth: KC.min(cols - k),
+                    depth: POSITIONS.min(cols - k),
                     c: scratch.values.as_mut_ptr(),
                     c_stride: d,
                     add: k > 0,

@@ -1,7 +1,7 @@
 //! Packing and the blocked product.
 //!
 //! ```text
-//! for block of 512 inner dimensions:               (KC: weights stream from the second cache)
+//! for block of 1024 inner dimensions:              (KC: weights stream from the second cache)
 //!     for panel of 32 output features:              weights  [panel][in][32]   f32, widened once
 //!         for panel of TILE_ROWS rows:              rows     [panel][in][TILE_ROWS]
 //!             tile: registers += row panel x weight panel, then c (+)= registers

@@ -1,6 +1,6 @@
 //! Memory limits, cancelling, progress, and plans that say what is done.
 
-use super::tensors::{edit, edit_json};
+use super::tensors::{edit, edit_json, join, split};
 use super::world::*;
 use crate::evaluation::Event;
 use crate::{CandidateSource, EvaluateError, MemoryError, Options, evaluate, explain};
@@ -209,4 +209,48 @@ fn a_plan_says_what_is_done() {
             assert!(plan.flops > 0.0 && plan.rate > 0.0 && plan.seconds > 0.0);
         }
     }
+}
+
+#[test]
+fn an_adapter_larger_than_everything_else_fails_alone_before_it_is_read() {
+    const RANK: usize = 65536;
+    let world = World::new("llama");
+    let huge = world.copy("lora", "huge");
+    edit_json(&huge.join("adapter_config.json"), |config| {
+        config["r"] = json!(RANK);
+        config["target_modules"] = json!(["q_proj"]);
+    });
+    let file = huge.join("adapter_model.safetensors");
+    let (mut header, _) = split(&file);
+    header.retain(|name, _| name.contains("q_proj"));
+    let mut end = 0;
+    for (name, entry) in &mut header {
+        let rank_at = usize::from(name.contains("lora_B"));
+        entry["shape"][rank_at] = json!(RANK);
+        let elements: u64 = (0..2)
+            .map(|i| entry["shape"][i].as_u64().unwrap())
+            .product();
+        let bytes = elements * if entry["dtype"] == "F32" { 4 } else { 2 };
+        entry["data_offsets"] = json!([end, end + bytes]);
+        end += bytes;
+    }
+    join(&file, &header, &[]);
+    let head = std::fs::metadata(&file).unwrap().len();
+    let sparse = std::fs::File::options().write(true).open(&file).unwrap();
+    sparse.set_len(head + end).unwrap();
+
+    let candidates = [world.adapter("lora"), candidate("huge", &huge)];
+    let rows = data(ragged_rows());
+    let evaluation = world
+        .evaluate(&instruct(), &rows, &candidates, limited(96 << 20))
+        .unwrap();
+    assert!(
+        failed(&evaluation, "huge")
+            .reason
+            .contains("lower its rank")
+    );
+    let alone = world
+        .evaluate(&instruct(), &rows, &candidates[..1], limited(96 << 20))
+        .unwrap();
+    assert_eq!(row_bits(&evaluation, "lora"), row_bits(&alone, "lora"));
 }

@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""gradus and OpenVINO f32 in turn on the same checkpoint and ids; the least CPU time of each, and the ratio of the rates.
+
+    python bars.py GRADUS_BENCH_EVAL DIR THREADS ROUNDS [ROWS=all]
+
+One JSON line per run, then a summary line. Losses must agree to 1e-5. OpenVINO's time leaves out loading and compiling; ours has
+everything: weights are read, checked and packed in every run.
+"""
+import json, os, subprocess, sys
+
+here = os.path.dirname(os.path.abspath(__file__))
+ours, model, threads, rounds = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+rows = sys.argv[5] if len(sys.argv) > 5 else "0"
+peers = {
+    "gradus": [ours, model, "--threads", threads] + (["--rows", rows] if rows != "0" else []),
+    "openvino": [sys.executable, f"{here}/openvino_eval.py", model, "f32", threads, rows, "1"],
+}
+env = dict(os.environ, OMP_NUM_THREADS=threads, PYTHONWARNINGS="ignore")
+best = {}
+for _ in range(rounds):
+    for name, command in peers.items():
+        out = json.loads(subprocess.run(command, env=env, cwd=here, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        print(json.dumps(out), flush=True)
+        best.setdefault(name, []).append(out)
+least = {name: min(run["cpu"] for run in runs) for name, runs in best.items()}
+wall = {name: min(run["wall"] for run in runs) for name, runs in best.items()}
+losses = {name: runs[0]["nll"] for name, runs in best.items()}
+gap = abs(losses["gradus"] - losses["openvino"])
+assert gap <= 1e-5, losses
+tokens = best["gradus"][0]["tokens"]
+print(json.dumps(dict(model=os.path.basename(model.rstrip("/")), threads=int(threads), tokens=tokens, rounds=rounds,
+                      gradus_tokens_per_cpu_s=round(tokens / least["gradus"], 1), openvino_tokens_per_cpu_s=round(tokens / least["openvino"], 1),
+                      ratio_cpu=round(least["openvino"] / least["gradus"], 3), ratio_wall=round(wall["openvino"] / wall["gradus"], 3),
+                      nll_gap=gap)))
