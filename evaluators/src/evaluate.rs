@@ -1,14 +1,13 @@
 //! One task, all its candidates: data to rows once, models opened, sets run, numbers to scores.
 
 mod candidates;
+mod outcome;
 mod run;
 mod sets;
 
 use crate::engine::order;
 use crate::error::{EvaluateError, chain};
-use crate::evaluation::{
-    CandidateOutcome, CandidateResult, Evaluation, Event, Failure, Observer, Provenance, SCHEMA,
-};
+use crate::evaluation::{Evaluation, Event, Failure, Observer, Provenance, SCHEMA};
 use crate::model::Model;
 use crate::plan::{Footprint, Load, Plan, PlannedSet};
 use candidates::{Base, Entrant};
@@ -307,16 +306,6 @@ fn failure(owner: Owner, error: &dyn std::error::Error) -> Failure {
     Failure {
         owner,
         reason: chain(error),
-    }
-}
-
-/// A candidate's line in the result.
-fn outcome(entrant: &Entrant, result: CandidateResult) -> CandidateOutcome {
-    CandidateOutcome {
-        name: entrant.name.clone(),
-        source: entrant.source.clone(),
-        kind: entrant.kind,
-        result,
     }
 }
 

@@ -125,9 +125,6 @@ pub enum ModelError {
     /// The rotary embedding's parameters describe none.
     #[error("config.json's rotary embedding cannot be computed")]
     Rope(#[from] RopeError),
-    /// The exact GELU is not among the kernels.
-    #[error("hidden_act gelu cannot be computed\nhelp: known are silu, gelu_pytorch_tanh")]
-    Activation,
 }
 
 /// Replacements of whole tensors by name.
@@ -265,7 +262,7 @@ impl Model {
             activation: match config.hidden_act {
                 HiddenAct::Silu => Activation::Silu,
                 HiddenAct::GeluTanh => Activation::GeluTanh,
-                HiddenAct::Gelu => return Err(ModelError::Activation),
+                HiddenAct::Gelu => Activation::Gelu,
             },
             rope: rope(&config.rope)?,
             local_rope: config.local_rope.as_ref().map(rope).transpose()?,

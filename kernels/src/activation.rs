@@ -1,7 +1,8 @@
 //! Activations: the gated products of MLP blocks, and the soft cap of scores.
 //!
 //! * SiLU: `x / (1 + e^-x)` (SwiGLU: Shazeer, 2020, arXiv:2002.05202)
-//! * GELU by tanh: `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))` (Hendrycks & Gimpel, 2016, arXiv:1606.08415)
+//! * GELU: `x Phi(x) = 0.5 x (1 + erf(x / sqrt 2))` (Hendrycks & Gimpel, 2016, arXiv:1606.08415)
+//! * GELU by tanh: `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))` (the same)
 //! * soft cap: `cap tanh(x / cap)` (Gemma 2, arXiv:2408.00118)
 //!
 //! **Determinism.** Element by element in f32, from one exponential, so a value depends on its own inputs alone
@@ -22,6 +23,8 @@ use thiserror::Error;
 pub enum Activation {
     /// `x / (1 + e^-x)`, also named swish.
     Silu,
+    /// GELU by the error function (`gelu`).
+    Gelu,
     /// GELU by its tanh approximation (`gelu_pytorch_tanh`).
     GeluTanh,
 }

@@ -15,7 +15,7 @@ mod transcendental;
 
 use crate::linear::Target;
 pub(crate) use portable::Portable;
-pub(crate) use transcendental::{exp, gelu_tanh, silu, soft_cap_lanes};
+pub(crate) use transcendental::{exp, gelu, gelu_tanh, silu, soft_cap_lanes};
 
 /// Lanes of one [`Simd`] vector.
 pub(crate) const LANES: usize = 16;

@@ -45,7 +45,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "DIR")]
     pub tokenizer: Option<PathBuf>,
 
-    /// Write the evaluation and its comparison to this file.
+    /// Write the evaluation and its comparison to this file; with --explain, the plan.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
@@ -70,7 +70,7 @@ pub struct EvalArgs {
     pub isa: Option<String>,
 
     /// Print what would be done, with what memory, and exit.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["god_json", "report"])]
     pub explain: bool,
 
     /// Never use the network: hub ids must be in the cache already.

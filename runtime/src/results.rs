@@ -3,7 +3,7 @@
 //! JSON has no NaN. Python writes the bare word `NaN`, which other readers refuse; both files say `null` instead.
 
 use crate::compare::{Comparison, ComparisonRecord};
-use gradus_evaluators::{CandidateResult, Evaluation, Score};
+use gradus_evaluators::{CandidateResult, Evaluation, Plan, Score};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -22,6 +22,11 @@ pub fn ours(comparison: &Comparison<'_>) -> Vec<u8> {
         comparison: comparison.record(),
     };
     lines(&file)
+}
+
+/// What `--explain` prints, for programs.
+pub fn plan(plan: &Plan) -> Vec<u8> {
+    lines(plan)
 }
 
 /// The result file of the subnet's evaluator: by candidate its result, or a text that says why there is none; and

@@ -100,7 +100,13 @@ fn threads_instruction_sets_and_memory_change_no_bit() {
 
 #[test]
 fn a_plan_is_printed_and_nothing_is_scored() {
-    let done = run(["eval", "--explain", "--memory", "1GiB"]);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("plan.json");
+    let mut eval = command();
+    let done = finish(
+        eval.args(["eval", "--explain", "--memory", "1GiB", "--json"])
+            .arg(&file),
+    );
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert!(
         done.stdout.contains("200 rows") && done.stdout.contains("memory"),
@@ -108,6 +114,12 @@ fn a_plan_is_printed_and_nothing_is_scored() {
         done.stdout
     );
     assert!(!done.stdout.contains("careful"), "{}", done.stdout);
+    let plan: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(plan["sets"][0]["rows"], 200);
+    assert_eq!(plan["memory_bytes"], 1u64 << 30);
+
+    let done = run(["eval", "--explain", "--report", "report.html"]);
+    done.complains(2, &["--explain", "--report"]);
 }
 
 #[test]

@@ -42,6 +42,7 @@ pub(super) fn entries() -> Vec<Entry> {
     for (kind, cols) in [
         (Activation::Silu, 1536),
         (Activation::Silu, 4864),
+        (Activation::Gelu, 1536),
         (Activation::GeluTanh, 1536),
         (Activation::GeluTanh, 9216),
     ] {

@@ -1,7 +1,7 @@
 //! Sixteen elements at a time.
 
 use super::Activation;
-use crate::simd::{Kernel, LANES, Simd, gelu_tanh, silu, soft_cap_lanes};
+use crate::simd::{Kernel, LANES, Simd, gelu, gelu_tanh, silu, soft_cap_lanes};
 
 /// One row.
 pub(super) struct Gated {
@@ -15,29 +15,57 @@ pub(super) struct Gated {
     pub(super) kind: Activation,
 }
 
+/// An activation over sixteen lanes. A trait and not a closure: closures are not always inlined into the function that
+/// has the instruction set, and outside it every intrinsic is a call.
+trait Lanes {
+    unsafe fn apply<S: Simd>(x: S::F) -> S::F;
+}
+
+macro_rules! lanes {
+    ($($name:ident: $function:ident),*) => {$(
+        struct $name;
+        impl Lanes for $name {
+            #[inline(always)]
+            unsafe fn apply<S: Simd>(x: S::F) -> S::F {
+                // SAFETY: features as the caller's.
+                unsafe { $function::<S>(x) }
+            }
+        }
+    )*};
+}
+
+lanes!(Silu: silu, Gelu: gelu, GeluTanh: gelu_tanh);
+
 impl Kernel for Gated {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.kind {
+                Activation::Silu => self.apply::<S, Silu>(),
+                Activation::Gelu => self.apply::<S, Gelu>(),
+                Activation::GeluTanh => self.apply::<S, GeluTanh>(),
+            }
+        }
+    }
+}
+
+impl Gated {
+    #[inline(always)]
+    unsafe fn apply<S: Simd, F: Lanes>(self) {
         // SAFETY: `gate`, `up` and `out` hold `len` values; a value is read before its place is written.
         unsafe {
             let whole = self.len - self.len % LANES;
-            let value = |gate, up| {
-                let gate = match self.kind {
-                    Activation::Silu => silu::<S>(gate),
-                    Activation::GeluTanh => gelu_tanh::<S>(gate),
-                };
-                S::mul(gate, up)
-            };
             for i in (0..whole).step_by(LANES) {
-                let y = value(S::load(self.gate.add(i)), S::load(self.up.add(i)));
-                S::store(self.out.add(i), y);
+                let gate = F::apply::<S>(S::load(self.gate.add(i)));
+                S::store(self.out.add(i), S::mul(gate, S::load(self.up.add(i))));
             }
             let left = self.len - whole;
             if left > 0 {
-                let gate = S::load_partial(self.gate.add(whole), left, 0.0);
+                let gate = F::apply::<S>(S::load_partial(self.gate.add(whole), left, 0.0));
                 let up = S::load_partial(self.up.add(whole), left, 0.0);
-                S::store_partial(self.out.add(whole), left, value(gate, up));
+                S::store_partial(self.out.add(whole), left, S::mul(gate, up));
             }
         }
     }

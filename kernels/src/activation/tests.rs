@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::{random, within};
 
-const KINDS: [Activation; 2] = [Activation::Silu, Activation::GeluTanh];
+const KINDS: [Activation; 3] = [Activation::Silu, Activation::Gelu, Activation::GeluTanh];
 const WIDTHS: [usize; 6] = [1, 15, 16, 17, 37, 1003];
 
 /// Values of every size and sign, smallest to largest.

@@ -61,6 +61,42 @@ pub(crate) unsafe fn silu<S: Simd>(x: S::F) -> S::F {
     }
 }
 
+/// GELU: `0.5 x (1 + erf(x / sqrt 2))`, as `max(x, 0) - |x| erfc(|x| / sqrt 2) / 2`, which keeps its digits far below 0.
+///
+/// `erfc(t) / 2 = e^(-t^2) P(u)` with `u = 1 / (1 + 0.35 t)`; P without constant term, of degree 10, was fitted to
+/// erfc on [0, 10] for the least relative error (7e-9).
+///
+/// # Safety
+/// The CPU has `S`'s features.
+#[inline(always)]
+pub(crate) unsafe fn gelu<S: Simd>(x: S::F) -> S::F {
+    // SAFETY: features as the caller's.
+    unsafe {
+        let zero = S::splat(0.0);
+        // Past 20 the second term is 0; NaN stays NaN.
+        let size = S::min(S::splat(20.0), S::max(S::sub(zero, x), x));
+        let t = S::mul(size, S::splat(core::f32::consts::FRAC_1_SQRT_2));
+        let one = S::splat(1.0);
+        let u = S::div(one, S::fma(t, S::splat(0.35), one));
+        let mut p = S::splat(1.920_094e-2);
+        for c in [
+            -7.946_64e-2,
+            9.073_592e-2,
+            -1.385_992_7e-2,
+            4.351_530_6e-2,
+            7.301_79e-2,
+            7.559_42e-2,
+            9.395_096_5e-2,
+            9.856_921e-2,
+            9.874_189e-2,
+        ] {
+            p = S::fma(p, u, S::splat(c));
+        }
+        let tail = S::mul(exp::<S>(S::mul(S::sub(zero, t), t)), S::mul(p, u));
+        S::sub(S::max(zero, x), S::mul(size, tail))
+    }
+}
+
 /// GELU by tanh: `0.5 x (1 + tanh(u))` with `u = sqrt(2/pi) (x + 0.044715 x^3)`, as `x / (1 + e^(-2u))`.
 ///
 /// # Safety

@@ -13,7 +13,9 @@ use crate::output_file::{OutputFile, OutputFileError};
 use crate::progress::Progress;
 use crate::table::Style;
 use crate::{report, results, table};
-use gradus_evaluators::{CandidateResult, EvaluateError, Evaluation, Observer, Options, Request};
+use gradus_evaluators::{
+    CandidateResult, EvaluateError, Evaluation, Observer, Options, Plan, Request,
+};
 use gradus_kernels::Isa;
 use load::{LoadTaskError, Loaded};
 use std::io::{IsTerminal, Write};
@@ -117,6 +119,7 @@ pub fn run(arguments: &EvalArgs) -> Result<Exit, EvalError> {
     if arguments.explain {
         let plan = gradus_evaluators::explain(&request).map_err(EvalError::Evaluate)?;
         print(&format!("{plan}\n"));
+        outputs.write_plan(&plan, &interrupt)?;
         return Ok(Exit::Done);
     }
     let evaluation = gradus_evaluators::evaluate(&request, &progress);
@@ -210,13 +213,27 @@ impl Outputs {
     }
 
     fn write(&self, comparison: &Comparison<'_>, interrupt: &Interrupt) -> Result<(), EvalError> {
-        let write = |file: &Option<OutputFile>, bytes: &dyn Fn() -> Vec<u8>| match file {
-            Some(_) if interrupt.requested() => Err(EvalError::Interrupted),
-            Some(file) => Ok(file.write(&bytes())?),
-            None => Ok(()),
+        let write = |file: &Option<OutputFile>, bytes: &dyn Fn() -> Vec<u8>| {
+            write_unless(interrupt, file.as_ref(), bytes)
         };
         write(&self.json, &|| results::ours(comparison))?;
         write(&self.subnets, &|| results::subnets(comparison.evaluation))?;
         write(&self.report, &|| report::render(comparison).into_bytes())
+    }
+
+    fn write_plan(&self, plan: &Plan, interrupt: &Interrupt) -> Result<(), EvalError> {
+        write_unless(interrupt, self.json.as_ref(), &|| results::plan(plan))
+    }
+}
+
+fn write_unless(
+    interrupt: &Interrupt,
+    file: Option<&OutputFile>,
+    bytes: &dyn Fn() -> Vec<u8>,
+) -> Result<(), EvalError> {
+    match file {
+        Some(_) if interrupt.requested() => Err(EvalError::Interrupted),
+        Some(file) => Ok(file.write(&bytes())?),
+        None => Ok(()),
     }
 }
