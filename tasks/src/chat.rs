@@ -1,11 +1,6 @@
 //! Chat templates: conversations to text, character for character as `transformers.apply_chat_template`.
 //!
-//! Why this sits on minijinja directly and not on the crate `hf-chat-template`: version 1.0.0 (minijinja 2.24) was
-//! run on the golden cases of `make_template_golden.py`, with its clock fixed to the same day. Of the renderings
-//! that the reference makes, 20 of 2,536 differ for the named templates (4 of 36 templates) and 302 of 5,034 for
-//! those of released models (19 of 70), Llama 3.x with tools and Gemma 2 among them; here none does, and one template (75 renderings) is refused by name. It also sets
-//! no fuel and no limit on source or output, and keeps its environment private, so nothing of that can be mended
-//! from outside. If that changes, it can replace this module.
+//! Why this sits on minijinja directly and not on a ready-made crate: `docs/adr/0005-own-template-environment.md`.
 
 mod date;
 mod environment;
@@ -137,6 +132,15 @@ impl ChatTemplate {
         messages: &[Map<String, Value>],
         input: &RenderInput<'_>,
     ) -> Result<String, TemplateError> {
+        self.render_counted(messages, input).map(|(text, _)| text)
+    }
+
+    /// As [`ChatTemplate::render`], with the steps that it took.
+    pub(crate) fn render_counted(
+        &self,
+        messages: &[Map<String, Value>],
+        input: &RenderInput<'_>,
+    ) -> Result<(String, u64), TemplateError> {
         let mut context = input.variables.clone();
         let messages = messages.iter().cloned().map(Value::Object).collect();
         context.insert("messages".to_owned(), Value::Array(messages));
@@ -155,7 +159,15 @@ impl ChatTemplate {
             .expect("the environment is built with this template");
         let mut out = CappedText::default();
         match template.render_captured_to(Jinja::from(Serde(&context)), &mut out) {
-            Ok(_) => Ok(String::from_utf8(out.bytes).expect("the engine writes whole strings")),
+            Ok(rendered) => {
+                let steps = rendered
+                    .state()
+                    .fuel_levels()
+                    .map_or(FUEL, |(used, _)| used);
+                drop(rendered);
+                let text = String::from_utf8(out.bytes).expect("the engine writes whole strings");
+                Ok((text, steps))
+            }
             Err(_) if out.full => Err(TemplateError::OutputTooLarge),
             Err(error) => Err(classify(&error)),
         }

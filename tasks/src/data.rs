@@ -4,6 +4,7 @@
 //! not fit ends the reading with the file, the place, what was expected and what was found. Which rows are then
 //! worth scoring is decided in `checks.rs`.
 
+mod budget;
 mod checks;
 mod csv;
 mod json;
@@ -15,6 +16,7 @@ pub use checks::{
 
 use crate::Owner;
 use crate::rules::DataRules;
+use budget::{Budget, OverBudget};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -154,11 +156,12 @@ impl DataSet {
                 limit: rules.file_bytes_max,
             });
         }
+        let budget = &mut Budget::default();
         let rows = match format {
-            DataFormat::Json => json::read_json(name, text_of(name, bytes)?)?,
-            DataFormat::Jsonl => json::read_lines(name, text_of(name, bytes)?)?,
-            DataFormat::Csv => csv::read(name, text_of(name, bytes)?)?,
-            DataFormat::Parquet => parquet::read(name, bytes)?,
+            DataFormat::Json => json::read_json(name, text_of(name, bytes)?, budget)?,
+            DataFormat::Jsonl => json::read_lines(name, text_of(name, bytes)?, budget)?,
+            DataFormat::Csv => csv::read(name, text_of(name, bytes)?, budget)?,
+            DataFormat::Parquet => parquet::read(name, bytes, budget)?,
         };
         Ok(Self::from_rows(name, rows))
     }
@@ -210,6 +213,13 @@ fn text_of<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, DataError> {
         }
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+fn over_budget(name: &str) -> impl Fn(OverBudget) -> DataError {
+    move |error| DataError::File {
+        name: name.to_owned(),
+        message: error.to_string(),
+    }
 }
 
 /// The first characters of a value, for messages.

@@ -185,7 +185,13 @@ impl<'a> TokenizedTask<'a> {
         let template = compile_template(columns, self.tokenizer, self.rules)
             .map_err(PrepareError::Template)?;
         let format = MessageFormat::new(columns, template.source());
-        let strategy = ChatStrategy::new(self.tokenizer, &template, &format)
+        let longest = sequence_len::longest(
+            self.sequence_len,
+            self.tokenizer.model_max_length(),
+            &self.rules.text,
+        )
+        .map(|len| usize::try_from(len).unwrap_or(usize::MAX));
+        let strategy = ChatStrategy::new(self.tokenizer, &template, &format, longest)
             .map_err(|source| PrepareError::Tokenize { row: 0, source })?;
         let (rows, drops) =
             chat_rows(data, columns, &self.rules.data).map_err(PrepareError::Data)?;

@@ -164,6 +164,9 @@ impl SpecError {
     }
 }
 
+/// Far above every coefficient in use; below it no loss overflows.
+const KL_COEF_MAX: f64 = 1000.0;
+
 impl TaskSpec {
     /// Reads a task file: JSON if its first character is `{`, else TOML.
     ///
@@ -173,6 +176,7 @@ impl TaskSpec {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             SpecError::Syntax(format!("not UTF-8 from byte {}", error.valid_up_to()))
         })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file: TaskFile = if text.trim_start().starts_with('{') {
             serde_json::from_str(text).map_err(|error| SpecError::Syntax(error.to_string()))?
         } else {
@@ -234,8 +238,8 @@ impl TaskSpec {
             }
         }
         match self.kl_coef {
-            Some(c) if !(c.is_finite() && c >= 0.0) => {
-                return refuse("kl_coef", c.to_string(), "a finite number, 0 or more");
+            Some(c) if !(0.0..=KL_COEF_MAX).contains(&c) => {
+                return refuse("kl_coef", c.to_string(), "a number from 0 to 1000");
             }
             None if self.use_kl => {
                 return refuse(
@@ -245,6 +249,13 @@ impl TaskSpec {
                 );
             }
             _ => {}
+        }
+        if self.use_kl && self.task_type == TaskType::Dpo {
+            return refuse(
+                "use_kl",
+                "true".to_owned(),
+                "absent or false: a preference task has no KL term",
+            );
         }
         if let Some(len) = self.sequence_len
             && !(2..=1 << 30).contains(&len)

@@ -45,7 +45,6 @@ pub struct TextTokenizer {
     special_tokens: BTreeMap<String, String>,
     bos_id: Option<u32>,
     eos_id: Option<u32>,
-    pad_id: Option<u32>,
     model_max_length: Option<u64>,
     truncation_side: TruncationSide,
     chat_template: Option<String>,
@@ -128,7 +127,6 @@ impl TextTokenizer {
                 .and_then(|token| inner.token_to_id(&token.content))
         };
         let (bos_id, eos_id) = (id("bos_token"), id("eos_token"));
-        let pad_id = id("pad_token").or(eos_id);
         let mut special_tokens: BTreeMap<String, String> = config
             .named
             .iter()
@@ -150,7 +148,6 @@ impl TextTokenizer {
             special_tokens,
             bos_id,
             eos_id,
-            pad_id,
             model_max_length: config.model_max_length,
             truncation_side: config.truncation_side,
             chat_template: chat_template_of(&config, files.chat_template_jinja)?,
@@ -214,19 +211,6 @@ impl TextTokenizer {
         .concat()
     }
 
-    /// Text of ids; special tokens are left out on request.
-    ///
-    /// # Errors
-    /// `Encode` if the decoder fails.
-    pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String, TokenizerError> {
-        self.inner
-            .decode(ids, skip_special_tokens)
-            .map_err(|error| TokenizerError::Encode {
-                chars: 0,
-                message: error.to_string(),
-            })
-    }
-
     /// Id of the BOS token.
     pub fn bos_id(&self) -> Option<u32> {
         self.bos_id
@@ -240,11 +224,6 @@ impl TextTokenizer {
     /// Text of the EOS token.
     pub fn eos_token(&self) -> Option<&str> {
         self.special_tokens.get("eos_token").map(String::as_str)
-    }
-
-    /// Id of the padding token: EOS if the files name none.
-    pub fn pad_id(&self) -> Option<u32> {
-        self.pad_id
     }
 
     /// `model_max_length`, if it is an integer.

@@ -189,7 +189,6 @@ fn check(dir: &Path) -> (usize, Vec<String>) {
             .zip(&bare.ends)
             .map(|(a, b)| vec![*a, *b])
             .collect();
-        let back = tokenizer.decode(&with, true).unwrap();
         note(
             format!("encode {text:?}"),
             if with != ids(&case["ids"]) {
@@ -200,8 +199,6 @@ fn check(dir: &Path) -> (usize, Vec<String>) {
                 differs("bare", &bare.ids, &case["bare"])
             } else if json!(offsets) != case["offsets"] {
                 differs("offsets", &offsets, &case["offsets"])
-            } else if back != case["back"].as_str().unwrap() {
-                differs("decoded", &back, &case["back"])
             } else {
                 None
             },

@@ -2,11 +2,16 @@
 //! before a comma or a line's end, and every record has as many fields as the header. Lenient readers guess at
 //! broken quotes and shift columns; a shifted column would be scored.
 
-use super::{DataError, Place, excerpt};
+use super::budget::Budget;
+use super::{DataError, Place, excerpt, over_budget};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
-pub(super) fn read(name: &str, text: &str) -> Result<Vec<Map<String, Value>>, DataError> {
+pub(super) fn read(
+    name: &str,
+    text: &str,
+    budget: &mut Budget,
+) -> Result<Vec<Map<String, Value>>, DataError> {
     let mut records = Records {
         name,
         rest: text,
@@ -40,13 +45,13 @@ pub(super) fn read(name: &str, text: &str) -> Result<Vec<Map<String, Value>>, Da
                 found: fields.len().to_string(),
             });
         }
-        rows.push(
-            header
-                .iter()
-                .cloned()
-                .zip(fields.into_iter().map(Value::String))
-                .collect(),
-        );
+        let row = header
+            .iter()
+            .cloned()
+            .zip(fields.into_iter().map(Value::String))
+            .collect();
+        budget.charge_row(&row).map_err(over_budget(name))?;
+        rows.push(row);
     }
     Ok(rows)
 }

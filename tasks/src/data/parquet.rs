@@ -1,22 +1,40 @@
 //! Parquet tables of scalars, lists and structures.
 //!
-//! The format's reader is not written for hostile files: what it panics on is turned into an error here, and the
-//! uncompressed size that the file claims is held against a limit before anything is decoded.
+//! The format's reader is not written for hostile files: footer and page headers are walked before it sees them
+//! (`thrift.rs`), what they claim is held against limits, what it panics on is turned into an error here, and rows
+//! are charged as they come.
+
+mod footer;
+mod pages;
+#[cfg(test)]
+mod tests;
+mod thrift;
 
 use super::DataError;
+use super::budget::{Budget, OverBudget, VALUE_BYTES};
+use ::parquet::basic::Type;
+use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use ::parquet::data_type::DataType;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::{Field, Row};
 use serde_json::{Map, Number, Value};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Uncompressed bytes that a file may claim.
-const UNCOMPRESSED_MAX: i64 = 8 << 30;
 /// Levels of nesting.
 const DEPTH_MAX: usize = 32;
+/// Records that are decoded at a time to measure them.
+const BATCH: usize = 1024;
 
-pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Vec<Map<String, Value>>, DataError> {
-    let owned = bytes::Bytes::copy_from_slice(bytes);
-    catch_unwind(AssertUnwindSafe(|| decode(owned)))
+pub(super) fn read(
+    name: &str,
+    bytes: &[u8],
+    budget: &mut Budget,
+) -> Result<Vec<Map<String, Value>>, DataError> {
+    let decode = || {
+        footer::check(bytes)?;
+        decode(bytes, budget)
+    };
+    catch_unwind(AssertUnwindSafe(decode))
         .unwrap_or_else(|_| Err("not a readable Parquet file (its decoder gave up)".to_owned()))
         .map_err(|message| DataError::File {
             name: name.to_owned(),
@@ -24,29 +42,83 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Vec<Map<String, Value>>, 
         })
 }
 
-fn decode(bytes: bytes::Bytes) -> Result<Vec<Map<String, Value>>, String> {
-    let reader = SerializedFileReader::new(bytes).map_err(|error| error.to_string())?;
-    let claimed = reader
-        .metadata()
-        .row_groups()
-        .iter()
-        .try_fold(0i64, |sum, group| sum.checked_add(group.total_byte_size()))
-        .filter(|sum| (0..=UNCOMPRESSED_MAX).contains(sum));
-    if claimed.is_none() {
-        return Err(format!(
-            "claims more than {UNCOMPRESSED_MAX} bytes uncompressed"
-        ));
-    }
+fn decode(file: &[u8], budget: &mut Budget) -> Result<Vec<Map<String, Value>>, String> {
+    let reader = SerializedFileReader::new(bytes::Bytes::copy_from_slice(file))
+        .map_err(|error| error.to_string())?;
+    pages::check(file, reader.metadata(), budget)?;
+    measure_lists(&reader, budget)?;
     let mut rows = Vec::new();
     for (i, row) in reader
         .get_row_iter(None)
         .map_err(|error| error.to_string())?
         .enumerate()
     {
+        let place = |message| format!("row {}, {message}", i + 1);
         let row = row.map_err(|error| format!("row {}: {error}", i + 1))?;
-        rows.push(object(&row, 0).map_err(|message| format!("row {}, {message}", i + 1))?);
+        let row = object(&row, 0).map_err(place)?;
+        budget
+            .charge_row(&row)
+            .map_err(|error| place(error.to_string()))?;
+        rows.push(row);
     }
     Ok(rows)
+}
+
+/// Decodes the texts inside lists once without keeping them: one row's list may repeat a long text of the dictionary
+/// more often than fits, and the row's reader makes all of it before it can be charged.
+fn measure_lists(
+    reader: &SerializedFileReader<bytes::Bytes>,
+    budget: &Budget,
+) -> Result<(), String> {
+    for group in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(group).map_err(|e| e.to_string())?;
+        for column in 0..group.num_columns() {
+            let descr = group.metadata().column(column).column_descr();
+            let text =
+                [Type::BYTE_ARRAY, Type::FIXED_LEN_BYTE_ARRAY].contains(&descr.physical_type());
+            if descr.max_rep_level() == 0 || !text {
+                continue;
+            }
+            match group.get_column_reader(column).map_err(|e| e.to_string())? {
+                ColumnReader::ByteArrayColumnReader(column) => measure(column, |v| v.len(), budget),
+                ColumnReader::FixedLenByteArrayColumnReader(column) => {
+                    measure(column, |v| v.len(), budget)
+                }
+                _ => Ok(()),
+            }?;
+        }
+    }
+    Ok(())
+}
+
+fn measure<T: DataType>(
+    mut column: ColumnReaderImpl<T>,
+    len: impl Fn(&T::T) -> usize,
+    budget: &Budget,
+) -> Result<(), String> {
+    let (mut values, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());
+    let mut total = 0u64;
+    loop {
+        values.clear();
+        definition.clear();
+        repetition.clear();
+        let (records, _, levels) = column
+            .read_records(
+                BATCH,
+                Some(&mut definition),
+                Some(&mut repetition),
+                &mut values,
+            )
+            .map_err(|error| error.to_string())?;
+        if records == 0 && levels == 0 {
+            return Ok(());
+        }
+        let texts: u64 = values.iter().map(|v| VALUE_BYTES + len(v) as u64).sum();
+        total = total.saturating_add(texts);
+        budget
+            .covers(total)
+            .map_err(|error: OverBudget| error.to_string())?;
+    }
 }
 
 fn object(row: &Row, depth: usize) -> Result<Map<String, Value>, String> {

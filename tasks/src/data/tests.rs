@@ -105,6 +105,30 @@ fn a_file_over_the_limit_is_refused() {
 }
 
 #[test]
+fn rows_that_take_more_memory_than_their_limit_are_refused_in_every_text_format() {
+    type Read = fn(&str, &str, &mut Budget) -> Result<Vec<Map<String, Value>>, DataError>;
+    let wide = "c".repeat(5_000);
+    let cases: [(Read, String); 4] = [
+        (json::read_lines, "{}\n".repeat(1000)),
+        (json::read_json, format!("[{}{{}}]", "{},".repeat(1000))),
+        (
+            json::read_json,
+            format!("[{{\"a\": [{}0]}}]", "0,".repeat(2000)),
+        ),
+        (csv::read, format!("{wide}\n{}", "1\n".repeat(20))),
+    ];
+    for (read, text) in cases {
+        assert!(text.len() < 10_000);
+        assert!(read("d", &text, &mut Budget::new(1 << 20)).is_ok());
+        let error = read("d", &text, &mut Budget::new(50_000)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "d: its rows take more than 50000 bytes in memory"
+        );
+    }
+}
+
+#[test]
 fn values_become_the_texts_that_python_writes() {
     let data = read(
         r#"[{"a": true, "b": 1.0, "c": null, "d": [1, "x"]}, {"a": 3}]"#,

@@ -43,6 +43,20 @@ pub(super) fn candidates(
     lens
 }
 
+/// The longest of [`candidates`] over every `max_position`; `None` if there is none, because a candidate's own maximum
+/// is all that bounds it.
+pub(super) fn longest(
+    sequence_len: u64,
+    tokenizer_max: Option<u64>,
+    rules: &TextRules,
+) -> Option<u64> {
+    if !rules.double_when_empty {
+        let position_max = rules.halve_below_multiple.saturating_mul(sequence_len);
+        return Some(sequence_len.max(position_max.div_ceil(2)));
+    }
+    tokenizer_max.filter(|max| (1..rules.tokenizer_max_length_ceiling).contains(max))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +84,25 @@ mod tests {
         assert_eq!(lens(Some(32768), Some(2048)), [2048]);
         assert_eq!(lens(Some(8192), Some(1_000_000)), [4096, 8192]);
         assert_eq!(lens(Some(8192), Some(0)), [4096, 8192]);
+    }
+
+    #[test]
+    fn no_candidate_may_be_longer_than_the_longest() {
+        let old = RuleSet::named("2025-12-12-86623e97").unwrap();
+        for rules in [&RuleSet::newest().text, &old.text] {
+            for tokenizer in [None, Some(0), Some(100), Some(8192), Some(1_000_000)] {
+                let Some(longest) = longest(4096, tokenizer, rules) else {
+                    assert!(rules.double_when_empty && !matches!(tokenizer, Some(100 | 8192)));
+                    continue;
+                };
+                for p in (0..20_000).step_by(7).chain([8191, 8192, 1 << 40]) {
+                    let lens = candidates(4096, Some(p), tokenizer, rules);
+                    assert!(lens.iter().all(|len| *len <= longest), "{p} {tokenizer:?}");
+                }
+                let lens = candidates(4096, None, tokenizer, rules);
+                assert!(lens.iter().all(|len| *len <= longest), "{tokenizer:?}");
+            }
+        }
     }
 
     #[test]

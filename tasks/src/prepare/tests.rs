@@ -177,7 +177,7 @@ fn a_completion_is_split_and_its_last_piece_of_one_token_drops() {
 #[test]
 fn a_tokenizer_without_eos_is_refused_where_samples_end_with_it() {
     let bare = tokenizer(json!({}));
-    assert_eq!((bare.eos_id(), bare.pad_id()), (None, None));
+    assert_eq!(bare.eos_id(), None);
     let error = run(&bare, instruct(), json!([{"q": "a", "a": "b"}]), None).unwrap_err();
     assert!(error.to_string().contains("no EOS token"), "{error}");
     assert_eq!(error.owner(), Owner::Host);
@@ -191,7 +191,6 @@ fn a_tokenizer_without_eos_is_refused_where_samples_end_with_it() {
 #[test]
 fn padding_falls_back_to_eos() {
     let tokenizer = usual();
-    assert_eq!(tokenizer.pad_id(), tokenizer.eos_id());
     assert_eq!(tokenizer.special_tokens()["pad_token"], "</s>");
 }
 
@@ -286,6 +285,41 @@ fn templates_and_conversations_that_do_not_fit_name_what_and_where() {
         )
         .is_ok()
     );
+}
+
+/// A conversation of that many turns of one character, and a template that is cheap to render.
+fn long_talk(turns: usize, model_max_length: Option<u64>) -> Result<EvalSet, PrepareError> {
+    let own = tokenizer(
+        json!({"eos_token": "</s>", "model_max_length": model_max_length, "chat_template":
+        "{% for m in messages %}{{ m.content }}{% endfor %}"}),
+    );
+    let turns: Vec<Value> = (0..turns)
+        .map(|i| if i % 2 == 0 { "user" } else { "assistant" })
+        .map(|role| json!({"from": role, "value": "x"}))
+        .collect();
+    let short = json!([{"from": "user", "value": "x"}, {"from": "assistant", "value": "y"}]);
+    let chat = json!({"chat_column": "c", "chat_template": "tokenizer_default"});
+    let rows = json!([{"c": short}, {"c": turns}]);
+    let started = std::time::Instant::now();
+    let prepared = run(&own, chat, rows, None);
+    assert!(started.elapsed() < std::time::Duration::from_secs(5));
+    prepared.map(sft)
+}
+
+#[test]
+fn a_conversation_longer_than_any_length_drops_without_a_search_for_its_turns() {
+    let set = long_talk(20_000, Some(8192)).unwrap();
+    assert_eq!((set.rows.len(), set.dropped.too_long), (1, 1));
+}
+
+#[test]
+fn a_conversation_of_too_many_turns_is_refused_by_its_row() {
+    let error = long_talk(20_000, None).unwrap_err().to_string();
+    assert!(
+        error.starts_with("row 2: ") && error.contains("20000 turns"),
+        "{error}"
+    );
+    assert!(long_talk(1_000, None).is_ok());
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! comparing: what differs is the turn. Two placeholders with different first and last characters are used, since
 //! the template's own text may begin or end like one of them. An EOS within three tokens after a turn is scored
 //! with it.
+//!
+//! That is two renderings of the whole conversation for every trained turn, so one row has a budget for all of them.
 
 mod message;
 
@@ -11,12 +13,17 @@ use super::{IGNORE_LABEL, label_of};
 use crate::chat::{ChatTemplate, RenderInput, TemplateError};
 use crate::tokenizer::{Spans, TextTokenizer, TokenizerError};
 use serde_json::{Map, Value};
+use std::cell::Cell;
 
 pub(crate) use message::{MessageFormat, tools_of, without_nulls};
 
 const PLACEHOLDERS: [&str; 2] = ["[[dummy_message]]", "zzdummymessagezz"];
 const EOS_REACH: usize = 3;
 const TRAINED_ROLE: &str = "assistant";
+/// Steps of the template that all renderings of one conversation may take together; a conversation of 1,000 turns
+/// needs under half. [`STEP_BYTES`] of what goes into a rendering or comes out of it cost one as well.
+const ROW_STEPS_MAX: u64 = 1_000_000_000;
+const STEP_BYTES: u64 = 16;
 
 /// Why a conversation could not become tokens.
 #[derive(Debug, thiserror::Error)]
@@ -36,15 +43,27 @@ pub(crate) struct ChatStrategy<'a> {
     trained_role: String,
     eot_id: Option<u32>,
     variables: Map<String, Value>,
+    longest: Option<usize>,
+}
+
+/// One row's conversation.
+struct Conversation<'a> {
+    turns: &'a [Turn],
+    tools: Option<&'a Value>,
+    /// What goes into every rendering, in steps.
+    input_steps: u64,
+    steps_left: Cell<u64>,
 }
 
 type Turn = Map<String, Value>;
 
 impl<'a> ChatStrategy<'a> {
+    /// `longest`: the most ids of a row that any candidate's sequence length admits, if there is such a number.
     pub(crate) fn new(
         tokenizer: &'a TextTokenizer,
         template: &'a ChatTemplate,
         format: &MessageFormat,
+        longest: Option<usize>,
     ) -> Result<Self, TokenizerError> {
         let eot_id = match tokenizer.eos_token() {
             Some(eos) => match tokenizer.encode(eos, false)?.as_slice() {
@@ -64,28 +83,37 @@ impl<'a> ChatStrategy<'a> {
             trained_role: format.map_role(TRAINED_ROLE),
             eot_id,
             variables,
+            longest,
         })
     }
 
-    /// Ids and labels of a conversation.
+    /// Ids and labels of a conversation. One that is too long for every candidate has no labels.
     pub(crate) fn tokenize(
         &self,
         turns: &[Turn],
         tools: Option<&Value>,
     ) -> Result<(Vec<u32>, Vec<i32>), ChatError> {
-        let text = self.render(turns, tools, None)?;
+        let row = Conversation::new(turns, tools);
+        let text = self.render(&row, turns, None)?;
+        let steps = ROW_STEPS_MAX - row.steps_left.get();
         let spans = self
             .tokenizer
             .encode_spans(&text)
             .map_err(ChatError::Tokenizer)?;
-        let rendered: Vec<char> = text.chars().collect();
         let ids = &spans.ids;
         let mut labels = vec![IGNORE_LABEL; ids.len()];
-        for index in 0..turns.len() {
-            if turns[index].get("role").and_then(Value::as_str) != Some(&self.trained_role) {
-                continue;
-            }
-            let span = self.find_turn(turns, index, tools, &rendered, &spans)?;
+        if self.longest.is_some_and(|longest| ids.len() > longest) {
+            return Ok((spans.ids, labels));
+        }
+        let trained: Vec<usize> = (0..turns.len())
+            .filter(|i| turns[*i].get("role").and_then(Value::as_str) == Some(&self.trained_role))
+            .collect();
+        let renderings = (PLACEHOLDERS.len() * trained.len()) as u64;
+        row.need(steps.saturating_mul(renderings))?;
+        let rendered: Vec<char> = text.chars().collect();
+        let mut replaced = turns.to_vec();
+        for index in trained {
+            let span = self.find_turn(&row, &mut replaced, index, &rendered, &spans)?;
             if let Some((start, end)) = span {
                 // A slice past the end is cut, as Python's are.
                 for at in start..end.min(ids.len()) {
@@ -106,44 +134,47 @@ impl<'a> ChatStrategy<'a> {
 
     fn render(
         &self,
+        row: &Conversation<'_>,
         turns: &[Turn],
-        tools: Option<&Value>,
         last: Option<usize>,
     ) -> Result<String, ChatError> {
         let mut variables = self.variables.clone();
         if let Some(last) = last.filter(|last| *last > 0) {
             variables.insert("real_last_index".to_owned(), Value::from(last));
         }
-        let tools = tools.filter(|tools| tools.as_array().is_none_or(|list| !list.is_empty()));
-        self.template
-            .render(
-                turns,
-                &RenderInput {
-                    tools,
-                    add_generation_prompt: false,
-                    variables,
-                },
-            )
-            .map_err(ChatError::Template)
+        let input = RenderInput {
+            tools: row
+                .tools
+                .filter(|tools| tools.as_array().is_none_or(|list| !list.is_empty())),
+            add_generation_prompt: false,
+            variables,
+        };
+        let (text, steps) = self
+            .template
+            .render_counted(turns, &input)
+            .map_err(ChatError::Template)?;
+        row.charge(steps + row.input_steps + text.len() as u64 / STEP_BYTES)?;
+        Ok(text)
     }
 
-    /// Token span of a turn's text; `None` if it is not in the rendering.
+    /// Token span of a turn's text; `None` if it is not in the rendering. `replaced` is the row's turns, before and
+    /// after.
     fn find_turn(
         &self,
-        turns: &[Turn],
+        row: &Conversation<'_>,
+        replaced: &mut [Turn],
         index: usize,
-        tools: Option<&Value>,
         rendered: &[char],
         spans: &Spans,
     ) -> Result<Option<(usize, usize)>, ChatError> {
         let mut start = usize::MAX;
         let mut end = 0;
-        let mut replaced = turns.to_vec();
         for placeholder in PLACEHOLDERS {
-            replaced[index] = dummy_turn(&turns[index], placeholder);
-            let dummy: Vec<char> = self.render(&replaced, tools, None)?.chars().collect();
+            replaced[index] = dummy_turn(&row.turns[index], placeholder);
+            let dummy: Vec<char> = self.render(row, replaced, None)?.chars().collect();
+            replaced[index].clone_from(&row.turns[index]);
             if rendered.is_empty() || dummy.is_empty() {
-                return self.find_turn_in_prefix(turns, index, tools);
+                return self.find_turn_in_prefix(row, index);
             }
             let (from, to) = differing(rendered, &dummy);
             start = start.min(from);
@@ -156,7 +187,7 @@ impl<'a> ChatStrategy<'a> {
         let first = bisect(&spans.ends, |at| start < at);
         let past = bisect(&spans.starts, |at| end <= at);
         if first >= spans.ends.len() {
-            return self.find_turn_in_prefix(turns, index, tools);
+            return self.find_turn_in_prefix(row, index);
         }
         Ok((first < past).then_some((first, past)))
     }
@@ -165,20 +196,19 @@ impl<'a> ChatStrategy<'a> {
     /// ids from both ends.
     fn find_turn_in_prefix(
         &self,
-        turns: &[Turn],
+        row: &Conversation<'_>,
         index: usize,
-        tools: Option<&Value>,
     ) -> Result<Option<(usize, usize)>, ChatError> {
-        let mut prefix = turns[..=index].to_vec();
-        let last = turns.len() - 1;
+        let mut prefix = row.turns[..=index].to_vec();
+        let last = row.turns.len() - 1;
         let ids = |turns: &[Turn]| {
-            let text = self.render(turns, tools, Some(last))?;
+            let text = self.render(row, turns, Some(last))?;
             self.tokenizer
                 .encode(&text, false)
                 .map_err(ChatError::Tokenizer)
         };
         let full = ids(&prefix)?;
-        prefix[index] = dummy_turn(&turns[index], PLACEHOLDERS[0]);
+        prefix[index] = dummy_turn(&row.turns[index], PLACEHOLDERS[0]);
         let dummy = ids(&prefix)?;
         let limit = full.len().min(dummy.len());
         let start = (0..limit).find(|&i| full[i] != dummy[i]);
@@ -187,6 +217,49 @@ impl<'a> ChatStrategy<'a> {
             (Some(start), Some(end)) if start < end => Some((start, end)),
             _ => None,
         })
+    }
+}
+
+impl<'a> Conversation<'a> {
+    fn new(turns: &'a [Turn], tools: Option<&'a Value>) -> Self {
+        let members = turns.iter().flat_map(|turn| turn.values());
+        let input: u64 = members.chain(tools).map(weight).sum();
+        Self {
+            turns,
+            tools,
+            input_steps: input / STEP_BYTES,
+            steps_left: Cell::new(ROW_STEPS_MAX),
+        }
+    }
+
+    fn charge(&self, steps: u64) -> Result<(), ChatError> {
+        self.need(steps)?;
+        self.steps_left.set(self.steps_left.get() - steps);
+        Ok(())
+    }
+
+    fn need(&self, steps: u64) -> Result<(), ChatError> {
+        if steps <= self.steps_left.get() {
+            return Ok(());
+        }
+        Err(ChatError::Message(format!(
+            "to find what is scored in its {} turns takes the template more than the {ROW_STEPS_MAX} steps that a \
+             conversation may take",
+            self.turns.len()
+        )))
+    }
+}
+
+/// Roughly what copying a value costs, in bytes.
+fn weight(value: &Value) -> u64 {
+    let own = STEP_BYTES + value.as_str().map_or(0, |text| text.len() as u64);
+    own + match value {
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(k, v)| k.len() as u64 + weight(v))
+            .sum(),
+        _ => 0,
     }
 }
 

@@ -108,9 +108,31 @@ fn contradictions_and_ranges_are_refused() {
     assert!(with("version", json!(2)).contains("version is 2"));
     assert!(with("use_kl", json!(true)).contains("kl_coef is absent"));
     assert!(with("kl_coef", json!(-1.0)).contains("kl_coef is -1"));
+    assert!(with("kl_coef", json!(1e308)).contains("0 to 1000"));
     assert!(with("sequence_len", json!(1)).contains("sequence_len is 1"));
     assert!(with("rule_set", json!("x")).contains("rule set"));
     assert!(with("base_model", json!("")).contains("base_model is empty"));
+}
+
+#[test]
+fn a_preference_task_has_no_kl_term() {
+    let mut value = file();
+    value["dataset_type"] =
+        json!({"field_prompt": "p", "field_chosen": "c", "field_rejected": "r"});
+    assert!(read(&value).is_ok());
+    value["use_kl"] = json!(true);
+    value["kl_coef"] = json!(0.5);
+    let error = read(&value).unwrap_err().to_string();
+    assert!(error.contains("use_kl is true"), "{error}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_task() {
+    let text = format!("\u{feff}{}", file());
+    assert_eq!(
+        TaskSpec::from_bytes(text.as_bytes()).unwrap(),
+        read(&file()).unwrap()
+    );
 }
 
 #[test]
