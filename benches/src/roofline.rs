@@ -1,6 +1,6 @@
 //! What one core can do, measured.
 
-use gradus_kernels::{Cpu, Isa};
+use gradus_kernels::{Cpu, InstructionSet, Isa};
 use std::hint::black_box;
 
 /// Independent accumulators: two multiply-adds a cycle of four cycles' latency need eight.
@@ -15,13 +15,13 @@ pub fn fma_burst(cpu: &Cpu, rounds: u32) -> f64 {
 }
 
 fn burst(isa: Isa, rounds: u32) -> f64 {
-    let lanes = match isa {
+    let lanes = match isa.set() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a `Cpu` only has a set that this machine runs.
-        Isa::Avx512 => unsafe { x86::burst_avx512(rounds) },
+        // SAFETY: an `Isa` is only made where the machine has the set.
+        InstructionSet::Avx512 => unsafe { x86::burst_avx512(rounds) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Isa::Avx2 => unsafe { x86::burst_avx2(rounds) },
+        InstructionSet::Avx2 => unsafe { x86::burst_avx2(rounds) },
         _ => portable_burst(rounds),
     };
     f64::from(rounds) * CHAINS as f64 * lanes as f64 * 2.0
@@ -115,10 +115,10 @@ mod tests {
     #[test]
     fn a_burst_counts_its_operations_on_every_thread() {
         for isa in Isa::available() {
-            let lanes = match isa {
-                Isa::Avx512 => 16.0,
-                Isa::Avx2 => 8.0,
-                Isa::Portable => 4.0,
+            let lanes = match isa.set() {
+                InstructionSet::Avx512 => 16.0,
+                InstructionSet::Avx2 => 8.0,
+                InstructionSet::Portable => 4.0,
             };
             let cpu = Cpu::with_isa(2, isa).expect("two threads start");
             assert_eq!(

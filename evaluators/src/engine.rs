@@ -59,6 +59,10 @@ pub(crate) enum MemberError {
     )]
     Token { id: u32, rows: usize },
     #[error(
+        "token {id} of the data is not in the head, which has {rows} rows\nhelp: the vocabulary must cover the task's tokenizer"
+    )]
+    Target { id: u32, rows: usize },
+    #[error(
         "the head has {found} rows and the base's {expected}: their distributions cannot be compared"
     )]
     Vocabulary { found: usize, expected: usize },

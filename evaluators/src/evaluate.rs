@@ -9,7 +9,7 @@ use crate::engine::order;
 use crate::error::{EvaluateError, chain};
 use crate::evaluation::{Evaluation, Event, Failure, Observer, Provenance, SCHEMA};
 use crate::model::Model;
-use crate::plan::{Footprint, Load, Plan, PlannedSet};
+use crate::plan::{AdapterLoad, Footprint, Load, Plan, PlannedSet};
 use candidates::{Base, Entrant};
 use gradus_kernels::{Cpu, Isa};
 use gradus_tasks::{DataSet, Owner, Prepared, RuleSet, TaskSpec, TaskType};
@@ -212,14 +212,20 @@ impl Setup {
                 model: &self.base.model,
                 members,
                 replaces,
-                delta_bytes: of(true).map(Entrant::adapter_bytes).max().unwrap_or(0),
+                adapters: of(true)
+                    .map(Entrant::adapter_load)
+                    .fold(AdapterLoad::default(), AdapterLoad::and),
+                kept_token_bytes: 0,
             });
         }
+        // With KL the base's rows at the head wait for the full candidates.
+        let kept = u64::from(self.needs_kl) * 4 * self.base.model.config.hidden_size as u64;
         loads.extend(of(false).filter_map(Entrant::full_model).map(|model| Load {
             model,
             members: 1,
             replaces: false,
-            delta_bytes: 0,
+            adapters: AdapterLoad::default(),
+            kept_token_bytes: kept,
         }));
         loads
     }

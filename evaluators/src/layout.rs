@@ -5,13 +5,18 @@
 //! ```text
 //! row 0   a b c d e f          segment 0   a b c d          (shared)
 //! row 1   a b c d x y          segment 1           e f      keys: segments 0, 1
-//!                              segment 2           x y      keys: segments 0, 2
+//! row 2   a b c                segment 2           x y      keys: segments 0, 2
 //! ```
+//!
+//! A row that begins another one, as row 2 does, has no tokens of its own. Segments end only after a stretch that is
+//! worth it, so that a row passes through few of them whatever the rows are.
 
 use gradus_kernels::attention::Segment;
 use gradus_kernels::cross_entropy::Target;
 use gradus_kernels::rope::LengthClass;
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Tokens that rows must share before the shared part becomes a segment of its own.
 const SHARED_TOKENS_MIN: usize = 16;
@@ -116,8 +121,9 @@ impl<'a> RowOrder<'a> {
         if i == first || self.classes[self.order[i]] != self.classes[self.order[i - 1]] {
             return own.len();
         }
-        let shared = common(own, needed(i - 1));
-        if shared == own.len() || shared >= SHARED_TOKENS_MIN {
+        let before = needed(i - 1);
+        let shared = common(own, before);
+        if shared == before.len() || shared >= SHARED_TOKENS_MIN {
             own.len() - shared
         } else {
             own.len()
@@ -155,8 +161,27 @@ fn common(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
-/// A row's path: ranges of packed tokens, in order of position.
-type Path = Vec<Range<usize>>;
+/// Rows of `order` (sorted) that begin no other, and for every row the one whose path it takes.
+fn cover(rows: &[Row], order: &[usize]) -> (Vec<usize>, Vec<(usize, usize)>) {
+    let ids = |i: usize| &rows[i].ids[..rows[i].needed()];
+    let (mut longest, mut covered) = (Vec::new(), Vec::new());
+    for (i, &row) in order.iter().enumerate().rev() {
+        let by = match order.get(i + 1) {
+            Some(&next) if ids(next).starts_with(ids(row)) => *longest.last().unwrap_or(&row),
+            _ => {
+                longest.push(row);
+                row
+            }
+        };
+        covered.push((row, by));
+    }
+    longest.reverse();
+    covered.reverse();
+    (longest, covered)
+}
+
+/// A row's path: ranges of packed tokens, in order of position; what follows its last token is another row's.
+type Path = Rc<[Range<usize>]>;
 
 impl Chunk {
     fn pack(rows: &[Row], classes: &[Vec<LengthClass>], order: &[usize]) -> Self {
@@ -174,7 +199,10 @@ impl Chunk {
                     .take_while(|&&i| &classes[i] == class)
                     .count();
             let start = chunk.ids.len();
-            chunk.merge(rows, &order[from..to], 0, &Vec::new(), &mut paths);
+            let (longest, covered) = cover(rows, &order[from..to]);
+            let mut found = BTreeMap::new();
+            chunk.merge(rows, &longest, 0, &[], &mut found);
+            paths.extend(covered.iter().map(|(row, by)| (*row, found[by].clone())));
             for (list, class) in chunk.classes.iter_mut().zip(class) {
                 list.push((start..chunk.ids.len(), *class));
             }
@@ -184,30 +212,30 @@ impl Chunk {
         chunk
     }
 
-    /// Packs the rows `order` (sorted), which agree up to position `depth` and have `path` so far.
+    /// Packs the rows `order` (sorted, none the beginning of another), which agree up to position `depth` and have
+    /// `path` so far.
     fn merge(
         &mut self,
         rows: &[Row],
         order: &[usize],
         depth: usize,
-        path: &Path,
-        paths: &mut Vec<(usize, Path)>,
+        path: &[Range<usize>],
+        paths: &mut BTreeMap<usize, Path>,
     ) {
         let ids = |i: usize| &rows[i].ids[..rows[i].needed()];
         let mut from = 0;
         while from < order.len() {
             if ids(order[from]).len() == depth {
-                paths.push((order[from], path.clone()));
+                paths.insert(order[from], path.into());
                 from += 1;
                 continue;
             }
-            // A run of rows in which neighbours share enough, or are the same to the end of the first.
+            // A run of rows in which neighbours share enough.
             let mut to = from + 1;
             let mut shared = ids(order[from]).len();
             while to < order.len() {
-                let (a, b) = (ids(order[to - 1]), ids(order[to]));
-                let n = common(a, b);
-                if n < depth + SHARED_TOKENS_MIN && n < a.len() {
+                let n = common(ids(order[to - 1]), ids(order[to]));
+                if n < depth + SHARED_TOKENS_MIN {
                     break;
                 }
                 shared = shared.min(n);
@@ -217,7 +245,7 @@ impl Chunk {
             let start = self.ids.len();
             self.ids.extend(&ids(first)[depth..shared]);
             self.positions.extend(depth as u32..shared as u32);
-            let mut longer = path.clone();
+            let mut longer = path.to_vec();
             longer.push(start..self.ids.len());
             self.segments.push(Segment {
                 keys: longer.clone(),
@@ -231,7 +259,7 @@ impl Chunk {
     fn place_outputs(&mut self, rows: &[Row], paths: &[(usize, Path)]) {
         let place = |path: &Path, position: u32| {
             let mut left = position as usize;
-            for range in path {
+            for range in path.iter() {
                 if left < range.len() {
                     return range.start + left;
                 }

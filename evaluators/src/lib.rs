@@ -14,7 +14,7 @@
 //! | [`error`] | why nothing could be scored |
 //!
 //! A score depends on the task, the base and the candidate's files, and on nothing else: not on other candidates, on
-//! threads, on memory, or on the order of anything.
+//! threads or on memory; a row's loss not on the other rows either.
 #![forbid(unsafe_code)]
 
 mod engine;

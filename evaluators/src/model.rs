@@ -302,7 +302,7 @@ impl Model {
             head_dim: c.head_dim,
             scale: c
                 .attention_scale
-                .unwrap_or_else(|| (c.head_dim as f64).powf(-0.5)) as f32,
+                .unwrap_or_else(|| libm::pow(c.head_dim as f64, -0.5)) as f32,
             window: c.layers[layer].window,
             soft_cap: c.attn_logit_softcap.map(|cap| cap as f32),
         }
@@ -359,8 +359,7 @@ fn rope(config: &RopeConfig) -> Result<Rope, RopeError> {
             beta_fast: *beta_fast,
             beta_slow: *beta_slow,
             truncate: *truncate,
-            attention_factor: Some(*attention_factor),
-            mscale: None,
+            attention_factor: *attention_factor,
         },
         RopeKind::LongRope {
             short,
@@ -371,8 +370,7 @@ fn rope(config: &RopeConfig) -> Result<Rope, RopeError> {
             short_factor: short.clone(),
             long_factor: long.clone(),
             original_max_positions: *original_max,
-            factor: 1.0,
-            attention_factor: Some(*attention_factor),
+            attention_factor: *attention_factor,
         },
     };
     Rope::new(config.theta, config.rotary_dim, scaling)

@@ -19,8 +19,42 @@ pub(crate) struct Load<'a> {
     pub(crate) members: usize,
     /// Some candidate replaces whole layers, which are then packed beside the shared ones.
     pub(crate) replaces: bool,
-    /// Bytes of the largest layer of any adapter, as stored and packed; one adapter's at a time.
-    pub(crate) delta_bytes: u64,
+    /// What its adapters take.
+    pub(crate) adapters: AdapterLoad,
+    /// Bytes for each token that another model keeps meanwhile.
+    pub(crate) kept_token_bytes: u64,
+}
+
+/// What adapters take besides the weights that they change. Layers come and go one adapter at a time; at the head all
+/// adapters are there at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AdapterLoad {
+    /// Bytes of the largest layer of any adapter, as stored and packed.
+    pub(crate) layer_bytes: u64,
+    /// The largest rank.
+    pub(crate) rank: u64,
+    /// Ranks at the head, of all adapters.
+    pub(crate) head_ranks: u64,
+    /// Bytes of their factors at the head, as stored.
+    pub(crate) head_bytes: u64,
+    /// Adapters with a head of their own.
+    pub(crate) own_heads: u64,
+    /// Adapters whose head is merged block by block (DoRA).
+    pub(crate) merged_heads: u64,
+}
+
+impl AdapterLoad {
+    /// Of these and another adapter.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            layer_bytes: self.layer_bytes.max(other.layer_bytes),
+            rank: self.rank.max(other.rank),
+            head_ranks: self.head_ranks + other.head_ranks,
+            head_bytes: self.head_bytes + other.head_bytes,
+            own_heads: self.own_heads + other.own_heads,
+            merged_heads: self.merged_heads + other.merged_heads,
+        }
+    }
 }
 
 impl Load<'_> {
@@ -125,18 +159,30 @@ impl Footprint {
             // A layer as stored, the next one on its way, and one packed.
             let layer =
                 (2 + u64::from(load.replaces)) * stored + (1 + u64::from(load.replaces)) * packed;
-            let slab = (VOCAB_BLOCK * 16.max(4 * threads)) as u64;
+            let blocks = 16.max(4 * threads) as u64;
+            let slab = VOCAB_BLOCK as u64 * blocks;
             let members = load.members as u64;
-            let head = 3 * slab * hidden * 4
+            let adapters = &load.adapters;
+            // A slab as stored and the next one, of every distinct head; merged ones, and one being merged.
+            let slabs = 3 + 2 * adapters.own_heads + adapters.merged_heads;
+            let head = slabs * slab * hidden * 4
+                + adapters.head_bytes
                 + threads as u64 * VOCAB_BLOCK as u64 * (2 * hidden + 400) * 4;
             let rows = 192;
-            let thread = rows * (4 * hidden + q + 3 * inner) * 4
+            // Projections that read one input have their low ranks stacked, three at most.
+            let thread = rows * (4 * hidden + q + 3 * inner + 2 * 3 * adapters.rank) * 4
                 + 4 * (longest as u64) * c.head_dim as u64 * 4
                 + (1 << 20);
             // The head runs after the layers: only the larger of the two is there at a time.
-            let fixed = load.delta_bytes + layer.max(head) + threads as u64 * thread;
-            // Hidden states, twice at the head; queries, keys, values and attended values of one candidate.
-            let token = 2 * members * hidden * 4 + (2 * q + 2 * kv) * 4 + hidden * 4 + 64;
+            let fixed = adapters.layer_bytes + layer.max(head) + threads as u64 * thread;
+            // Hidden states and low ranks, twice at the head; three sums for each block of a slab, and the row's own;
+            // queries, keys, values and attended values of one candidate.
+            let token = 2 * (members * hidden + adapters.head_ranks) * 4
+                + members * (12 * blocks + 32)
+                + (2 * q + 2 * kv) * 4
+                + hidden * 4
+                + load.kept_token_bytes
+                + 64;
             footprint.fixed = footprint.fixed.max(fixed);
             footprint.token = footprint.token.max(token);
         }
@@ -232,7 +278,7 @@ impl fmt::Display for Plan {
         )?;
         write!(
             f,
-            "predicted         {:.1} s, bound by arithmetic",
+            "predicted         {:.1} s of arithmetic; weights are read meanwhile",
             self.seconds
         )
     }

@@ -4,7 +4,7 @@ use crate::engine::{Against, Group, Member, Monitor, PassError, Workspace, order
 use crate::error::EvaluateError;
 use crate::layout::Row;
 use crate::model::Model;
-use crate::plan::{Footprint, Load};
+use crate::plan::{AdapterLoad, Footprint, Load};
 use gradus_checkpoint::Checkpoint;
 use gradus_kernels::Cpu;
 use std::path::Path;
@@ -62,7 +62,8 @@ pub fn token_losses(
         model: &model,
         members: 1,
         replaces: false,
-        delta_bytes: 0,
+        adapters: AdapterLoad::default(),
+        kept_token_bytes: 0,
     };
     let longest = order.longest();
     let tokens =

@@ -19,7 +19,8 @@ impl AlignedBuf {
         Self::default()
     }
 
-    /// Makes the buffer `len` elements long. Old contents are kept up to there; new elements are 0.
+    /// Makes the buffer `len` elements long. Contents are kept up to there; what comes after them is of no use until it is
+    /// written.
     pub fn resize(&mut self, len: usize) {
         self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
         self.len = len;

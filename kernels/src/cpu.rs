@@ -33,15 +33,7 @@ impl Cpu {
     ///
     /// # Errors
     /// If the host refuses to start the threads.
-    ///
-    /// # Panics
-    /// If this machine does not have `isa`.
     pub fn with_isa(threads: usize, isa: Isa) -> Result<Self, StartCpuError> {
-        assert!(
-            Isa::available().contains(&isa),
-            "this machine has no {}",
-            isa.name()
-        );
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("compute-{i}"))

@@ -93,6 +93,8 @@ pub struct HeadModel<'a> {
     pub lora: Option<(&'a HeadRows, Params<'a>)>,
     /// Bias of the slab's tokens.
     pub bias: Option<&'a [f32]>,
+    /// What happens to its logits.
+    pub transform: LogitTransform,
 }
 
 /// A token whose likelihood is asked for, at a row.
@@ -213,9 +215,11 @@ pub enum HeadError {
 ///
 /// # Errors
 /// `Shape` if a slab is out of order or sizes disagree.
+///
+/// # Panics
+/// If rows were packed for another instruction set than `cpu`'s.
 pub fn absorb(
     cpu: &Cpu,
-    transform: LogitTransform,
     kl: bool,
     models: &[HeadModel<'_>],
     sums: &mut [HeadSums],
@@ -260,8 +264,16 @@ pub fn absorb(
             check(i, "lora rank", low.cols, b.cols())?;
             check(i, "lora token count", b.rows(), tokens)?;
         }
+        let rows = model.lora.iter().map(|(low, _)| *low);
+        for rows in rows.chain([model.rows]) {
+            assert!(
+                rows.chunks.iter().all(|c| c.are_for(cpu.isa())),
+                "rows were packed for another instruction set than {}",
+                cpu.isa().name()
+            );
+        }
         check(i, "bias", model.bias.map_or(tokens, <[f32]>::len), tokens)?;
     }
-    cpu::absorb(cpu, transform, kl, models, sums, first, tokens);
+    cpu::absorb(cpu, kl, models, sums, first, tokens);
     Ok(())
 }

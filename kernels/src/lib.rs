@@ -35,4 +35,4 @@ mod testing;
 pub use cpu::Cpu;
 pub use params::{ParamDtype, Params};
 pub use rows::{Rows, RowsMut};
-pub use simd::Isa;
+pub use simd::{InstructionSet, Isa};

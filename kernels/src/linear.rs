@@ -128,6 +128,8 @@ pub struct RowPanels {
     pub(crate) data: AlignedBuf,
     pub(crate) rows: usize,
     pub(crate) cols: usize,
+    /// Whose tile they are laid out for.
+    isa: Option<Isa>,
 }
 
 impl RowPanels {
@@ -143,7 +145,13 @@ impl RowPanels {
         );
         self.rows = rows;
         self.cols = cols;
+        self.isa = Some(isa);
         pack_rows(isa, x, stride, self);
+    }
+
+    /// Whether they are laid out for `isa`.
+    pub(crate) fn are_for(&self, isa: Isa) -> bool {
+        self.rows == 0 || self.isa == Some(isa)
     }
 
     /// Packed rows.
@@ -167,7 +175,7 @@ pub enum Output {
 /// * `out`: rows `stride` apart
 ///
 /// # Panics
-/// If the input features differ or `out` is too short.
+/// If the input features differ, `a` was packed for another instruction set, or `out` is too short.
 pub fn product(
     isa: Isa,
     a: &RowPanels,
@@ -177,6 +185,11 @@ pub fn product(
     mode: Output,
 ) {
     assert_eq!(a.cols, w.in_features, "input features of rows and weights");
+    assert!(
+        a.are_for(isa),
+        "rows were packed for another instruction set than {}",
+        isa.name()
+    );
     if a.rows == 0 || w.out_features == 0 {
         return;
     }

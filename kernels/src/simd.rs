@@ -20,9 +20,13 @@ pub(crate) use transcendental::{exp, gelu, gelu_tanh, silu, soft_cap_lanes};
 /// Lanes of one [`Simd`] vector.
 pub(crate) const LANES: usize = 16;
 
+/// An instruction set that this machine has: kernels run code compiled for it unchecked, so only [`Isa::available`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isa(InstructionSet);
+
 /// An instruction set that the CPU kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
+pub enum InstructionSet {
     /// x86-64 with AVX-512 F, BW, DQ and VL.
     Avx512,
     /// x86-64 with AVX2, FMA and F16C.
@@ -32,10 +36,19 @@ pub enum Isa {
 }
 
 impl Isa {
+    /// What every machine has.
+    pub const PORTABLE: Isa = Isa(InstructionSet::Portable);
+
+    /// Which set it is.
+    #[must_use]
+    pub fn set(self) -> InstructionSet {
+        self.0
+    }
+
     /// The best set that this machine has.
     #[must_use]
     pub fn detect() -> Isa {
-        *Isa::available().first().unwrap_or(&Isa::Portable)
+        *Isa::available().first().unwrap_or(&Isa::PORTABLE)
     }
 
     /// Every set that this machine can run, best first.
@@ -53,36 +66,36 @@ impl Isa {
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vl")
             {
-                sets.push(Isa::Avx512);
+                sets.push(Isa(InstructionSet::Avx512));
             }
             if avx2 {
-                sets.push(Isa::Avx2);
+                sets.push(Isa(InstructionSet::Avx2));
             }
         }
-        sets.push(Isa::Portable);
+        sets.push(Isa::PORTABLE);
         sets
     }
 
     /// The name used in results and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Isa::Avx512 => "avx512",
-            Isa::Avx2 => "avx2",
-            Isa::Portable => "portable",
+        match self.0 {
+            InstructionSet::Avx512 => "avx512",
+            InstructionSet::Avx2 => "avx2",
+            InstructionSet::Portable => "portable",
         }
     }
 
     /// Runs `kernel` compiled for this set.
     #[inline]
     pub(crate) fn dispatch<K: Kernel>(self, kernel: K) -> K::Out {
-        match self {
-            // SAFETY: `Isa` values other than `Portable` come from `available`, which checked the features.
+        match self.0 {
+            // SAFETY: only `available` makes a value of this set, after it checked the features.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { avx512::enter(kernel) },
+            InstructionSet::Avx512 => unsafe { avx512::enter(kernel) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::enter(kernel) },
+            InstructionSet::Avx2 => unsafe { avx2::enter(kernel) },
             // SAFETY: `Portable` needs no features.
             _ => unsafe { kernel.run::<Portable>() },
         }

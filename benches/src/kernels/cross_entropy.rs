@@ -104,10 +104,11 @@ impl Bench for Head {
                 weights: self.slab(i, first),
                 lora: None,
                 bias: None,
+                transform: LogitTransform::default(),
             };
             let models: Vec<HeadModel<'_>> = self.rows.iter().enumerate().map(model).collect();
             let kl = models.len() > 1;
-            absorb(cpu, LogitTransform::default(), kl, &models, &mut sums).expect("shapes agree");
+            absorb(cpu, kl, &models, &mut sums).expect("shapes agree");
         }
         self.sums = sums;
     }

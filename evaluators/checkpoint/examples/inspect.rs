@@ -13,11 +13,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for note in base.notes() {
         println!("note: {note}");
     }
-    base.scan_finite()?;
     for adapter in args {
         let adapter = Adapter::open(adapter.as_ref())?;
         let bound = adapter.bind(&base)?;
-        adapter.scan_finite()?;
         println!(
             "{}: {} modules, {} saved, embedding {}, {} rows",
             adapter.path().display(),

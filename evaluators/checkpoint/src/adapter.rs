@@ -16,9 +16,9 @@ pub use config::{AdapterConfig, Bias, ParseAdapterConfigError, Targets};
 pub use pattern::NamePattern;
 
 use crate::Owner;
-use crate::checkpoint::{FileIdentity, is_pickle};
+use crate::checkpoint::is_pickle;
 use crate::source::{ReadFileError, SourceDir};
-use crate::tensor::{ReadHeaderError, ReadTensorError, TensorInfo, read_header};
+use crate::tensor::{ReadHeaderError, TensorInfo, read_header};
 use keys::{Key, parse_key};
 
 /// Longest adapter_config.json that is read.
@@ -63,7 +63,6 @@ pub struct Adapter {
     dir: SourceDir,
     config: AdapterConfig,
     tensors: Vec<(Key, TensorInfo)>,
-    files: Vec<FileIdentity>,
     notes: Vec<String>,
 }
 
@@ -93,11 +92,6 @@ impl Adapter {
             notes.push(format!("{name} is a pickle and was not opened"));
         }
         let file = Arc::new(dir.file(WEIGHTS)?);
-        let identity = FileIdentity {
-            name: WEIGHTS.to_owned(),
-            size_bytes: file.size_bytes(),
-            modified_ns: file.modified_ns(),
-        };
         let mut tensors = Vec::new();
         for entry in read_header(&file)? {
             let key = parse_key(&entry.name).map_err(|reason| OpenAdapterError::Name {
@@ -111,7 +105,6 @@ impl Adapter {
             dir,
             config,
             tensors,
-            files: vec![identity],
             notes,
         })
     }
@@ -129,31 +122,6 @@ impl Adapter {
     /// Things that were ignored and that a reader of the result should know.
     pub fn notes(&self) -> &[String] {
         &self.notes
-    }
-
-    /// The weight file.
-    pub fn files(&self) -> &[FileIdentity] {
-        &self.files
-    }
-
-    /// All tensors as stored.
-    pub fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
-        self.tensors.iter().map(|(_, tensor)| tensor)
-    }
-
-    /// Elements of all tensors.
-    pub fn parameter_count(&self) -> u64 {
-        self.tensors()
-            .fold(0u64, |n, t| n.saturating_add(t.num_elements() as u64))
-    }
-
-    /// Reads every tensor once and refuses NaN and infinities.
-    ///
-    /// # Errors
-    /// As [`TensorInfo::scan_finite`].
-    pub fn scan_finite(&self) -> Result<(), ReadTensorError> {
-        let mut buffer = Vec::new();
-        self.tensors().try_for_each(|t| t.scan_finite(&mut buffer))
     }
 }
 

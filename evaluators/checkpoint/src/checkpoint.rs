@@ -6,7 +6,6 @@ mod names;
 mod weights;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{CONFIG_BYTES_MAX, ModelConfig, ParseConfigError};
 use crate::source::{ReadFileError, SourceDir};
-use crate::tensor::{ReadTensorError, TensorInfo, read_header};
+use crate::tensor::{TensorInfo, read_header};
 pub use error::{OpenCheckpointError, ShapeError};
 pub use index::{INDEX_BYTES_MAX, ParseIndexError, SHARDS_MAX, parse_index};
 pub(crate) use weights::is_pickle;
@@ -32,24 +31,17 @@ impl CandidateKind {
     /// An adapter if and only if there is an `adapter_config.json`.
     ///
     /// # Errors
-    /// If `dir` is not a directory.
+    /// If `dir` is not a directory, or has no configuration of either kind.
     pub fn detect(dir: &Path) -> Result<CandidateKind, ReadFileError> {
-        Ok(match SourceDir::open(dir)?.has("adapter_config.json") {
-            true => CandidateKind::Adapter,
-            false => CandidateKind::Full,
-        })
+        let files = SourceDir::open(dir)?;
+        match (files.has("adapter_config.json"), files.has("config.json")) {
+            (true, _) => Ok(CandidateKind::Adapter),
+            (false, true) => Ok(CandidateKind::Full),
+            (false, false) => Err(ReadFileError::NoModel {
+                path: dir.to_owned(),
+            }),
+        }
     }
-}
-
-/// Size and age of one file of a checkpoint, for provenance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileIdentity {
-    /// File name in the directory.
-    pub name: String,
-    /// Length in bytes.
-    pub size_bytes: u64,
-    /// Modification time, nanoseconds since 1970.
-    pub modified_ns: i128,
 }
 
 /// A model directory whose headers have been read and checked.
@@ -59,7 +51,6 @@ pub struct Checkpoint {
     config: ModelConfig,
     raw_config: Map<String, Value>,
     tensors: BTreeMap<String, TensorInfo>,
-    files: Vec<FileIdentity>,
     notes: Vec<String>,
 }
 
@@ -88,15 +79,9 @@ impl Checkpoint {
         if raw_config.contains_key("auto_map") {
             notes.push("config.json has auto_map: the code it names is ignored".to_owned());
         }
-        let mut files = Vec::new();
         let mut stored = Vec::new();
         for (shard, expected) in placed {
             let file = Arc::new(dir.file(&shard)?);
-            files.push(FileIdentity {
-                name: shard.clone(),
-                size_bytes: file.size_bytes(),
-                modified_ns: file.modified_ns(),
-            });
             let entries = read_header(&file)?;
             if let Some(mut expected) = expected {
                 for entry in &entries {
@@ -133,7 +118,6 @@ impl Checkpoint {
             config,
             raw_config,
             tensors,
-            files,
             notes,
         })
     }
@@ -156,11 +140,6 @@ impl Checkpoint {
     /// Things that were ignored and that a reader of the result should know.
     pub fn notes(&self) -> &[String] {
         &self.notes
-    }
-
-    /// The weight files.
-    pub fn files(&self) -> &[FileIdentity] {
-        &self.files
     }
 
     /// All tensors, ordered by name.
@@ -247,19 +226,6 @@ impl Checkpoint {
         param(tensor)
     }
 
-    /// Rows of a tensor of this checkpoint as bytes.
-    ///
-    /// # Errors
-    /// As [`TensorInfo::read_rows`].
-    pub fn read_rows(
-        &self,
-        tensor: &TensorInfo,
-        rows: Range<usize>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ReadTensorError> {
-        tensor.read_rows(rows, out)
-    }
-
     /// Parameters of the model, from the headers: buffers are not counted, a tied head once.
     pub fn parameter_count(&self) -> u64 {
         let tied_twice = self.config.tie_word_embeddings && self.tensors.contains_key(EMBEDDING);
@@ -270,17 +236,6 @@ impl Checkpoint {
         self.tensors()
             .filter(counts)
             .fold(0u64, |n, t| n.saturating_add(t.num_elements() as u64))
-    }
-
-    /// Reads every parameter once and refuses NaN and infinities. The engine checks as it loads; this is for a check alone.
-    ///
-    /// # Errors
-    /// As [`TensorInfo::scan_finite`].
-    pub fn scan_finite(&self) -> Result<(), ReadTensorError> {
-        let mut buffer = Vec::new();
-        self.tensors()
-            .filter(|t| t.dtype.param_bytes().is_some())
-            .try_for_each(|t| t.scan_finite(&mut buffer))
     }
 
     /// The module name of a name that an adapter or a multimodal wrapper uses.

@@ -257,11 +257,10 @@ impl ModelConfig {
         }
         let attention_scale = match family {
             Family::Granite => Some(f.number("attention_multiplier")?.unwrap_or(1.0)),
-            Family::Gemma2 | Family::Gemma3 => Some(
-                f.positive_number("query_pre_attn_scalar")?
-                    .unwrap_or(256.0)
-                    .powf(-0.5),
-            ),
+            Family::Gemma2 | Family::Gemma3 => {
+                let scalar = f.positive_number("query_pre_attn_scalar")?;
+                Some(libm::pow(scalar.unwrap_or(256.0), -0.5))
+            }
             _ => None,
         };
         let softcap = |key: &str, default: Option<f64>| match (family, f.has(key)) {

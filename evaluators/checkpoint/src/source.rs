@@ -17,6 +17,8 @@ use crate::Owner;
 pub enum ReadFileError {
     #[error("{} does not exist", .path.display())]
     Missing { path: PathBuf },
+    #[error("{} has neither an adapter_config.json (an adapter) nor a config.json (a model)", .path.display())]
+    NoModel { path: PathBuf },
     #[error("{} is not a plain file", .path.display())]
     NotAFile { path: PathBuf },
     #[error("{} is not a directory", .path.display())]
@@ -52,6 +54,7 @@ impl ReadFileError {
     pub fn owner(&self) -> Owner {
         match self {
             ReadFileError::Missing { .. }
+            | ReadFileError::NoModel { .. }
             | ReadFileError::NotAFile { .. }
             | ReadFileError::BadName { .. }
             | ReadFileError::Escapes { .. }
@@ -248,11 +251,6 @@ impl SourceFile {
     /// Length in bytes at the first look.
     pub fn size_bytes(&self) -> u64 {
         self.stamp.len
-    }
-
-    /// Modification time in nanoseconds since 1970 at the first look.
-    pub fn modified_ns(&self) -> i128 {
-        i128::from(self.stamp.modified.0) * 1_000_000_000 + i128::from(self.stamp.modified.1)
     }
 
     fn io(&self, source: std::io::Error) -> ReadFileError {

@@ -205,30 +205,7 @@ impl TensorInfo {
             }
         }
     }
-
-    /// Reads the whole tensor in pieces and refuses NaN and infinities.
-    ///
-    /// # Errors
-    /// As [`TensorInfo::read_rows`], and `NonFinite`.
-    pub fn scan_finite(&self, buffer: &mut Vec<u8>) -> Result<(), ReadTensorError> {
-        let row_bytes = self.row_elements() * self.dtype.param_bytes().unwrap_or(1);
-        let step = (SCAN_BYTES / row_bytes.max(1)).max(1);
-        let mut row = 0;
-        if self.size_bytes() == 0 {
-            return Ok(()); // else [2^50, 0] would keep us busy
-        }
-        while row < self.num_rows() {
-            let end = self.num_rows().min(row.saturating_add(step));
-            self.read_rows(row..end, buffer)?;
-            self.check_finite(row, buffer)?;
-            row = end;
-        }
-        Ok(())
-    }
 }
-
-/// Bytes per read of a scan.
-const SCAN_BYTES: usize = 4 << 20;
 
 /// Why the header of a safetensors file cannot be had.
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,7 @@ use gradus_checkpoint::{BoundAdapter, ReadTensorError, TensorInfo};
 use gradus_kernels::cross_entropy::{
     HeadModel, HeadRows, HeadSums, LogitTransform, Target, VOCAB_BLOCK, absorb,
 };
+use gradus_kernels::linear::{Output, PackedWeights, RowPanels, product};
 use gradus_kernels::lora::dora_scale;
 use gradus_kernels::rms_norm::rms_norm_in_place;
 use gradus_kernels::{Cpu, Params, RowsMut};
@@ -77,19 +78,21 @@ impl HeadInput {
     }
 }
 
-/// `scale * x A^T`, each sum in order.
+/// `scale * x A^T`.
 fn low_rank(cpu: &Cpu, x: &[f32], lora: &LoraBytes) -> Vec<f32> {
     let a = lora.a.view();
     let (rank, width) = (a.rows(), a.cols());
-    let a = a.to_f32();
+    let mut weights = PackedWeights::new();
+    weights.pack(cpu, a);
     let mut low = vec![0.0; x.len() / width * rank];
+    let block = cpu.rows_per_task(x.len() / width);
     cpu.run(|| {
-        low.par_chunks_mut(rank)
-            .zip(x.par_chunks(width))
-            .for_each(|(low, x)| {
-                for (low, a) in low.iter_mut().zip(a.chunks_exact(width)) {
-                    *low = lora.scale * x.iter().zip(a).fold(0.0, |sum, (x, a)| x.mul_add(*a, sum));
-                }
+        low.par_chunks_mut(block * rank)
+            .zip(x.par_chunks(block * width))
+            .for_each_init(RowPanels::default, |panels, (low, x)| {
+                panels.pack(cpu.isa(), x, x.len() / width, width, width);
+                product(cpu.isa(), panels, &weights, low, rank, Output::Set);
+                low.iter_mut().for_each(|v| *v *= lora.scale);
             });
     });
     low
@@ -115,6 +118,17 @@ pub(super) fn run(
             && found != expected
         {
             member.failure = Some(MemberError::Vocabulary { found, expected });
+            *input = None;
+        }
+    }
+    // A token that a model has no logit for has no likelihood there.
+    let largest = chunk.targets.iter().map(|t| t.token).max();
+    for (member, input) in group.members.iter_mut().zip(inputs.iter_mut()) {
+        let rows = input.as_ref().map(HeadInput::vocabulary);
+        if let (Some(id), Some(rows)) = (largest, rows)
+            && id as usize >= rows
+        {
+            member.put_out(&group.model, |m| &m.head, MemberError::Target { id, rows })?;
             *input = None;
         }
     }
@@ -277,6 +291,7 @@ fn absorb_slab(
                 )
             }),
             bias: None,
+            transform: model.transform,
         });
     }
     let biases: Vec<Option<Vec<f32>>> = models
@@ -291,8 +306,7 @@ fn absorb_slab(
     for (model, bias) in slab.iter_mut().zip(&biases) {
         model.bias = bias.as_deref();
     }
-    absorb(cpu, models[0].transform, kl, &slab, sums)
-        .expect("slabs come in order and have one size");
+    absorb(cpu, kl, &slab, sums).expect("slabs come in order and have one size");
 }
 
 /// `factor * (W + scale B A)` for the tokens of a slab, if `lora` is a DoRA.

@@ -5,11 +5,12 @@ use crate::engine::Member;
 use crate::error::EvaluateError;
 use crate::evaluation::{CandidateKind, Failure};
 use crate::model::Model;
+use crate::plan::AdapterLoad;
 use gradus_checkpoint::finetune::is_finetune;
 use gradus_checkpoint::{Adapter, BoundAdapter, Checkpoint};
 use gradus_tasks::Owner;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The task's base model.
 pub(super) struct Base {
@@ -83,6 +84,12 @@ impl Entrant {
                 self.is_finetune = true;
                 let adapter = Adapter::open(dir).map_err(|e| failure(owner(e.owner()), &e))?;
                 self.notes.extend(adapter.notes().iter().cloned());
+                let named = adapter.config().base_model_name.as_deref();
+                let bases = [
+                    base.checkpoint.path().to_owned(),
+                    base.checkpoint.path().canonicalize().unwrap_or_default(),
+                ];
+                self.notes.extend(named.and_then(|n| other_base(n, &bases)));
                 let bound = adapter
                     .bind(&base.checkpoint)
                     .map_err(|e| failure(owner(e.owner()), &e))?;
@@ -152,10 +159,10 @@ impl Entrant {
         matches!(&self.state, State::Adapter(adapter) if !adapter.saved.is_empty())
     }
 
-    /// Bytes that the adapter's largest layer (or head, or embedding) takes while it computes: as stored, and packed.
-    pub(super) fn adapter_bytes(&self) -> u64 {
+    /// What the adapter takes; a layer's bytes are those of the largest layer, head or embedding, as stored and packed.
+    pub(super) fn adapter_load(&self) -> AdapterLoad {
         let State::Adapter(adapter) = &self.state else {
-            return 0;
+            return AdapterLoad::default();
         };
         let mut layers: BTreeMap<&str, u64> = BTreeMap::new();
         for (module, lora) in &adapter.modules {
@@ -171,7 +178,21 @@ impl Entrant {
             .embedding
             .as_ref()
             .map_or(0, |lora| 2 * (lora.a.size_bytes() + lora.b.size_bytes()));
-        layers.into_values().max().unwrap_or(0).max(embedding)
+        let head = adapter.modules.get("lm_head");
+        let dora = head.is_some_and(|lora| lora.magnitude.is_some());
+        AdapterLoad {
+            layer_bytes: layers.into_values().max().unwrap_or(0).max(embedding),
+            rank: adapter
+                .modules
+                .values()
+                .map(|m| m.rank as u64)
+                .max()
+                .unwrap_or(0),
+            head_ranks: head.map_or(0, |lora| lora.rank as u64),
+            head_bytes: head.map_or(0, |lora| lora.a.size_bytes() + lora.b.size_bytes()),
+            own_heads: u64::from(adapter.saved.contains_key("lm_head.weight")),
+            merged_heads: u64::from(dora),
+        }
     }
 
     /// `max_position_embeddings` of the model that it makes.
@@ -191,6 +212,32 @@ impl Entrant {
     }
 }
 
+/// A note if an adapter names another base than the directories that it is applied to.
+fn other_base(named: &str, bases: &[PathBuf]) -> Option<String> {
+    let is_it = |dir: &PathBuf| {
+        dir.to_str()
+            .is_some_and(|d| model_name(d) == model_name(named))
+    };
+    if named.is_empty() || bases.iter().any(is_it) {
+        return None;
+    }
+    let named: String = named.chars().take(120).collect();
+    Some(format!(
+        "adapter_config.json names {named:?} as its base; it was applied to the task's base"
+    ))
+}
+
+/// `name` of `owner/name`, of `/cache/models/owner--name` and of `models--owner--name/snapshots/<commit>`.
+fn model_name(path: &str) -> &str {
+    let mut parts = path.trim_end_matches('/').rsplit('/');
+    let last = parts.next().unwrap_or_default();
+    let folder = match parts.next() {
+        Some("snapshots") => parts.next().unwrap_or(last),
+        _ => last,
+    };
+    folder.rsplit("--").next().unwrap_or(folder)
+}
+
 fn same_directory(a: &Path, b: &Path) -> bool {
     match (a.canonicalize(), b.canonicalize()) {
         (Ok(a), Ok(b)) => a == b,
@@ -204,5 +251,50 @@ pub(super) fn owner(owner: gradus_checkpoint::Owner) -> Owner {
         gradus_checkpoint::Owner::Submission => Owner::Submission,
         gradus_checkpoint::Owner::Host => Owner::Host,
         gradus_checkpoint::Owner::Bug => Owner::Bug,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adapter_that_names_another_base_is_applied_with_a_note() {
+        let note = |named: &str, dir: &str| other_base(named, &[PathBuf::from(dir)]);
+        let snapshot = "/hub/models--Qwen--Qwen2.5-0.5B/snapshots/0a1b";
+        for (named, dir) in [
+            ("Qwen/Qwen2.5-0.5B", "/models/Qwen2.5-0.5B"),
+            ("Qwen/Qwen2.5-0.5B", "models/Qwen2.5-0.5B/"),
+            ("/cache/models/Qwen--Qwen2.5-0.5B", snapshot),
+            ("Qwen/Qwen2.5-0.5B", snapshot),
+            (snapshot, "Qwen2.5-0.5B"),
+            ("", snapshot),
+        ] {
+            assert_eq!(note(named, dir), None, "{named} on {dir}");
+        }
+        assert_eq!(
+            note("Qwen/Qwen2.5-1.5B\n", snapshot).unwrap(),
+            "adapter_config.json names \"Qwen/Qwen2.5-1.5B\\n\" as its base; it was applied to the task's base"
+        );
+        assert!(note(&"a/".repeat(4000), "b").is_some_and(|n| n.len() < 300));
+
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/llm/b-1/llama");
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["model", "else"] {
+            let base = dir.path().join(name);
+            std::fs::create_dir(&base).unwrap();
+            for file in std::fs::read_dir(golden.join("model")).unwrap() {
+                let file = file.unwrap();
+                std::fs::copy(file.path(), base.join(file.file_name())).unwrap();
+            }
+            let candidate = CandidateSource {
+                name: "lora".to_owned(),
+                path: golden.join("lora"),
+            };
+            let entrant = Entrant::open(&candidate, &Base::open(&base).unwrap());
+            assert!(entrant.failure().is_none());
+            let noted = entrant.notes.iter().any(|n| n.contains("names \"model\""));
+            assert_eq!(noted, name == "else", "{:?}", entrant.notes);
+        }
     }
 }

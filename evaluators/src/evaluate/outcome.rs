@@ -98,6 +98,10 @@ pub(super) fn score(
     }
     let raw = mean(&finite);
     let kl = request.task.use_kl.then(|| kl_mean(rows));
+    let dropped = set.prepared.dropped();
+    if dropped.rows > dropped.samples {
+        notes.push(dropped.to_string());
+    }
     let (sequence_len, fingerprint) = match &set.prepared {
         Prepared::Sft(set) => (set.sequence_len, &set.fingerprint),
         Prepared::Dpo(set) => (set.max_length, &set.fingerprint),

@@ -6,7 +6,7 @@ use crate::error::{EvaluateError, chain};
 use crate::evaluation::Failure;
 use crate::layout::Row;
 use crate::model::Model;
-use crate::plan::{Footprint, Load};
+use crate::plan::{AdapterLoad, Footprint, Load};
 use crate::score::{dpo_rows, sft_row};
 use gradus_checkpoint::tokenizer::TokenizerFiles;
 use gradus_tasks::rules::KlMask;
@@ -45,7 +45,8 @@ pub(super) fn refuse_oversized(
             model,
             members: 1,
             replaces: false,
-            delta_bytes: 0,
+            adapters: AdapterLoad::default(),
+            kept_token_bytes: 0,
         };
         let footprint = Footprint::new(&[load], threads, longest);
         footprint.tokens(memory_bytes, 1, longest).map(drop)
@@ -57,12 +58,13 @@ pub(super) fn refuse_oversized(
         model: &base.model,
         members: 1,
         replaces: false,
-        delta_bytes: 0,
+        adapters: AdapterLoad::default(),
+        kept_token_bytes: 0,
     }];
     let least = Footprint::new(&given, threads, longest);
     let spare = memory_bytes.saturating_sub(least.fixed + least.token * longest as u64);
     set.entrants.retain(|&i| {
-        let adapter = entrants[i].adapter_bytes();
+        let adapter = entrants[i].adapter_load().layer_bytes;
         // One that is larger than all the rest together is not what the limit was set for.
         if adapter > spare && adapter > least.fixed {
             entrants[i].refuse(Failure {

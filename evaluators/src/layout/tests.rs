@@ -180,3 +180,16 @@ fn rows_of_different_length_classes_share_nothing() {
         [(0..39, LengthClass::Base), (39..98, LengthClass::Long)]
     );
 }
+
+#[test]
+fn rows_that_each_begin_the_next_do_not_make_paths_of_single_tokens() {
+    let all: Vec<u32> = (0..400).map(|t| t * 7 % 50).collect();
+    let rows: Vec<Row> = (2..400).map(|n| row(&all[..n], &[n as u32 - 1])).collect();
+    let packed = chunks(&rows, 1 << 20);
+    check(&rows, &packed);
+    let longest = packed[0].segments.iter().map(|s| s.keys.len()).max();
+    assert!(
+        longest.unwrap() <= 400 / SHARED_TOKENS_MIN + 1,
+        "{longest:?}"
+    );
+}

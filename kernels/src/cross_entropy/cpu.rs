@@ -36,7 +36,6 @@ struct Scratch {
 
 pub(super) fn absorb(
     cpu: &Cpu,
-    transform: LogitTransform,
     kl: bool,
     models: &[HeadModel<'_>],
     sums: &mut [HeadSums],
@@ -50,7 +49,7 @@ pub(super) fn absorb(
             .into_par_iter()
             .map_init(Scratch::default, |scratch, block| {
                 let range = block * VOCAB_BLOCK..tokens.min((block + 1) * VOCAB_BLOCK);
-                scratch.block(isa, transform, kl, models, known, first, range)
+                scratch.block(isa, kl, models, known, first, range)
             })
             .collect()
     });
@@ -97,7 +96,6 @@ impl Scratch {
     fn block(
         &mut self,
         isa: Isa,
-        transform: LogitTransform,
         kl: bool,
         models: &[HeadModel<'_>],
         sums: &[HeadSums],
@@ -185,7 +183,7 @@ impl Scratch {
                 logits: &mut self.logits,
                 stride,
                 cols,
-                transform,
+                transform: model.transform,
                 base,
             });
             out.partials[m].extend(reduced);

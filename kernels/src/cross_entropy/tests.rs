@@ -66,9 +66,10 @@ impl Case {
                     weights,
                     lora: None,
                     bias: None,
+                    transform,
                 })
                 .collect();
-            absorb(cpu, transform, kl, &models, &mut sums).unwrap();
+            absorb(cpu, kl, &models, &mut sums).unwrap();
         }
         sums
     }
@@ -151,7 +152,7 @@ fn kl_matches_reference() {
 fn bits_do_not_depend_on_slabs_threads_company_or_set() {
     let case = Case::new(131, 70, 1300, 3);
     let bits = |sums: &HeadSums| -> Vec<u64> { sums.nll().iter().map(|v| v.to_bits()).collect() };
-    let one = Cpu::with_isa(1, Isa::Portable).unwrap();
+    let one = Cpu::with_isa(1, Isa::PORTABLE).unwrap();
     let want = case.run(&one, LogitTransform::default(), false, 1300);
     for isa in Isa::available() {
         for (threads, slab, kl) in [(1, 256, false), (3, 768, true), (2, 1280, false)] {
@@ -194,29 +195,39 @@ fn a_low_rank_head_and_own_weights_match_reference() {
         HeadRows::pack(&cpu, &case.x[1], rows, hidden),
     );
     let low_rows = HeadRows::pack(&cpu, &low, rows, rank);
+    // Each model has a transform of its own.
+    let capped = LogitTransform {
+        scale: 0.5,
+        soft_cap: Some(3.0),
+        round_to_bf16: false,
+    };
     let models = [
         HeadModel {
             rows: &x0,
             weights: case.weights(),
             lora: Some((&low_rows, b)),
             bias: None,
+            transform: LogitTransform::default(),
         },
         HeadModel {
             rows: &x1,
             weights: own,
             lora: None,
             bias: Some(&bias),
+            transform: capped,
         },
     ];
     let mut sums = [
         HeadSums::new(rows, &case.targets).unwrap(),
         HeadSums::new(rows, &case.targets).unwrap(),
     ];
-    absorb(&cpu, LogitTransform::default(), false, &models, &mut sums).unwrap();
+    absorb(&cpu, false, &models, &mut sums).unwrap();
     let base = case.logits(0, LogitTransform::default());
     let delta = crate::linear::reference::linear(&low, &b, None);
     let first: Vec<f64> = base.iter().zip(delta).map(|(a, b)| a + b).collect();
     let second = crate::linear::reference::linear(&case.x[1], &own, Some(&bias));
+    let second = second.into_iter().map(|x| 3.0 * (x * 0.5 / 3.0).tanh());
+    let second: Vec<f64> = second.collect();
     for (logits, sums) in [first, second].iter().zip(&sums) {
         for (target, nll) in case.targets.iter().zip(sums.nll()) {
             let row = &logits[target.row as usize * vocab..][..vocab];
@@ -281,23 +292,10 @@ fn bad_slabs_are_named() {
         weights: case.weights().slice_rows(range),
         lora: None,
         bias: None,
+        transform: LogitTransform::default(),
     };
-    absorb(
-        &cpu,
-        LogitTransform::default(),
-        false,
-        &[model(0..100)],
-        &mut sums,
-    )
-    .unwrap();
-    let error = absorb(
-        &cpu,
-        LogitTransform::default(),
-        false,
-        &[model(100..300)],
-        &mut sums,
-    )
-    .unwrap_err();
+    absorb(&cpu, false, &[model(0..100)], &mut sums).unwrap();
+    let error = absorb(&cpu, false, &[model(100..300)], &mut sums).unwrap_err();
     assert_eq!(
         error.to_string(),
         "head slab at token 100: model 0's first token's place in its block is 100, expected 0"
@@ -307,4 +305,26 @@ fn bad_slabs_are_named() {
         nll.last().unwrap().is_nan(),
         "a token that never went by has no likelihood"
     );
+}
+
+#[test]
+#[should_panic(expected = "another instruction set")]
+fn rows_packed_for_another_set_are_refused() {
+    let case = Case::new(4, 16, 300, 1);
+    let rows = HeadRows::pack(&Cpu::with_isa(1, Isa::PORTABLE).unwrap(), &case.x[0], 4, 16);
+    let mut sums = [HeadSums::new(4, &case.targets).unwrap()];
+    let model = HeadModel {
+        rows: &rows,
+        weights: case.weights(),
+        lora: None,
+        bias: None,
+        transform: LogitTransform::default(),
+    };
+    let best = Cpu::new(1).unwrap();
+    assert_ne!(
+        best.isa(),
+        Isa::PORTABLE,
+        "another instruction set is not here to be tested"
+    );
+    let _ = absorb(&best, false, &[model], &mut sums);
 }

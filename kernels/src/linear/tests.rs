@@ -112,3 +112,19 @@ fn wrong_lengths_are_named() {
     assert!(Params::new(&bytes, ParamDtype::Bf16, 3, 5).is_err());
     assert!(Params::new(&bytes, ParamDtype::Bf16, usize::MAX, 5).is_err());
 }
+
+#[test]
+#[should_panic(expected = "another instruction set")]
+fn rows_packed_for_another_set_are_refused() {
+    let (cpu, x, w) = (Cpu::new(1).unwrap(), vec![1.0; 32], vec![1.0; 32]);
+    let mut weights = PackedWeights::new();
+    weights.pack(&cpu, Params::from_f32(&w, 2, 16));
+    let mut panels = RowPanels::default();
+    panels.pack(Isa::PORTABLE, &x, 2, 16, 16);
+    assert_ne!(
+        cpu.isa(),
+        Isa::PORTABLE,
+        "another instruction set is not here to be tested"
+    );
+    product(cpu.isa(), &panels, &weights, &mut [0.0; 4], 2, Output::Set);
+}

@@ -86,39 +86,13 @@ impl Rope {
     /// What cosines and sines are multiplied by.
     #[must_use]
     pub fn attention_factor(&self) -> f64 {
-        match &self.scaling {
+        match self.scaling {
             RopeScaling::Yarn {
-                factor,
-                attention_factor,
-                mscale,
-                ..
-            } => {
-                let scale = |mscale: f64| {
-                    if *factor <= 1.0 {
-                        1.0
-                    } else {
-                        0.1 * mscale * libm::log(*factor) + 1.0
-                    }
-                };
-                attention_factor.unwrap_or_else(|| match *mscale {
-                    Some((numerator, denominator)) if numerator != 0.0 && denominator != 0.0 => {
-                        scale(numerator) / scale(denominator)
-                    }
-                    _ => scale(1.0),
-                })
+                attention_factor, ..
             }
-            RopeScaling::LongRope {
-                factor,
-                attention_factor,
-                original_max_positions,
-                ..
-            } => attention_factor.unwrap_or_else(|| {
-                if *factor <= 1.0 {
-                    1.0
-                } else {
-                    (1.0 + libm::log(*factor) / libm::log(*original_max_positions as f64)).sqrt()
-                }
-            }),
+            | RopeScaling::LongRope {
+                attention_factor, ..
+            } => attention_factor,
             _ => 1.0,
         }
     }

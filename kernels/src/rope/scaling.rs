@@ -43,10 +43,8 @@ pub enum RopeScaling {
         beta_slow: f64,
         /// Whether the ramp's ends are rounded outwards to whole pairs; true where a config has none.
         truncate: bool,
-        /// Multiplies cosines and sines; derived from the rest if `None`.
-        attention_factor: Option<f64>,
-        /// `mscale` and `mscale_all_dim` (DeepSeek), used if both are given and not 0.
-        mscale: Option<(f64, f64)>,
+        /// Multiplies cosines and sines.
+        attention_factor: f64,
     },
     /// LongRoPE.
     LongRope {
@@ -56,10 +54,8 @@ pub enum RopeScaling {
         long_factor: Vec<f64>,
         /// `original_max_position_embeddings`.
         original_max_positions: usize,
-        /// As in `Yarn`; only the attention factor is derived from it.
-        factor: f64,
-        /// Multiplies cosines and sines; derived from the rest if `None`.
-        attention_factor: Option<f64>,
+        /// Multiplies cosines and sines.
+        attention_factor: f64,
     },
 }
 
@@ -160,32 +156,20 @@ impl RopeScaling {
                 beta_fast,
                 beta_slow,
                 attention_factor,
-                mscale,
                 ..
             } => {
                 positive("factor", *factor)?;
                 positive("original_max_positions", *original_max_positions as f64)?;
                 positive("beta_fast", *beta_fast)?;
                 positive("beta_slow", *beta_slow)?;
-                positive("attention_factor", attention_factor.unwrap_or(1.0))?;
-                if let Some((numerator, denominator)) = mscale {
-                    in_range("mscale", *numerator, "0 or more", *numerator >= 0.0)?;
-                    in_range(
-                        "mscale_all_dim",
-                        *denominator,
-                        "0 or more",
-                        *denominator >= 0.0,
-                    )?;
-                }
+                positive("attention_factor", *attention_factor)?;
             }
             RopeScaling::LongRope {
                 short_factor,
                 long_factor,
                 original_max_positions,
-                factor,
                 attention_factor,
             } => {
-                positive("factor", *factor)?;
                 let expected = "at least 2";
                 let length = *original_max_positions as f64;
                 in_range(
@@ -194,7 +178,7 @@ impl RopeScaling {
                     expected,
                     *original_max_positions >= 2,
                 )?;
-                positive("attention_factor", attention_factor.unwrap_or(1.0))?;
+                positive("attention_factor", *attention_factor)?;
                 for (what, factors) in
                     [("short_factor", short_factor), ("long_factor", long_factor)]
                 {

@@ -40,15 +40,13 @@ fn scaling_of(case: &Value) -> RopeScaling {
             beta_fast: number("beta_fast").unwrap_or(32.0),
             beta_slow: number("beta_slow").unwrap_or(1.0),
             truncate: parameters["truncate"].as_bool().unwrap_or(true),
-            attention_factor: number("attention_factor"),
-            mscale: number("mscale").zip(number("mscale_all_dim")),
+            attention_factor: case["attention_factor"].as_f64().unwrap(),
         },
         "longrope" => RopeScaling::LongRope {
             short_factor: numbers(&parameters["short_factor"]),
             long_factor: numbers(&parameters["long_factor"]),
             original_max_positions: original(),
-            factor: length(&case["max_position_embeddings"]) as f64 / original() as f64,
-            attention_factor: number("attention_factor"),
+            attention_factor: case["attention_factor"].as_f64().unwrap(),
         },
         other => panic!("no such scaling: {other}"),
     }
@@ -76,12 +74,6 @@ fn every_scaling_equals_transformers_in_double_precision() {
                 "{name}: {got}, expected {want}"
             );
         }
-        let factor = case["attention_factor"].as_f64().unwrap();
-        assert!(
-            (rope.attention_factor() / factor - 1.0).abs() < 1e-14,
-            "{name}: attention factor"
-        );
-
         let table = RopeTable::new(&rope, class, tokens);
         assert_eq!(
             (table.positions(), table.rotary_dim()),
@@ -123,8 +115,7 @@ fn a_class_is_a_property_of_the_row_alone() {
         short_factor: vec![1.0; 16],
         long_factor: vec![2.0; 16],
         original_max_positions: 24,
-        factor: 4.0,
-        attention_factor: None,
+        attention_factor: 1.0,
     };
     let long = Rope::new(1e4, 32, long).unwrap();
     assert_eq!(
@@ -310,8 +301,7 @@ fn parameters_that_describe_no_rotation_are_refused() {
         short_factor: vec![1.0; 4],
         long_factor: vec![1.0; 3],
         original_max_positions: 24,
-        factor: 4.0,
-        attention_factor: None,
+        attention_factor: 1.0,
     };
     assert_eq!(
         refused(1e4, 8, long),

@@ -49,7 +49,7 @@ fn apply(isa: Isa, which: u8) -> Vec<f32> {
 #[test]
 fn every_set_gives_the_same_bits() {
     for which in 0..3 {
-        let want = apply(Isa::Portable, which);
+        let want = apply(Isa::PORTABLE, which);
         for isa in Isa::available() {
             let got = apply(isa, which);
             for ((x, a), b) in arguments().iter().zip(&want).zip(&got) {

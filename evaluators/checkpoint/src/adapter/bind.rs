@@ -197,10 +197,18 @@ impl Binder<'_> {
                     module: module.clone(),
                 });
             }
-            if self.is_target(module) == Some(false) {
-                return Err(BindAdapterError::NotTargeted {
-                    module: module.clone(),
-                });
+            match self.is_target(module) {
+                Some(true) => {}
+                Some(false) => {
+                    return Err(BindAdapterError::NotTargeted {
+                        module: module.clone(),
+                    });
+                }
+                None => {
+                    return Err(BindAdapterError::NoTargets {
+                        module: module.clone(),
+                    });
+                }
             }
         }
         let all = self

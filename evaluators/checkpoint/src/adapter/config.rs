@@ -4,7 +4,7 @@ mod unsupported;
 
 use serde_json::{Map, Value};
 
-use super::pattern::NamePattern;
+use super::pattern::{NamePattern, PatternBudget, PatternError};
 use crate::Owner;
 use crate::config::ParseConfigError;
 use crate::config::fields::Fields;
@@ -12,8 +12,6 @@ use unsupported::{refuse_unsupported, unsupported};
 
 /// Most entries of a pattern table or a list of names.
 const ENTRIES_MAX: usize = 16_384;
-/// Most patterns that are more than a name: each costs memory.
-const COMPILED_MAX: usize = 256;
 /// Largest rank.
 const RANK_MAX: usize = 1 << 16;
 
@@ -40,8 +38,12 @@ pub enum ParseAdapterConfigError {
     },
     #[error("{field} has more than {ENTRIES_MAX} entries")]
     TooMany { field: &'static str },
-    #[error("more than {COMPILED_MAX} patterns are regular expressions\nhelp: name the modules")]
-    TooManyPatterns,
+    #[error(
+        "the patterns up to {field} are more than {} regular expressions, or take more than {} MiB\nhelp: name the modules",
+        PatternBudget::COUNT,
+        PatternBudget::BYTES >> 20
+    )]
+    TooManyPatterns { field: &'static str },
 }
 
 impl ParseAdapterConfigError {
@@ -65,7 +67,7 @@ pub enum Bias {
 /// Modules that the adapter says it adapts.
 #[derive(Clone, Debug)]
 pub enum Targets {
-    /// Left to peft's table per model type: what is stored decides.
+    /// Left to peft's table per model type.
     Unsaid,
     /// Every linear module except the head.
     AllLinear,
@@ -78,9 +80,10 @@ pub enum Targets {
 /// A checked adapter configuration.
 #[derive(Clone, Debug)]
 pub struct AdapterConfig {
-    /// Model the adapter was trained on, as its author calls it.
+    /// Model the adapter was trained on, as its author calls it. Not looked at here: an adapter is bound to the base that
+    /// the caller has.
     pub base_model_name: Option<String>,
-    /// Commit of that model.
+    /// Commit of that model, as its author calls it. Compared with nothing: a base's directory need not say its own.
     pub revision: Option<String>,
     /// Rank where no pattern says otherwise.
     pub lora_rank: usize,
@@ -137,6 +140,7 @@ impl AdapterConfig {
                 "peft has none with use_dora",
             ));
         }
+        let mut budget = PatternBudget::new();
         let modules_to_save = names(f, "modules_to_save")?;
         let saved_patterns = modules_to_save
             .iter()
@@ -146,6 +150,7 @@ impl AdapterConfig {
                     "modules_to_save",
                     &format!(r"(?:|.*\.)(?:{m})(?:|\..*)"),
                     false,
+                    &mut budget,
                 )
             })
             .collect::<Result<_, _>>()?;
@@ -163,35 +168,25 @@ impl AdapterConfig {
                 Some("all") => Bias::All,
                 Some(_) => return Err(f.bad("bias", "none, lora_only or all").into()),
             },
-            targets: targets(f, "target_modules")?,
-            excluded: targets(f, "exclude_modules")?,
+            targets: targets(f, "target_modules", &mut budget)?,
+            excluded: targets(f, "exclude_modules", &mut budget)?,
             modules_to_save,
             saved_patterns,
-            rank_pattern: table(f, "rank_pattern", rank)?,
-            alpha_pattern: table(f, "alpha_pattern", |f, key| Ok(f.number(key)?))?,
+            rank_pattern: table(f, "rank_pattern", &mut budget, rank)?,
+            alpha_pattern: table(f, "alpha_pattern", &mut budget, |f, key| Ok(f.number(key)?))?,
             layers: layer_indexes(f)?,
             layers_patterns: match f.get("layers_pattern") {
                 Some(Value::String(one)) if one.is_empty() => Vec::new(),
-                Some(Value::String(one)) => vec![pattern("layers_pattern", one, true)?],
+                Some(Value::String(one)) => {
+                    vec![pattern("layers_pattern", one, true, &mut budget)?]
+                }
                 _ => names(f, "layers_pattern")?
                     .iter()
-                    .map(|p| pattern("layers_pattern", p, true))
+                    .map(|p| pattern("layers_pattern", p, true, &mut budget))
                     .collect::<Result<_, _>>()?,
             },
         };
-        if config.patterns().filter(|p| p.is_compiled()).count() > COMPILED_MAX {
-            return Err(ParseAdapterConfigError::TooManyPatterns);
-        }
         Ok((config, notes))
-    }
-
-    fn patterns(&self) -> impl Iterator<Item = &NamePattern> {
-        let ranks = self.rank_pattern.iter().map(|(p, _)| p);
-        let alphas = self.alpha_pattern.iter().map(|(p, _)| p);
-        ranks
-            .chain(alphas)
-            .chain(&self.saved_patterns)
-            .chain(&self.layers_patterns)
     }
 
     /// Rank of a module.
@@ -299,14 +294,22 @@ fn pattern(
     field: &'static str,
     source: &str,
     suffix: bool,
+    budget: &mut PatternBudget,
 ) -> Result<NamePattern, ParseAdapterConfigError> {
-    NamePattern::new(source, suffix).ok_or_else(|| ParseAdapterConfigError::Pattern {
-        field,
-        pattern: source.chars().take(120).collect(),
+    NamePattern::new(source, suffix, budget).map_err(|e| match e {
+        PatternError::Refused => ParseAdapterConfigError::Pattern {
+            field,
+            pattern: source.chars().take(120).collect(),
+        },
+        PatternError::Budget => ParseAdapterConfigError::TooManyPatterns { field },
     })
 }
 
-fn targets(f: Fields<'_>, field: &'static str) -> Result<Targets, ParseAdapterConfigError> {
+fn targets(
+    f: Fields<'_>,
+    field: &'static str,
+    budget: &mut PatternBudget,
+) -> Result<Targets, ParseAdapterConfigError> {
     match f.get(field) {
         None => Ok(Targets::Unsaid),
         Some(Value::String(s))
@@ -315,7 +318,7 @@ fn targets(f: Fields<'_>, field: &'static str) -> Result<Targets, ParseAdapterCo
             Ok(Targets::AllLinear)
         }
         Some(Value::String(s)) if s.is_empty() => Ok(Targets::Unsaid),
-        Some(Value::String(s)) => Ok(Targets::Pattern(pattern(field, s, false)?)),
+        Some(Value::String(s)) => Ok(Targets::Pattern(pattern(field, s, false, budget)?)),
         Some(_) => Ok(Targets::Names(names(f, field)?)),
     }
 }
@@ -323,6 +326,7 @@ fn targets(f: Fields<'_>, field: &'static str) -> Result<Targets, ParseAdapterCo
 fn table<T>(
     f: Fields<'_>,
     field: &'static str,
+    budget: &mut PatternBudget,
     read: impl Fn(Fields<'_>, &str) -> Result<Option<T>, ParseAdapterConfigError>,
 ) -> Result<Vec<(NamePattern, T)>, ParseAdapterConfigError> {
     let Some(map) = f.object(field)? else {
@@ -335,7 +339,7 @@ fn table<T>(
     let inner = Fields::new(map, &place);
     let entry = |key: &str| {
         let value = read(inner, key)?.ok_or_else(|| inner.bad(key, "a number"))?;
-        Ok((pattern(field, key, true)?, value))
+        Ok((pattern(field, key, true, budget)?, value))
     };
     inner.keys().map(entry).collect()
 }

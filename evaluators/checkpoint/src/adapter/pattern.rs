@@ -22,15 +22,70 @@ enum Kind {
 
 /// Longest pattern.
 const PATTERN_BYTES_MAX: usize = 4096;
+/// Largest compiled pattern.
+const COMPILED_BYTES_MAX: usize = 256 << 10;
+
+/// Why there is no pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PatternError {
+    /// Not a regular expression in the strict sense (look-around, back-references), too long, or too large once compiled.
+    Refused,
+    /// The ones before it took what there is.
+    Budget,
+}
+
+/// What the compiled patterns of one configuration may still take.
+#[derive(Debug)]
+pub(super) struct PatternBudget {
+    count: usize,
+    bytes: usize,
+}
+
+impl PatternBudget {
+    /// Most patterns that are more than a name.
+    pub(super) const COUNT: usize = 256;
+    /// Most that they take together: a Unicode class such as `\w` in each of them is just within it.
+    pub(super) const BYTES: usize = 16 << 20;
+
+    pub(super) fn new() -> PatternBudget {
+        PatternBudget {
+            count: Self::COUNT,
+            bytes: Self::BYTES,
+        }
+    }
+
+    /// Compiles within the smallest limit that will do, since the size itself is not to be had.
+    fn compile(&mut self, source: &str) -> Result<Regex, PatternError> {
+        self.count = self.count.checked_sub(1).ok_or(PatternError::Budget)?;
+        let mut limit = 4 << 10;
+        while limit <= COMPILED_BYTES_MAX {
+            let left = self.bytes.checked_sub(limit).ok_or(PatternError::Budget)?;
+            let built = RegexBuilder::new(source)
+                .size_limit(limit)
+                .dfa_size_limit(COMPILED_BYTES_MAX)
+                .build();
+            match built {
+                Ok(regex) => {
+                    self.bytes = left;
+                    return Ok(regex);
+                }
+                Err(regex::Error::CompiledTooBig(_)) => limit *= 2,
+                Err(_) => break,
+            }
+        }
+        Err(PatternError::Refused)
+    }
+}
 
 impl NamePattern {
     /// A pattern that matches a whole path, or with `suffix` the end of one at a dot: `(.*\.)?(pattern)$`.
-    ///
-    /// Returns `None` for what is not a regular expression in the strict sense (look-around, back-references), too long, or
-    /// too large once compiled.
-    pub fn new(source: &str, suffix: bool) -> Option<NamePattern> {
+    pub(super) fn new(
+        source: &str,
+        suffix: bool,
+        budget: &mut PatternBudget,
+    ) -> Result<NamePattern, PatternError> {
         if source.len() > PATTERN_BYTES_MAX {
-            return None;
+            return Err(PatternError::Refused);
         }
         let kind = match simple(source) {
             Some((end, anchored)) => Kind::Simple {
@@ -42,15 +97,10 @@ impl NamePattern {
                     true => format!(r"^(?:.*\.)?(?:{source})$"),
                     false => format!(r"^(?:{source})$"),
                 };
-                let regex = RegexBuilder::new(&whole)
-                    .size_limit(256 << 10)
-                    .dfa_size_limit(256 << 10)
-                    .build()
-                    .ok()?;
-                Kind::Compiled(Box::new(regex))
+                Kind::Compiled(Box::new(budget.compile(&whole)?))
             }
         };
-        Some(NamePattern {
+        Ok(NamePattern {
             source: source.to_owned(),
             kind,
         })
@@ -59,10 +109,6 @@ impl NamePattern {
     /// The pattern as written.
     pub fn source(&self) -> &str {
         &self.source
-    }
-
-    pub(super) fn is_compiled(&self) -> bool {
-        matches!(self.kind, Kind::Compiled(_))
     }
 
     /// Whether a module path matches.

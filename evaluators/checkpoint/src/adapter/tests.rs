@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::pattern::{PatternBudget, PatternError};
 use super::*;
 use crate::Checkpoint;
 use crate::testing::{
@@ -17,7 +18,6 @@ fn golden(name: &str) -> PathBuf {
 fn bind_golden(base: &str, adapter: &str) -> BoundAdapter {
     let base = Checkpoint::open(&golden(base)).expect("the base is valid");
     let adapter = Adapter::open(&golden(adapter)).expect("the adapter is valid");
-    adapter.scan_finite().expect("finite");
     adapter
         .bind(&base)
         .unwrap_or_else(|e| panic!("{}: {e}", adapter.path().display()))
@@ -193,12 +193,55 @@ fn many_names_are_fine_and_many_expressions_are_not() {
     );
     let error =
         AdapterConfig::parse(table(|i| format!("(x|y){i}")).as_bytes()).expect_err("expressions");
-    assert!(matches!(error, ParseAdapterConfigError::TooManyPatterns));
+    assert!(matches!(
+        error,
+        ParseAdapterConfigError::TooManyPatterns {
+            field: "rank_pattern"
+        }
+    ));
+}
+
+/// The last pattern is none: only who compiles all of them first sees it.
+#[test]
+fn patterns_are_counted_while_they_are_compiled() {
+    let parse = |fields: Value| {
+        let mut config = json!({"peft_type": "LORA"});
+        let config_map = config.as_object_mut().expect("an object");
+        config_map.extend(fields.as_object().expect("an object").clone());
+        AdapterConfig::parse(config.to_string().as_bytes()).map(|_| ())
+    };
+    let list = |n: usize| (0..n).map(|i| format!("(x|y){i:03}")).collect::<Vec<_>>();
+    let table = |n: usize| {
+        let entries = list(n).into_iter().chain(["(z".to_owned()]);
+        Value::Object(entries.map(|key| (key, json!(1))).collect())
+    };
+    let too_many = |fields: Value, expected: &str| {
+        let error = parse(fields).expect_err("too many");
+        assert!(
+            matches!(error, ParseAdapterConfigError::TooManyPatterns { field } if field == expected),
+            "{expected}: {error}"
+        );
+    };
+    too_many(json!({"rank_pattern": table(257)}), "rank_pattern");
+    too_many(json!({"alpha_pattern": table(257)}), "alpha_pattern");
+    let saved = [list(257), vec!["(z".to_owned()]].concat();
+    too_many(json!({"modules_to_save": saved}), "modules_to_save");
+    too_many(json!({"layers_pattern": saved}), "layers_pattern");
+    too_many(
+        json!({"modules_to_save": list(200), "rank_pattern": table(200)}),
+        "rank_pattern",
+    );
+    parse(json!({"modules_to_save": list(100), "layers_pattern": list(156)})).expect("256");
+    // Each takes about 130 KB.
+    let large: Vec<String> = (0..200).map(|i| format!(r"(\w{{2}}){i}")).collect();
+    too_many(json!({"layers_pattern": large}), "layers_pattern");
+    parse(json!({"layers_pattern": large[..30]})).expect("not too much");
 }
 
 #[test]
 fn a_pattern_that_would_take_forever_or_too_much_memory_does_neither() {
-    let evil = NamePattern::new("(a+)+b", true).expect("linear here");
+    let new = |source: &str| NamePattern::new(source, true, &mut PatternBudget::new());
+    let evil = new("(a+)+b").expect("linear here");
     assert!(!evil.matches(&"a".repeat(100_000)));
     for refused in [
         "(",
@@ -207,7 +250,11 @@ fn a_pattern_that_would_take_forever_or_too_much_memory_does_neither() {
         "((a{900}){900}){900}",
         &"a".repeat(5000),
     ] {
-        assert!(NamePattern::new(refused, true).is_none(), "{refused:.30}");
+        assert_eq!(
+            new(refused).expect_err("refused"),
+            PatternError::Refused,
+            "{refused:.30}"
+        );
     }
 }
 
@@ -375,12 +422,11 @@ fn targets_and_tensors_have_to_agree() {
             &[4],
         )
         .refused("says use_dora = false");
-    assert!(
+    for unsaid in [Value::Null, json!("")] {
         Case::new()
-            .set("target_modules", Value::Null)
-            .bind()
-            .is_ok()
-    );
+            .set("target_modules", unsaid)
+            .refused("target_modules in adapter_config.json is empty");
+    }
 }
 
 #[test]

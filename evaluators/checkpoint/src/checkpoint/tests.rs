@@ -50,13 +50,11 @@ fn shards_and_a_single_file_give_the_same_model() {
             .collect::<Vec<_>>()
     };
     assert_eq!(shapes(&model), shapes(&single));
-    assert_eq!(model.files().len(), 2);
     let expected: usize = llama_tensors()
         .iter()
         .map(|(_, s)| s.iter().product::<usize>())
         .sum();
     assert_eq!(model.parameter_count(), expected as u64);
-    model.scan_finite().expect("finite");
 }
 
 #[test]

@@ -297,7 +297,7 @@ impl RopeContext<'_> {
             if scale <= 1.0 {
                 1.0
             } else {
-                0.1 * m * scale.ln() + 1.0
+                0.1 * m * libm::log(scale) + 1.0
             }
         };
         let nonzero = |key| -> Result<Option<f64>, ParseConfigError> {
@@ -362,7 +362,7 @@ impl RopeContext<'_> {
             None if original_max == 1 => {
                 return Err(f.bad("original_max_position_embeddings", "a number above 1"));
             }
-            None => (1.0 + factor.ln() / (original_max as f64).ln()).sqrt(),
+            None => (1.0 + libm::log(factor) / libm::log(original_max as f64)).sqrt(),
         };
         Ok(RopeKind::LongRope {
             short,

@@ -156,6 +156,67 @@ fn every_case_resolves_to_what_transformers_computes_with() {
     }
 }
 
+/// The values are what `libm` gives; a host's library rounds the last bit another way.
+#[test]
+fn derived_factors_have_the_same_bits_on_every_host() {
+    let rope = |parameters: Value| {
+        let config = json!({"rope_parameters": parameters, "max_position_embeddings": 72});
+        match parse(&with(config)).expect("valid").rope.kind {
+            RopeKind::Yarn {
+                attention_factor, ..
+            }
+            | RopeKind::LongRope {
+                attention_factor, ..
+            } => attention_factor,
+            other => panic!("{other:?}"),
+        }
+    };
+    let yarn = json!({"rope_type": "yarn", "factor": 44.75});
+    assert_eq!(rope(yarn), 1.380_109_144_472_086_3);
+    let long = json!({"rope_type": "longrope", "short_factor": [1.0], "long_factor": [1.0],
+        "original_max_position_embeddings": 24});
+    assert_eq!(rope(long), 1.160_037_552_859_132_7);
+    let gemma = with(json!({"model_type": "gemma2", "query_pre_attn_scalar": 7, "head_dim": 2}));
+    let scale = parse(&gemma).expect("valid").attention_scale;
+    assert_eq!(scale, Some(0.377_964_473_009_227_2));
+}
+
+/// `tests/golden/rope` in the workspace.
+#[test]
+fn attention_factors_equal_transformers_in_double_precision() {
+    let golden: Value =
+        serde_json::from_str(include_str!("../../../../tests/golden/rope/rope.json"))
+            .expect("JSON");
+    let mut names = std::collections::BTreeSet::new();
+    for case in golden["cases"].as_array().expect("a list") {
+        let parameters = &case["rope_parameters"];
+        if case["partial_rotary_factor"] != 1.0 {
+            continue;
+        }
+        let config = with(json!({
+            "head_dim": case["head_dim"], "rope_parameters": parameters,
+            "max_position_embeddings": case["max_position_embeddings"]
+        }));
+        let (RopeKind::Yarn {
+            attention_factor, ..
+        }
+        | RopeKind::LongRope {
+            attention_factor, ..
+        }) = parse(&config).expect("valid").rope.kind
+        else {
+            continue;
+        };
+        let want = case["attention_factor"].as_f64().expect("a number");
+        assert!(
+            (attention_factor / want - 1.0).abs() < 1e-14,
+            "{}: {attention_factor}, expected {want}",
+            case["name"]
+        );
+        names.insert(case["name"].to_string());
+    }
+    assert_eq!(names.len(), 7, "{names:?}");
+}
+
 #[test]
 fn an_unknown_model_type_is_refused_with_the_list_of_known_ones() {
     let message = parse(&with(json!({"model_type": "mixtral"})))

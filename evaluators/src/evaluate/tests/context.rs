@@ -145,6 +145,48 @@ fn kl_against_another_vocabulary_is_refused_with_both_sizes() {
 }
 
 #[test]
+fn a_token_without_a_logit_is_named_and_whose_head_it_is() {
+    let world = World::new("llama");
+    let dir = world.copy("model", "short");
+    edit(&dir.join("model.safetensors"), |t| {
+        t.get("lm_head.weight").resize_rows(210);
+    });
+    let candidates = [candidate("short", &dir), world.adapter("lora")];
+    let rows = data(vec![row(&[4, 5], &[210, 6], &[7])]);
+    for task in [instruct(), dpo()] {
+        let got = world
+            .evaluate(&task, &rows, &candidates, Options::default())
+            .unwrap();
+        let failure = failed(&got, "short");
+        assert_eq!(failure.owner, Owner::Submission);
+        let reason = &failure.reason;
+        assert!(
+            reason.contains("token 210") && reason.contains("head") && reason.contains("210 rows"),
+            "{reason}"
+        );
+        score(&got, "lora");
+    }
+}
+
+#[test]
+fn a_kl_term_leaves_a_candidate_its_own_logit_transform() {
+    let world = World::new("granite");
+    let scaled = configured(&world, "scaled", |c| c["logits_scaling"] = json!(3.0));
+    let candidates = [world.base_as_full(), scaled, world.adapter("lora")];
+    let run = |task: &Task| {
+        world
+            .evaluate(task, &data(ragged_rows()), &candidates, Options::default())
+            .unwrap()
+    };
+    let (plain, with_kl) = (run(&instruct()), run(&kl()));
+    for name in ["full", "scaled", "lora"] {
+        assert_eq!(row_bits(&plain, name), row_bits(&with_kl, name), "{name}");
+    }
+    assert_ne!(row_bits(&plain, "scaled"), row_bits(&plain, "full"));
+    assert!(score(&with_kl, "scaled").kl_divergence.unwrap() > 1e-3);
+}
+
+#[test]
 fn the_base_itself_is_scored_and_no_fine_tune() {
     let world = World::new("llama");
     let candidates = [candidate("base", &world.base()), world.base_as_full()];

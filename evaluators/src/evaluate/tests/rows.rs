@@ -213,3 +213,21 @@ fn candidates_must_be_there_and_have_names_of_their_own() {
         matches!(run(&[lora.clone(), lora]), EvaluateError::DuplicateName { name } if name == "lora")
     );
 }
+
+#[test]
+fn rows_that_are_not_scored_are_noted() {
+    let world = World::new("llama");
+    let candidates = [world.base_as_full()];
+    let with = |rows| {
+        let got = world.evaluate(&instruct(), &data(rows), &candidates, Options::default());
+        score(&got.unwrap(), "full").notes.clone()
+    };
+    let short = row(&[4, 5], &[6, 7], &[8]);
+    assert!(with(vec![short.clone()]).is_empty());
+    let long = row(&[4, 5], &ids(1, 2000), &[8]);
+    let notes = with(vec![short, long]);
+    assert!(
+        notes.iter().any(|n| n.contains("2 rows read, 1 scored")),
+        "{notes:?}"
+    );
+}

@@ -52,6 +52,10 @@ pub enum BindAdapterError {
     )]
     NotTargeted { module: String },
     #[error(
+        "tensors for {module}, but target_modules in adapter_config.json is empty, and what peft then adapts depends on its version\nhelp: list the modules in target_modules"
+    )]
+    NoTargets { module: String },
+    #[error(
         "modules_to_save in adapter_config.json covers {name}, but the file does not have it\nhelp: re-export the adapter"
     )]
     NotSaved { name: String },
