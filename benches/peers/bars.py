@@ -9,7 +9,8 @@ everything: weights are read, checked and packed in every run.
 import json, os, subprocess, sys
 
 here = os.path.dirname(os.path.abspath(__file__))
-ours, model, threads, rounds = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+ours, model = map(os.path.abspath, sys.argv[1:3])
+threads, rounds = sys.argv[3], int(sys.argv[4])
 rows = sys.argv[5] if len(sys.argv) > 5 else "0"
 peers = {
     "gradus": [ours, model, "--threads", threads] + (["--rows", rows] if rows != "0" else []),

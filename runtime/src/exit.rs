@@ -99,6 +99,16 @@ impl Shown {
             help: (!help.is_empty()).then(|| help.join("\n")),
         }
     }
+
+    /// As one text: the reasons on a line, then a line `help: ...` for each piece of advice.
+    pub fn text(&self) -> String {
+        let mut text = self.reasons.join(": ");
+        for advice in self.help.iter().flat_map(|help| help.lines()) {
+            text.push_str("\nhelp: ");
+            text.push_str(advice);
+        }
+        text
+    }
 }
 
 fn show(shown: Shown) {
@@ -180,6 +190,10 @@ mod tests {
         let shown = Shown::new(&Outer(Inner));
         assert_eq!(shown.reasons, ["outer", "inner \\u{1b}[31m"]);
         assert_eq!(shown.help.as_deref(), Some("do this\nor that"));
+        assert_eq!(
+            shown.text(),
+            "outer: inner \\u{1b}[31m\nhelp: do this\nhelp: or that"
+        );
         let text = format!("{:?}", miette::Report::new(Link::chain(shown)));
         assert!(
             text.contains("outer") && text.contains("inner") && text.contains("do this"),

@@ -51,21 +51,14 @@ impl HubSettings {
     /// # Errors
     /// `NoCache` where none of the directories is named, `BadToken` for a token that cannot be one.
     pub fn from_env(offline: bool) -> Result<Self, HubError> {
-        Self::from_variables(offline, |name| {
-            std::env::var(name).ok().filter(|value| !value.is_empty())
-        })
+        Self::from_variables(offline, variable)
     }
 
     fn from_variables(
         offline: bool,
         get: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, HubError> {
-        let path = |name: &str| get(name).map(PathBuf::from);
-        let cache = path("HF_HUB_CACHE")
-            .or_else(|| Some(path("HF_HOME")?.join("hub")))
-            .or_else(|| Some(path("XDG_CACHE_HOME")?.join("huggingface/hub")))
-            .or_else(|| Some(path("HOME")?.join(".cache/huggingface/hub")))
-            .ok_or(HubError::NoCache)?;
+        let cache = cache_from(&get).ok_or(HubError::NoCache)?;
         let endpoint = get("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
         let is_on = |value: String| {
             matches!(
@@ -85,6 +78,24 @@ impl HubSettings {
             bytes_max: 4 << 40,
         })
     }
+}
+
+/// Where models from the hub are kept, by the environment; `None` where no variable names a place.
+pub fn cache_dir() -> Option<PathBuf> {
+    cache_from(variable)
+}
+
+fn cache_from(get: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let path = |name: &str| get(name).map(PathBuf::from);
+    path("HF_HUB_CACHE")
+        .or_else(|| Some(path("HF_HOME")?.join("hub")))
+        .or_else(|| Some(path("XDG_CACHE_HOME")?.join("huggingface/hub")))
+        .or_else(|| Some(path("HOME")?.join(".cache/huggingface/hub")))
+}
+
+/// A variable that is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// A secret that no message, log or debug output shows.

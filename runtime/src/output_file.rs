@@ -74,7 +74,24 @@ impl OutputFile {
         Ok(file)
     }
 
-    /// Where the file goes.
+    /// Where the file goes, without links and dots in what leads there.
+    pub fn place(&self) -> PathBuf {
+        let whole = self.path.canonicalize();
+        whole.unwrap_or_else(|_| {
+            let directory = self.directory().canonicalize();
+            let directory = directory.unwrap_or_else(|_| self.directory().to_owned());
+            self.path
+                .file_name()
+                .map_or(directory.clone(), |name| directory.join(name))
+        })
+    }
+
+    /// Whether it is a pipe or a device.
+    pub fn is_special(&self) -> bool {
+        self.special
+    }
+
+    /// Where the file goes, as it was named.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,6 +1,6 @@
 //! Help, versions, and arguments that do not fit.
 
-use crate::binary::{example, run};
+use crate::binary::{command, example, run};
 
 #[test]
 fn help_names_every_command_and_every_exit_code() {
@@ -79,4 +79,59 @@ fn candidates_need_names_of_their_own_and_a_place() {
         "x=examples/text/candidates/careful",
     ];
     run(twice).complains(2, &["two candidates are called", "another name"]);
+}
+
+#[test]
+fn no_result_overwrites_an_input_or_another_result() {
+    let directory = tempfile::tempdir().unwrap();
+    let candidate = example("candidates/careful").display().to_string();
+    let copy = |name: &str| {
+        let to = directory.path().join(name);
+        std::fs::copy(example(name), &to).unwrap();
+        to
+    };
+    std::fs::create_dir(directory.path().join("data")).unwrap();
+    let (task, data) = (copy("task.json"), copy("data/eval.json"));
+    let base = example("model").display().to_string();
+    let with = |json: &std::path::Path, more: &[&str]| {
+        let json = json.display().to_string();
+        let task = task.display().to_string();
+        let mut arguments = vec!["eval", &task, "-c", &candidate, "--base", &base];
+        arguments.extend(["--json", &json]);
+        arguments.extend(more);
+        run(arguments)
+    };
+    let before = [&task, &data].map(|file| std::fs::read(file).unwrap());
+    for input in [&task, &data] {
+        with(input, &[]).complains(2, &["would overwrite it"]);
+    }
+    with(&example("model/config.json"), &[]).complains(2, &["would overwrite it"]);
+    assert_eq!(
+        [&task, &data].map(|file| std::fs::read(file).unwrap()),
+        before
+    );
+    let same = directory.path().join("same");
+    let other = directory.path().join("data/../same").display().to_string();
+    with(&same, &["--report", &other]).complains(2, &["two results"]);
+    assert!(!same.exists());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_stdout_is_an_error_and_results_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("r.json");
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let status = command()
+        .args(["eval", "--quiet", "--json"])
+        .arg(&file)
+        .stdout(full)
+        .stderr(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(std::fs::read_to_string(&file).unwrap().contains("careful"));
 }

@@ -1,6 +1,6 @@
 //! Scores of the example, plans, progress lines, exit codes.
 
-use crate::binary::{command, example, finish, run};
+use crate::binary::{command, example, finish, peak_memory, run};
 use serde_json::Value;
 
 #[test]
@@ -120,6 +120,28 @@ fn a_plan_is_printed_and_nothing_is_scored() {
 
     let done = run(["eval", "--explain", "--report", "report.html"]);
     done.complains(2, &["--explain", "--report"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_stays_below_the_plan() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("plan.json");
+    for limit in ["70MiB", "200MiB"] {
+        let options = ["eval", "--quiet", "--memory", limit];
+        let explained = finish(
+            command()
+                .args(options)
+                .args(["--explain", "--json"])
+                .arg(&file),
+        );
+        assert_eq!(explained.code, Some(0), "{}", explained.stderr);
+        let plan: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        let planned = plan["planned_bytes"].as_u64().unwrap();
+        let peak = peak_memory(command().args(options));
+        assert!(peak > 10 << 20, "{peak} bytes are not a process");
+        assert!(peak <= planned, "{limit}: {peak} of {planned} planned");
+    }
 }
 
 #[test]

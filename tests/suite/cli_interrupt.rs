@@ -1,7 +1,9 @@
 //! Ctrl-C and readers that go away.
 #![cfg(unix)]
 
-use crate::binary::{command, finish, names};
+use crate::binary::{command, example, finish, names};
+use serde_json::Value;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
@@ -88,7 +90,19 @@ fn results_are_written_though_nobody_reads_the_ranking() {
         .unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(path.exists());
+    let results: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let expected: Value =
+        serde_json::from_slice(&fs::read(example("expected.json")).unwrap()).unwrap();
+    let candidates = results["candidates"].as_array().unwrap();
+    let careful = candidates.iter().find(|c| c["name"] == "careful").unwrap();
+    let loss = careful["result"]["eval_loss"].as_f64().unwrap();
+    let reference = expected["task.json"]["candidates"]["careful"]["loss"]
+        .as_f64()
+        .unwrap();
+    assert!(
+        (loss - reference).abs() <= 1e-5,
+        "{loss}, transformers says {reference}"
+    );
     let done = finish(command().args(["eval", "--quiet"]).stdin(Stdio::null()));
     assert_eq!(done.code, Some(0));
 }

@@ -4,6 +4,7 @@ use crate::bytes::ByteSize;
 use crate::cli::DoctorArgs;
 use crate::exit::Exit;
 use crate::host::{Cpu, Gpu, Memory, default_memory, free_space};
+use crate::hub::cache_dir;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -75,7 +76,7 @@ pub fn run(arguments: &DoctorArgs) -> Exit {
 
 fn look() -> Report {
     let (cpu, memory, cuda) = (Cpu::read(), Memory::read(), Gpu::read());
-    let model_cache = model_cache();
+    let model_cache = cache_dir();
     let temporary = std::env::temp_dir();
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
@@ -93,19 +94,6 @@ fn look() -> Report {
     };
     report.checks = checks(&report);
     report
-}
-
-/// Where models from the hub are kept, by the hub's own variables.
-fn model_cache() -> Option<PathBuf> {
-    let variable = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    variable("HF_HUB_CACHE")
-        .or_else(|| Some(variable("HF_HOME")?.join("hub")))
-        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("huggingface/hub")))
-        .or_else(|| Some(variable("HOME")?.join(".cache/huggingface/hub")))
 }
 
 fn checks(report: &Report) -> Vec<Check> {

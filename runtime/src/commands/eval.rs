@@ -19,7 +19,12 @@ use gradus_evaluators::{
 use gradus_kernels::Isa;
 use load::{LoadTaskError, Loaded};
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// What stands above the example's ranking.
+const EXAMPLE: &str =
+    "The embedded example: no task was named. Your own: gradus eval TASK --candidate NAME=PATH";
 
 /// What `--isa` takes.
 pub const ISA_NAMES: [&str; 3] = ["avx512", "avx2", "portable"];
@@ -42,6 +47,9 @@ pub enum EvalError {
     /// A result file cannot be written.
     #[error(transparent)]
     Output(#[from] OutputFileError),
+    /// The ranking cannot be shown.
+    #[error("stdout cannot be written to")]
+    Print(#[source] std::io::Error),
     /// The user or a supervisor asked to stop.
     #[error("interrupted; no result was written")]
     Interrupted,
@@ -100,6 +108,13 @@ pub fn run(arguments: &EvalArgs) -> Result<Exit, EvalError> {
             return Err(error.into());
         }
     };
+    let directory = task_file.parent().unwrap_or(Path::new(""));
+    let data = directory.join(&loaded.task.dataset.path);
+    let models = loaded.candidates.iter().map(|c| c.path.as_path());
+    let models: Vec<&Path> = models.chain([loaded.base.as_path()]).collect();
+    outputs
+        .spare(&[task_file.clone(), data], &models)
+        .inspect_err(|_| progress.clear())?;
     let memory = arguments
         .memory
         .map_or_else(|| default_memory(&Memory::read()), |size| size.0);
@@ -118,7 +133,7 @@ pub fn run(arguments: &EvalArgs) -> Result<Exit, EvalError> {
     };
     if arguments.explain {
         let plan = gradus_evaluators::explain(&request).map_err(EvalError::Evaluate)?;
-        print(&format!("{plan}\n"));
+        print(&format!("{plan}\n"))?;
         outputs.write_plan(&plan, &interrupt)?;
         return Ok(Exit::Done);
     }
@@ -137,15 +152,16 @@ pub fn run(arguments: &EvalArgs) -> Result<Exit, EvalError> {
     let failed = failures(&evaluation);
     progress.finished(evaluation.candidates.len() - failed, failed);
     let comparison = Comparison::new(&evaluation, &loaded.rules);
-    if example.is_some() {
-        print(
-            "The embedded example: no task was named. Your own: gradus eval TASK --candidate NAME=PATH\n\n",
-        );
-    }
     let colour = std::io::stdout().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    print(&table::render(&comparison, Style { colour }));
+    let table = table::render(&comparison, Style { colour });
+    let printed = print(&match example {
+        Some(_) => format!("{EXAMPLE}\n\n{table}"),
+        None => table,
+    });
+    // Results are kept even if nobody can be shown the ranking.
     outputs.write(&comparison, &interrupt)?;
+    printed?;
     Ok(if failed == 0 {
         Exit::Done
     } else {
@@ -193,23 +209,59 @@ fn failures(evaluation: &Evaluation) -> usize {
 }
 
 /// Prints to stdout. A reader that went away has seen enough.
-fn print(text: &str) {
+fn print(text: &str) -> Result<(), EvalError> {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout
+    let printed = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
+    match printed {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(EvalError::Print(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Outputs {
-    fn checked(arguments: &EvalArgs) -> Result<Self, OutputFileError> {
-        let check = |path: &Option<std::path::PathBuf>| {
-            path.as_deref().map(OutputFile::checked).transpose()
-        };
-        Ok(Self {
+    fn checked(arguments: &EvalArgs) -> Result<Self, EvalError> {
+        let check = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::checked).transpose();
+        let outputs = Self {
             json: check(&arguments.json)?,
             subnets: check(&arguments.god_json)?,
             report: check(&arguments.report)?,
-        })
+        };
+        let files = outputs.files().filter(|file| !file.is_special());
+        let mut places: Vec<PathBuf> = files.map(OutputFile::place).collect();
+        places.sort();
+        match places.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(EvalError::Usage(format!(
+                "two results cannot both be written to {}\nhelp: name a file for each",
+                pair[0].display()
+            ))),
+            None => Ok(outputs),
+        }
+    }
+
+    fn files(&self) -> impl Iterator<Item = &OutputFile> {
+        [&self.json, &self.subnets, &self.report]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Refuses to write over what the evaluation reads: a file of `files`, or anything in one of `directories`.
+    fn spare(&self, files: &[PathBuf], directories: &[&Path]) -> Result<(), EvalError> {
+        let real = |path: &Path| path.canonicalize().ok();
+        for place in self.files().map(OutputFile::place) {
+            let is_file = files.iter().filter_map(|f| real(f)).any(|f| f == place);
+            let mut inputs = directories.iter().filter_map(|d| real(d));
+            if is_file || (place.exists() && inputs.any(|d| place.starts_with(d))) {
+                return Err(EvalError::Usage(format!(
+                    "{} is read by this evaluation; a result would overwrite it\nhelp: name another file",
+                    place.display()
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn write(&self, comparison: &Comparison<'_>, interrupt: &Interrupt) -> Result<(), EvalError> {

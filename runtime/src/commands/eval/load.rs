@@ -2,6 +2,7 @@
 
 use crate::candidates::{CandidateArg, Place};
 use crate::cli::EvalArgs;
+use crate::exit::Shown;
 use crate::hub::{Hub, HubError, HubProgress, HubSettings};
 use crate::progress::Progress;
 use gradus_evaluators::{
@@ -279,7 +280,7 @@ impl Models<'_> {
         };
         self.fetch(id).map_err(|error| Failure {
             owner: owner_of(&error),
-            reason: chain(&error),
+            reason: Shown::new(&error).text(),
         })
     }
 
@@ -307,17 +308,6 @@ fn owner_of(error: &HubError) -> Owner {
         gradus_checkpoint::Owner::Host => Owner::Host,
         gradus_checkpoint::Owner::Bug => Owner::Bug,
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut reasons = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(error) = next {
-        reasons.push(error.to_string());
-        next = error.source();
-    }
-    reasons.dedup();
-    reasons.join(": ")
 }
 
 enum ReadError {
