@@ -80,13 +80,22 @@ pub enum EvaluateError {
     },
     /// The rows cannot be used.
     #[error("the task's data cannot be evaluated")]
-    Prepare(#[from] PrepareError),
+    Prepare(#[source] PrepareError),
     /// The memory limit is too small.
     #[error(transparent)]
     Memory(#[from] MemoryError),
     /// The observer asked to stop.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<PrepareError> for EvaluateError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Cancelled => EvaluateError::Cancelled,
+            error => EvaluateError::Prepare(error),
+        }
+    }
 }
 
 impl EvaluateError {

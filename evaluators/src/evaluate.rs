@@ -12,9 +12,10 @@ use crate::model::Model;
 use crate::plan::{AdapterLoad, Footprint, Load, Plan, PlannedSet};
 use candidates::{Base, Entrant};
 use gradus_kernels::{Cpu, Isa};
-use gradus_tasks::{DataSet, Owner, Prepared, RuleSet, TaskSpec, TaskType};
+use gradus_tasks::{Cancelled, DataSet, Owner, Prepared, RuleSet, TaskSpec, TaskType};
 use sets::{Set, refuse_oversized, sets};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Version of the numeric contract: the order of sums and the functions that results are made of.
 pub const NUMERICS: &str = "f32-1";
@@ -80,7 +81,14 @@ pub fn evaluate(
     request: &Request<'_>,
     observer: &dyn Observer,
 ) -> Result<Evaluation, EvaluateError> {
-    let setup = Setup::new(request)?;
+    // Rows ask from many threads; after a yes nobody is asked again.
+    let stopped = Mutex::new(false);
+    let cancelled = || {
+        let mut stopped = stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        *stopped = *stopped || observer.cancelled();
+        *stopped
+    };
+    let setup = Setup::new(request, &cancelled)?;
     let plan = setup.plan(0.0)?;
     for entrant in &setup.entrants {
         if let Some(failure) = entrant.failure() {
@@ -131,7 +139,7 @@ pub fn evaluate(
 /// # Errors
 /// As [`evaluate`], as far as it can be told.
 pub fn explain(request: &Request<'_>) -> Result<Plan, EvaluateError> {
-    let setup = Setup::new(request)?;
+    let setup = Setup::new(request, &|| false)?;
     let rate = run::product_rate(&setup.cpu);
     setup.plan(rate)
 }
@@ -148,7 +156,7 @@ fn subnet_task_type(kind: TaskType) -> &'static str {
 }
 
 impl Setup {
-    fn new(request: &Request<'_>) -> Result<Self, EvaluateError> {
+    fn new(request: &Request<'_>, cancelled: Cancelled<'_>) -> Result<Self, EvaluateError> {
         if request.candidates.is_empty() {
             return Err(EvaluateError::NoCandidates);
         }
@@ -174,7 +182,7 @@ impl Setup {
             .map(|c| Entrant::open(c, &base))
             .collect();
         let kl = request.task.use_kl.then_some(request.rules.kl.mask);
-        let mut sets = cpu.run(|| sets(request, &base, &mut entrants, kl))?;
+        let mut sets = cpu.run(|| sets(request, &base, &mut entrants, kl, cancelled))?;
         let needs_kl = kl.is_some();
         let needs_base = needs_kl
             || sets

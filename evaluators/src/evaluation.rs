@@ -174,7 +174,7 @@ pub type FailureEvent = Failure;
 pub trait Observer: Sync {
     /// Called from the evaluating thread.
     fn on_event(&self, event: Event);
-    /// Asked between layers; `true` ends the evaluation with `Cancelled`.
+    /// Asked before each row is tokenised, from any thread, and between layers; `true` ends the evaluation with `Cancelled`.
     fn cancelled(&self) -> bool {
         false
     }

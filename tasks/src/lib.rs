@@ -34,7 +34,8 @@ pub use chat::{ChatTemplate, RenderInput, TemplateDate, TemplateError};
 pub use data::{DataError, DataFormat, DataSet};
 pub use owner::Owner;
 pub use prepare::{
-    DpoPair, DpoSet, DropCounts, EvalRow, EvalSet, PrepareError, Prepared, TokenizedTask, prepare,
+    Cancelled, DpoPair, DpoSet, DropCounts, EvalRow, EvalSet, PrepareError, Prepared,
+    TokenizedTask, prepare,
 };
 pub use prompt::IGNORE_LABEL;
 pub use rules::{RuleSet, RuleSetError};

@@ -39,6 +39,9 @@ pub struct TokenizedTask<'a> {
     tokens: Tokens,
 }
 
+/// Asked before each row; `true` ends the work with [`PrepareError::Cancelled`].
+pub type Cancelled<'a> = &'a (dyn Fn() -> bool + Sync);
+
 /// Tokenises and derives in one call.
 ///
 /// * `candidate_max_position`: `max_position_embeddings` of the candidate's config; `None` if it has none
@@ -52,7 +55,7 @@ pub fn prepare(
     tokenizer: &TextTokenizer,
     candidate_max_position: Option<u64>,
 ) -> Result<Prepared, PrepareError> {
-    TokenizedTask::new(task, rules, data, tokenizer)?.derive(candidate_max_position)
+    TokenizedTask::new(task, rules, data, tokenizer, &|| false)?.derive(candidate_max_position)
 }
 
 impl<'a> TokenizedTask<'a> {
@@ -65,6 +68,7 @@ impl<'a> TokenizedTask<'a> {
         rules: &'a RuleSet,
         data: &DataSet,
         tokenizer: &'a TextTokenizer,
+        cancelled: Cancelled<'_>,
     ) -> Result<Self, PrepareError> {
         let mut made = Self {
             rules,
@@ -87,12 +91,14 @@ impl<'a> TokenizedTask<'a> {
                     .eos_id()
                     .ok_or(PrepareError::NoEos { kind: "instruct" })?;
                 made.tokens = Tokens::Rows(match columns.field_output.as_deref() {
-                    Some(output) if !output.is_empty() => made.instruct(columns, output, data)?,
-                    _ => made.completion(columns, data)?,
+                    Some(output) if !output.is_empty() => {
+                        made.instruct(columns, output, data, cancelled)?
+                    }
+                    _ => made.completion(columns, data, cancelled)?,
                 });
             }
             DatasetType::Chat(columns) => {
-                let (rows, drops) = made.chat(columns, data)?;
+                let (rows, drops) = made.chat(columns, data, cancelled)?;
                 (made.tokens, made.data_drops) = (Tokens::Rows(rows), drops);
             }
             DatasetType::Dpo(columns) => {
@@ -100,6 +106,7 @@ impl<'a> TokenizedTask<'a> {
                     preference_rows(data, columns, &rules.data).map_err(PrepareError::Data)?;
                 made.data_drops = drops;
                 let tokenize = |(row, texts): (usize, [String; 3])| {
+                    go_on(cancelled)?;
                     preference::tokenize(tokenizer, &texts, rules.dpo.append_eos)
                         .map(|pair| (row, texts, pair))
                         .map_err(|source| PrepareError::Tokenize {
@@ -119,6 +126,7 @@ impl<'a> TokenizedTask<'a> {
         columns: &InstructType,
         output: &str,
         data: &DataSet,
+        cancelled: Cancelled<'_>,
     ) -> Result<Vec<(usize, RowTokens)>, PrepareError> {
         let format = InstructFormat::new(columns, output).map_err(PrepareError::Format)?;
         let wanted = [
@@ -137,6 +145,7 @@ impl<'a> TokenizedTask<'a> {
             .map_err(PrepareError::Data)?
             .texts;
         let tokenize = |(row, texts): (usize, Vec<Option<String>>)| {
+            go_on(cancelled)?;
             let text = |at: usize| texts[at].as_deref();
             let prompt = format.prompt(text(0), text(1).unwrap_or_default(), text(2));
             let encode = |text: &str| {
@@ -160,6 +169,7 @@ impl<'a> TokenizedTask<'a> {
         &self,
         columns: &InstructType,
         data: &DataSet,
+        cancelled: Cancelled<'_>,
     ) -> Result<Vec<(usize, RowTokens)>, PrepareError> {
         let column = columns.field_instruction.as_deref().unwrap_or("text");
         let wanted = [(column, Some("dataset_type.field_instruction"))];
@@ -167,6 +177,7 @@ impl<'a> TokenizedTask<'a> {
             .map_err(PrepareError::Data)?
             .texts;
         let tokenize = |(row, texts): (usize, Vec<Option<String>>)| {
+            go_on(cancelled)?;
             instruct::encode(self.tokenizer, texts[0].as_deref().unwrap_or_default())
                 .map(|text| (row, RowTokens::Completion { text }))
                 .map_err(|source| PrepareError::Tokenize {
@@ -181,6 +192,7 @@ impl<'a> TokenizedTask<'a> {
         &self,
         columns: &ChatType,
         data: &DataSet,
+        cancelled: Cancelled<'_>,
     ) -> Result<(Vec<(usize, RowTokens)>, DataDrops), PrepareError> {
         let template = compile_template(columns, self.tokenizer, self.rules)
             .map_err(PrepareError::Template)?;
@@ -196,6 +208,7 @@ impl<'a> TokenizedTask<'a> {
         let (rows, drops) =
             chat_rows(data, columns, &self.rules.data).map_err(PrepareError::Data)?;
         let tokenize = |(row, messages): (usize, Vec<serde_json::Map<String, Value>>)| {
+            go_on(cancelled)?;
             let tokens = || {
                 let messages: Vec<_> = messages
                     .into_iter()
@@ -381,6 +394,13 @@ pub fn compile_template(
 
 /// The values, or the first error in order. A parallel collect into `Result` would report whichever came first in
 /// time.
+fn go_on(cancelled: Cancelled<'_>) -> Result<(), PrepareError> {
+    match cancelled() {
+        true => Err(PrepareError::Cancelled),
+        false => Ok(()),
+    }
+}
+
 fn in_order<T, E>(results: Vec<Result<T, E>>) -> Result<Vec<T>, E> {
     results.into_iter().collect()
 }

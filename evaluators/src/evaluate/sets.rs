@@ -10,7 +10,7 @@ use crate::plan::{AdapterLoad, Footprint, Load};
 use crate::score::{dpo_rows, sft_row};
 use gradus_checkpoint::tokenizer::TokenizerFiles;
 use gradus_tasks::rules::KlMask;
-use gradus_tasks::{Owner, Prepared, TextTokenizer, TokenizedTask};
+use gradus_tasks::{Cancelled, Owner, Prepared, TextTokenizer, TokenizedTask};
 use std::path::Path;
 
 /// One evaluation set: the rows of all candidates with the same sequence length.
@@ -95,12 +95,19 @@ pub(super) fn sets(
     base: &Base,
     entrants: &mut [Entrant],
     kl: Option<KlMask>,
+    cancelled: Cancelled<'_>,
 ) -> Result<Vec<Set>, EvaluateError> {
     let tokenizer = tokenizer(
         request.tokenizer_dir.unwrap_or(request.base),
         &base.checkpoint.config().model_type,
     )?;
-    let tokenized = TokenizedTask::new(request.task, request.rules, request.data, &tokenizer)?;
+    let tokenized = TokenizedTask::new(
+        request.task,
+        request.rules,
+        request.data,
+        &tokenizer,
+        cancelled,
+    )?;
     let mut sets: Vec<Set> = Vec::new();
     let mut derived: Vec<(u64, usize)> = Vec::new();
     let of_base = base.model.config.max_position_embeddings as u64;

@@ -10,6 +10,9 @@ use crate::tokenizer::TokenizerError;
 /// Why a task's rows cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
+    /// The caller said stop.
+    #[error("stopped while rows were tokenised")]
+    Cancelled,
     /// The task is not scored by a loss on texts.
     #[error("task {task} is a {kind} task, which is not scored by a loss on given texts")]
     NotATextLoss {

@@ -78,6 +78,26 @@ fn cancelling_ends_the_evaluation_at_the_next_step_wherever_it_is() {
     }
 }
 
+#[test]
+fn cancelling_ends_the_tokenising() {
+    let world = World::new("llama");
+    let (base, rows) = (world.base(), data(ragged_rows()));
+    let candidates = [world.adapter("lora")];
+    for task in [instruct(), dpo()] {
+        let watch = Watch {
+            patience: Some(0),
+            ..Watch::default()
+        };
+        let request = world.request(&base, &task, &rows, &candidates, limited(1 << 30));
+        let result = evaluate(&request, &watch);
+        assert!(matches!(result, Err(EvaluateError::Cancelled)));
+        assert!(
+            watch.events.into_inner().unwrap().is_empty(),
+            "it had started to compute"
+        );
+    }
+}
+
 /// A model with another context, which makes another set.
 fn longer(world: &World) -> CandidateSource {
     let dir = world.copy("model", "longer");
@@ -192,7 +212,8 @@ fn a_plan_says_what_is_done() {
             assert_eq!(counts, [(2 + needs_base, 1), (needs_base, 1)]);
             let watch = Watch::default();
             evaluate(&request, &watch).unwrap();
-            // Every step asks and is told of, and the end of a pass is told of once more.
+            // Rows ask before they are tokenised. Every step asks and is told of, and the end of a pass is told of once
+            // more.
             let events = watch.events.into_inner().unwrap();
             let told = events
                 .iter()
@@ -200,7 +221,7 @@ fn a_plan_says_what_is_done() {
             let passes: usize = plan.sets.iter().map(|s| s.passes).sum();
             assert_eq!(
                 told.count(),
-                watch.asked.into_inner().unwrap() + passes,
+                watch.asked.into_inner().unwrap() - rows.rows.len() + passes,
                 "{}",
                 task.spec.id
             );
