@@ -11,6 +11,7 @@
 //! | [`activation`] | gated activations, soft cap |
 //! | [`cross_entropy`] | head, log-sum-exp and target logits in one pass; KL of two models |
 //! | [`cpu`] | an instruction set and a pool of threads |
+//! | [`device`] | GPUs: memory, streams, launches |
 //! | [`params`], [`rows`], [`buffer`] | parameters as stored; rows of f32; aligned memory |
 //!
 //! A family is its public file and a folder with `reference.rs` (the definition, f64), `cpu.rs` and `tests.rs`. All of
@@ -21,6 +22,7 @@ pub mod attention;
 pub mod buffer;
 pub mod cpu;
 pub mod cross_entropy;
+pub mod device;
 pub mod embedding;
 pub mod linear;
 pub mod lora;
