@@ -9,6 +9,7 @@
 //! and has the same bits on every instruction set.
 
 mod cpu;
+pub mod device;
 pub mod reference;
 #[cfg(test)]
 mod tests;

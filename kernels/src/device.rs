@@ -19,6 +19,7 @@
 //! the bus) makes every later call fail: [`DeviceError::is_lost`] says so, and whoever drives the device gives its work to another.
 
 pub mod buffer;
+pub(crate) mod check;
 pub mod error;
 pub mod gpu;
 pub mod module;

@@ -8,6 +8,7 @@
 //! **Determinism.** Widening is exact and the product is rounded once.
 
 mod cpu;
+pub mod device;
 pub mod reference;
 #[cfg(test)]
 mod tests;

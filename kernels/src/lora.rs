@@ -7,6 +7,7 @@
 //!
 //! **Determinism.** As the linear layer: a row's result depends on the row alone.
 
+pub mod device;
 pub mod reference;
 #[cfg(test)]
 mod tests;

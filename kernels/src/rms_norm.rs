@@ -8,6 +8,7 @@
 //! the root; measured, a value is off by 1.5e-7 at most. A group's result depends on nothing but the group.
 
 mod cpu;
+pub mod device;
 pub mod reference;
 #[cfg(test)]
 mod tests;

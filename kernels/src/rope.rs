@@ -7,6 +7,7 @@
 //! a turned value is two f32 products, the second of them fused. It depends on its pair and its position alone.
 
 mod cpu;
+pub mod device;
 pub mod frequency;
 pub mod reference;
 mod scaling;

@@ -1,5 +1,7 @@
 //! Rows of f32 at a fixed stride: a whole matrix, or some columns of a wider one.
 
+pub mod device;
+
 use thiserror::Error;
 
 /// The values do not hold these rows.

@@ -29,6 +29,11 @@ impl RopeTable {
         Self { values, half }
     }
 
+    /// `[positions, 2, rotary_dim / 2]`: a position's cosines, then its sines.
+    pub(super) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
     /// Positions that the table has.
     #[must_use]
     pub fn positions(&self) -> usize {
