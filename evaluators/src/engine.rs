@@ -10,20 +10,24 @@
 //!
 //! Nothing that a row's numbers depend on is decided here: chunks, candidates and threads only change who waits.
 
+mod cpu;
 mod embed;
+mod executor;
 mod head;
-mod layer;
+mod positions;
 mod read_ahead;
 
 use crate::layout::{Chunk, Row, RowOrder};
 use crate::model::{Model, ModelError};
-use crate::weights::{LayerBytes, LayerDelta, PackedLayer};
+use crate::weights::LayerBytes;
+use executor::{HeadInput, StepError};
 use gradus_checkpoint::{BoundAdapter, Checkpoint, Owner, ReadTensorError, TensorInfo};
-use gradus_kernels::Cpu;
-use head::HeadInput;
-use layer::{Buffers, Layer, rope_tables};
+use gradus_kernels::device::DeviceError;
 use read_ahead::read_ahead;
 use thiserror::Error;
+
+pub(crate) use cpu::CpuExecutor;
+pub(crate) use executor::{Executor, Step};
 
 /// The model of one candidate, or of the base, within a group that shares weights.
 pub(crate) struct Member {
@@ -89,6 +93,9 @@ pub(crate) enum PassError {
     /// The base that the group is compared against failed.
     #[error(transparent)]
     Base(MemberError),
+    /// The device cannot go on with this chunk.
+    #[error(transparent)]
+    Device(DeviceError),
 }
 
 impl From<ReadTensorError> for PassError {
@@ -112,18 +119,18 @@ pub(crate) trait Monitor {
 }
 
 /// The base's rows at the head, kept for candidates whose weights are their own.
-pub(crate) struct BaseHead {
-    input: HeadInput,
+pub(crate) struct BaseHead<R> {
+    input: HeadInput<R>,
 }
 
 /// What a pass compares against.
-pub(crate) enum Against<'a> {
+pub(crate) enum Against<'a, R> {
     /// Nothing: likelihoods alone.
     Nothing,
     /// KL against the group's first member.
     First,
     /// KL against another group's base, from the same chunk.
-    Base(&'a BaseHead),
+    Base(&'a BaseHead<R>),
 }
 
 impl Member {
@@ -178,6 +185,33 @@ impl Member {
         self.failure.get_or_insert(error);
         Ok(())
     }
+
+    /// What a step gave; a failure that is the member's own puts it out.
+    fn or_out<T>(
+        &mut self,
+        group: &Model,
+        tensor: impl Fn(&Model) -> &TensorInfo,
+        result: Result<T, StepError>,
+    ) -> Result<Option<T>, PassError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(StepError::Device(error)) => Err(PassError::Device(error)),
+            Err(StepError::Member(error)) => {
+                self.put_out(group, tensor, error)?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl PassError {
+    /// Of a step that all members share.
+    fn of_group(error: StepError) -> Self {
+        match error {
+            StepError::Member(error) => PassError::Weights(error),
+            StepError::Device(error) => PassError::Device(error),
+        }
+    }
 }
 
 /// Whether both are the same bytes of the same file.
@@ -185,42 +219,24 @@ fn same_tensor(a: &TensorInfo, b: &TensorInfo) -> bool {
     a.path() == b.path() && a.stored_name() == b.stored_name()
 }
 
-/// Buffers that chunks share.
-pub(crate) struct Workspace {
-    buffers: Buffers,
-    packed: PackedLayer,
-    own: PackedLayer,
-}
-
-impl Workspace {
-    pub(crate) fn new(cpu: &Cpu) -> Self {
-        Self {
-            buffers: Buffers::new(cpu),
-            packed: PackedLayer::default(),
-            own: PackedLayer::default(),
-        }
-    }
-}
-
 /// What one pass found.
-pub(crate) struct Pass {
+pub(crate) struct Pass<R> {
     /// A result per member and row of the chunk; `None` for a member that is out.
     pub(crate) results: Vec<Option<Vec<RowResult>>>,
     /// The first member's rows at the head.
-    pub(crate) first: Option<BaseHead>,
+    pub(crate) first: Option<BaseHead<R>>,
 }
 
 /// One pass of `chunk` through every member of `group`.
-pub(crate) fn run_chunk(
-    cpu: &Cpu,
+pub(crate) fn run_chunk<E: Executor>(
+    executor: &mut E,
     group: &mut Group,
     chunk: &Chunk,
-    against: &Against<'_>,
-    workspace: &mut Workspace,
+    against: &Against<'_, E::HeadRows>,
     monitor: &mut dyn Monitor,
-) -> Result<Pass, PassError> {
-    let mut inputs = forward(cpu, group, chunk, workspace, monitor)?;
-    let results = head::run(cpu, group, chunk, against, &mut inputs, monitor)?;
+) -> Result<Pass<E::HeadRows>, PassError> {
+    let mut inputs = forward(executor, group, chunk, monitor)?;
+    let results = head::run(executor, group, chunk, against, &mut inputs, monitor)?;
     let first = inputs
         .into_iter()
         .next()
@@ -229,129 +245,77 @@ pub(crate) fn run_chunk(
     Ok(Pass { results, first })
 }
 
-/// Hidden states of every member at the head.
-fn forward(
-    cpu: &Cpu,
+/// Every member's rows at the head.
+fn forward<E: Executor>(
+    executor: &mut E,
     group: &mut Group,
     chunk: &Chunk,
-    workspace: &mut Workspace,
     monitor: &mut dyn Monitor,
-) -> Result<Vec<Option<HeadInput>>, PassError> {
+) -> Result<Vec<Option<HeadInput<E::HeadRows>>>, PassError> {
     let Group {
         model,
         members,
         first_rope,
     } = group;
-    let mut hidden: Vec<Vec<f32>> = Vec::with_capacity(members.len());
+    let mut hidden: Vec<Option<E::Hidden>> = Vec::with_capacity(members.len());
     for member in members.iter_mut() {
-        let embedded = match &member.failure {
-            Some(_) => Ok(Vec::new()),
-            None => embed::embed(
-                cpu,
-                member.model(model),
-                member.adapter.as_ref(),
-                &chunk.ids,
-            ),
-        };
-        hidden.push(match embedded {
-            Ok(embedded) => embedded,
-            Err(error) => {
-                member.put_out(model, |m| &m.embedding, error)?;
-                Vec::new()
+        hidden.push(match &member.failure {
+            Some(_) => None,
+            None => {
+                let own = member.model(model);
+                let embedded = executor.embed(own, member.adapter.as_ref(), chunk);
+                member.or_out(model, |m| &m.embedding, embedded)?
             }
         });
     }
-    let tables = rope_tables(model, chunk, *first_rope);
+    let prepared = executor
+        .prepare(model, chunk, *first_rope)
+        .map_err(PassError::of_group)?;
     let flops = model.layer_flops(chunk.tokens()) + model.attention_flops(chunk.attended());
     let jobs = model
         .layers
         .iter()
         .map(|tensors| move || LayerBytes::read(tensors));
     read_ahead(jobs, |layers| {
-        for (index, bytes) in layers.enumerate() {
-            let bytes = bytes?;
-            workspace.packed.pack(cpu, &bytes);
+        for (layer, bytes) in layers.enumerate() {
+            executor.take_layer(bytes?).map_err(PassError::of_group)?;
             for (member, hidden) in members.iter_mut().zip(&mut hidden) {
-                if member.failure.is_some() {
+                let Some(states) = hidden.as_mut().filter(|_| member.failure.is_none()) else {
                     continue;
-                }
-                if let Err(error) = step(
-                    cpu,
-                    model,
-                    member,
-                    index,
-                    &bytes,
+                };
+                let step = Step {
+                    model: member.model(model),
+                    adapter: member.adapter.as_ref(),
+                    layer,
+                    replaced: member.replaces_layer(layer),
                     chunk,
-                    &tables,
-                    *first_rope,
-                    workspace,
-                    hidden,
-                ) {
-                    member.failure = Some(error.into());
-                    continue;
+                    first_rope: *first_rope,
+                };
+                match executor.step(step, &prepared, states) {
+                    Ok(()) => monitor.step(flops)?,
+                    Err(StepError::Device(error)) => return Err(PassError::Device(error)),
+                    Err(StepError::Member(error)) => {
+                        member.failure = Some(error);
+                        *hidden = None;
+                    }
                 }
-                monitor.step(flops)?;
             }
         }
         Ok::<(), PassError>(())
     })?;
     let mut inputs = Vec::with_capacity(members.len());
     for (member, hidden) in members.iter_mut().zip(hidden) {
-        let input = match &member.failure {
-            Some(_) => None,
-            None => {
-                match HeadInput::new(cpu, member.model(model), member.adapter.as_ref(), hidden) {
-                    Ok(input) => Some(input),
-                    Err(error) => {
-                        member.put_out(model, |m| &m.final_norm, error)?;
-                        None
-                    }
-                }
+        inputs.push(match hidden {
+            Some(hidden) if member.failure.is_none() => {
+                let own = member.model(model);
+                let rows = executor.head_rows(own, member.adapter.as_ref(), hidden);
+                let rows = member.or_out(model, |m| &m.final_norm, rows)?;
+                rows.map(|rows| HeadInput::new(member.model(model), rows))
             }
-        };
-        inputs.push(input);
+            _ => None,
+        });
     }
     Ok(inputs)
-}
-
-/// One layer of one member.
-#[allow(clippy::too_many_arguments)]
-fn step(
-    cpu: &Cpu,
-    model: &Model,
-    member: &Member,
-    index: usize,
-    bytes: &LayerBytes,
-    chunk: &Chunk,
-    tables: &layer::RopeTables,
-    first_rope: usize,
-    workspace: &mut Workspace,
-    hidden: &mut Vec<f32>,
-) -> Result<(), ReadTensorError> {
-    let own;
-    let (weights, bytes) = if member.replaces_layer(index) {
-        own = LayerBytes::read(&member.model(model).layers[index])?;
-        workspace.own.pack(cpu, &own);
-        (&workspace.own, &own)
-    } else {
-        (&workspace.packed, bytes)
-    };
-    let model = member.model(model);
-    let delta = match &member.adapter {
-        Some(adapter) => LayerDelta::read(cpu, model, index, bytes, adapter)?,
-        None => LayerDelta::default(),
-    };
-    let layer = Layer {
-        model,
-        index,
-        weights,
-        delta: &delta,
-        chunk,
-        tables,
-        first_rope,
-    };
-    layer.forward(cpu, &mut workspace.buffers, hidden);
-    Ok(())
 }
 
 /// Rows in the order of the chunks that [`run_chunk`] takes, for models that share chunks; their rotary embeddings are

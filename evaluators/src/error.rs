@@ -5,6 +5,7 @@ use crate::plan::MemoryError;
 use gradus_checkpoint::source::ReadFileError;
 use gradus_checkpoint::{OpenCheckpointError, ReadTensorError};
 use gradus_kernels::cpu::StartCpuError;
+use gradus_kernels::device::DeviceError;
 use gradus_tasks::{Owner, PrepareError, TokenizerError};
 use thiserror::Error;
 
@@ -84,6 +85,9 @@ pub enum EvaluateError {
     /// The memory limit is too small.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// No device can go on.
+    #[error("the GPU cannot be used")]
+    Device(#[source] DeviceError),
     /// The observer asked to stop.
     #[error("cancelled")]
     Cancelled,

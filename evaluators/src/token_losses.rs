@@ -1,6 +1,6 @@
 //! Losses of token ids, for whoever has ids already: no task, no tokenizer, no score.
 
-use crate::engine::{Against, Group, Member, Monitor, PassError, Workspace, order, run_chunk};
+use crate::engine::{Against, CpuExecutor, Group, Member, Monitor, PassError, order, run_chunk};
 use crate::error::EvaluateError;
 use crate::layout::Row;
 use crate::model::Model;
@@ -68,14 +68,13 @@ pub fn token_losses(
     let longest = order.longest();
     let tokens =
         Footprint::new(&[load], cpu.threads(), longest).tokens(memory_bytes, 1, longest)?;
-    let mut workspace = Workspace::new(cpu);
+    let mut executor = CpuExecutor::new(cpu);
     while let Some(chunk) = order.next_chunk(tokens) {
         let pass = run_chunk(
-            cpu,
+            &mut executor,
             &mut group,
             &chunk,
             &Against::Nothing,
-            &mut workspace,
             &mut Quiet,
         )
         .map_err(|error| EvaluateError::BaseFailed {

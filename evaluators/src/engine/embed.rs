@@ -1,49 +1,48 @@
-//! Tokens to hidden states: only the rows of the embedding that the chunk uses are read.
+//! Rows of the embedding that a chunk uses, as one member has them.
 
 use super::MemberError;
 use crate::model::Model;
 use crate::weights::Stored;
 use gradus_checkpoint::{BoundAdapter, EmbeddingLora, ReadTensorError, TensorInfo};
-use gradus_kernels::embedding::embedding;
-use gradus_kernels::{Cpu, Params};
-use rayon::prelude::*;
 
-/// `[tokens, hidden_size]`
-pub(super) fn embed(
-    cpu: &Cpu,
-    model: &Model,
-    adapter: Option<&BoundAdapter>,
-    ids: &[u32],
-) -> Result<Vec<f32>, MemberError> {
-    let width = model.config.hidden_size;
-    let mut unique = ids.to_vec();
-    unique.sort_unstable();
-    unique.dedup();
-    let rows = model.embedding.num_rows();
-    if let Some(&id) = unique.last().filter(|&&id| id as usize >= rows) {
-        return Err(MemberError::Token { id, rows });
+/// The distinct rows of the embedding that some tokens use.
+pub(crate) struct Table {
+    /// `[rows, hidden_size]`
+    pub(crate) values: Vec<f32>,
+    pub(crate) rows: usize,
+    /// Row of each token.
+    pub(crate) places: Vec<u32>,
+}
+
+impl Table {
+    /// Reads the rows of `ids`, with what the adapter adds to them.
+    pub(crate) fn read(
+        model: &Model,
+        adapter: Option<&BoundAdapter>,
+        ids: &[u32],
+    ) -> Result<Self, MemberError> {
+        let width = model.config.hidden_size;
+        let mut unique = ids.to_vec();
+        unique.sort_unstable();
+        unique.dedup();
+        let rows = model.embedding.num_rows();
+        if let Some(&id) = unique.last().filter(|&&id| id as usize >= rows) {
+            return Err(MemberError::Token { id, rows });
+        }
+        let mut values = read_rows(&model.embedding, &unique, width)?;
+        if let Some(lora) = adapter.and_then(|a| a.embedding.as_ref()) {
+            add_lora(&mut values, lora, &unique, width).map_err(MemberError::Adapter)?;
+        }
+        let places = ids
+            .iter()
+            .map(|id| unique.binary_search(id).expect("collected above") as u32)
+            .collect();
+        Ok(Self {
+            values,
+            rows: unique.len(),
+            places,
+        })
     }
-    let mut table = read_rows(&model.embedding, &unique, width)?;
-    if let Some(lora) = adapter.and_then(|a| a.embedding.as_ref()) {
-        add_lora(&mut table, lora, &unique, width).map_err(MemberError::Adapter)?;
-    }
-    let places: Vec<u32> = ids
-        .iter()
-        .map(|id| unique.binary_search(id).expect("collected above") as u32)
-        .collect();
-    let table = Params::from_f32(&table, unique.len(), width);
-    let (isa, scale) = (cpu.isa(), model.embedding_scale());
-    let mut hidden = vec![0.0; ids.len() * width];
-    const BLOCK: usize = 256;
-    cpu.run(|| {
-        hidden
-            .par_chunks_mut(BLOCK * width)
-            .zip(places.par_chunks(BLOCK))
-            .for_each(|(out, places)| {
-                embedding(isa, table, places, scale, out).expect("every place is in the table")
-            });
-    });
-    Ok(hidden)
 }
 
 /// Rows `ids` (ascending) of `tensor`, widened; neighbours are read together.

@@ -1,5 +1,6 @@
 use super::*;
 use gradus_checkpoint::Adapter;
+use gradus_kernels::Cpu;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -12,18 +13,17 @@ impl Monitor for Quiet {
     }
 }
 
-fn run(
-    cpu: &Cpu,
+fn run<E: Executor>(
+    executor: &mut E,
     group: &mut Group,
     rows: &[Row],
     tokens: usize,
-    against: &Against<'_>,
+    against: &Against<'_, E::HeadRows>,
 ) -> Vec<Vec<RowResult>> {
     let mut out = vec![vec![RowResult::default(); rows.len()]; group.members.len()];
     let mut order = order(&[&group.model], rows);
-    let mut workspace = Workspace::new(cpu);
     while let Some(chunk) = order.next_chunk(tokens) {
-        let results = run_chunk(cpu, group, &chunk, against, &mut workspace, &mut Quiet)
+        let results = run_chunk(executor, group, &chunk, against, &mut Quiet)
             .unwrap()
             .results;
         for (member, (out, results)) in group.members.iter().zip(out.iter_mut().zip(results)) {
@@ -139,7 +139,8 @@ fn every_family_matches_its_golden_numbers() {
             members,
             first_rope: 0,
         };
-        let got = run(&cpu, &mut group, &rows, 100, &Against::First);
+        let mut executor = CpuExecutor::new(&cpu);
+        let got = run(&mut executor, &mut group, &rows, 100, &Against::First);
         for (name, got) in names.iter().zip(&got) {
             let (token, mean) = compare(got, &golden[name]);
             println!(

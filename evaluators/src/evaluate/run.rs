@@ -4,7 +4,8 @@ use super::candidates::owner;
 use super::outcome::{outcome, overflows, score};
 use super::{Request, Set, Setup, failure};
 use crate::engine::{
-    Against, Group, Member, MemberError, Monitor, PassError, RowResult, Workspace, order, run_chunk,
+    Against, CpuExecutor, Group, Member, MemberError, Monitor, PassError, RowResult, order,
+    run_chunk,
 };
 use crate::error::{EvaluateError, chain};
 use crate::evaluation::{CandidateOutcome, CandidateResult, Event, Failure, Observer};
@@ -180,7 +181,7 @@ impl Setup {
 
         let loads = self.loads(set);
         let mut order = order(&self.models(set), &set.rows);
-        let mut workspace = Workspace::new(&self.cpu);
+        let mut executor = CpuExecutor::new(&self.cpu);
         let (rows_before, mut rows) = (progress.rows_done, 0);
         while let Some(chunk) = order.next_chunk(planned.tokens_in_flight) {
             progress.flops_limit += loads.iter().map(|load| load.flops(&chunk)).sum::<f64>();
@@ -191,8 +192,8 @@ impl Setup {
                 } else {
                     Against::Nothing
                 };
-                let pass = run_chunk(&self.cpu, group, &chunk, &against, &mut workspace, progress)
-                    .map_err(stopped)?;
+                let pass =
+                    run_chunk(&mut executor, group, &chunk, &against, progress).map_err(stopped)?;
                 let offset = usize::from(self.needs_base);
                 if let Some(error) = group.members[..offset]
                     .iter()
@@ -234,7 +235,7 @@ impl Setup {
                     Some(base) => Against::Base(base),
                     None => Against::Nothing,
                 };
-                match run_chunk(&self.cpu, group, &chunk, &against, &mut workspace, progress) {
+                match run_chunk(&mut executor, group, &chunk, &against, progress) {
                     Ok(pass) => {
                         if let Some(results) = pass.results.into_iter().next().flatten() {
                             place_numbers(&mut numbers[*place], &chunk.rows, results);
@@ -250,7 +251,9 @@ impl Setup {
                             );
                         }
                     }
-                    Err(error @ (PassError::Cancelled | PassError::Base(_))) => {
+                    Err(
+                        error @ (PassError::Cancelled | PassError::Base(_) | PassError::Device(_)),
+                    ) => {
                         return Err(stopped(error));
                     }
                     Err(PassError::Weights(error)) => {
@@ -307,6 +310,7 @@ impl Setup {
 fn stopped(error: PassError) -> EvaluateError {
     match error {
         PassError::Cancelled => EvaluateError::Cancelled,
+        PassError::Device(error) => EvaluateError::Device(error),
         PassError::Weights(MemberError::Read(error))
         | PassError::Base(MemberError::Read(error)) => EvaluateError::BaseWeights(error),
         PassError::Weights(error) | PassError::Base(error) => EvaluateError::BaseFailed {

@@ -3,47 +3,20 @@
 //! Blocks of tokens go through norm, projections and MLP on one thread each, so that what lies between them stays in
 //! its caches; attention runs per segment and key head in between.
 
+use crate::engine::positions::{RopeTables, position_scale};
 use crate::layout::Chunk;
 use crate::model::{Model, QkNorm};
 use crate::weights::{LayerDelta, LinearDelta, PackedLayer};
-use gradus_checkpoint::config::PositionScale;
 use gradus_kernels::activation::gated_halves;
 use gradus_kernels::attention::{Qkv, attention};
 use gradus_kernels::linear::{Output, PackedWeights, RowPanels, product};
 use gradus_kernels::lora::LoraScratch;
 use gradus_kernels::rms_norm::{Gain, rms_norm, rms_norm_in_place};
-use gradus_kernels::rope::{LengthClass, RopeLayout, RopeTable, rotate};
+use gradus_kernels::rope::{RopeLayout, rotate};
 use gradus_kernels::rows::{Rows, RowsMut};
 use gradus_kernels::{Cpu, Isa};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Rotary tables of a chunk, one map per rotary embedding.
-pub(crate) type RopeTables = Vec<BTreeMap<LengthClass, RopeTable>>;
-
-/// Tables for every length class in `chunk`, of `model`'s rotary embeddings, the first of which is number `first_rope`.
-pub(crate) fn rope_tables(model: &Model, chunk: &Chunk, first_rope: usize) -> RopeTables {
-    model
-        .ropes()
-        .zip(&chunk.classes[first_rope..])
-        .map(|(rope, classes)| {
-            let mut longest: BTreeMap<LengthClass, usize> = BTreeMap::new();
-            for (range, class) in classes {
-                let positions = chunk.positions[range.clone()]
-                    .iter()
-                    .max()
-                    .map_or(0, |&p| p as usize + 1);
-                let entry = longest.entry(*class).or_default();
-                *entry = positions.max(*entry);
-            }
-            longest
-                .into_iter()
-                .map(|(class, positions)| (class, RopeTable::new(rope, class, positions)))
-                .collect()
-        })
-        .collect()
-}
 
 /// Buffers of one block of tokens on one thread.
 #[derive(Default)]
@@ -415,12 +388,6 @@ fn linear(
 /// `rows` rows of `cols` values in a buffer that was sized for them.
 fn view(data: &mut [f32], rows: usize, cols: usize, stride: usize) -> RowsMut<'_> {
     RowsMut::new(data, rows, cols, stride).expect("the buffer was sized for these rows")
-}
-
-/// `1 + beta * ln(1 + floor(position / original_max))`
-fn position_scale(scale: PositionScale, position: u32) -> f32 {
-    let periods = (position as usize / scale.original_max) as f64;
-    (1.0 + scale.beta * libm::log1p(periods)) as f32
 }
 
 /// Keeps the rows `tokens` (ascending) of `x`, which has `width` values a row.
