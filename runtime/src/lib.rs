@@ -17,6 +17,7 @@
 //! | [`host`] | what this machine has |
 //! | [`bytes`] | `2GiB` |
 //! | [`printable`] | text of unknown origin on a terminal |
+//! | [`device`] | GPUs: what is there, how it does, whose it is |
 //! | [`exit`] | exit codes, and how errors are shown |
 #![forbid(unsafe_code)]
 
@@ -25,6 +26,7 @@ pub mod candidates;
 pub mod cli;
 pub mod commands;
 pub mod compare;
+pub mod device;
 pub mod example;
 pub mod exit;
 pub mod host;

@@ -42,8 +42,13 @@ pub enum Reason {
     Lost,
     /// It answers only after a reset.
     ResetRequired,
-    /// A lease on it, or on one of its instances, was not given back clean.
+    /// A lease on it was not given back clean.
     Quarantined {
+        /// Why.
+        why: String,
+    },
+    /// A lease on one of its MIG instances was not; the others are as good as before.
+    InstanceQuarantined {
         /// Why.
         why: String,
     },
@@ -123,6 +128,7 @@ impl Reason {
             | Self::Hot { .. }
             | Self::InUse { .. }
             | Self::MigChangePending
+            | Self::InstanceQuarantined { .. }
             | Self::Unreadable { .. } => Verdict::Degraded,
             // At its power limit is where a GPU with much to do belongs.
             Self::Throttled {
@@ -137,9 +143,15 @@ impl Reason {
 impl Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lost => f.write_str("it is lost: it fell off the bus; reboot, then look at its power and seating"),
-            Self::ResetRequired => f.write_str("it needs a reset: `nvidia-smi --gpu-reset`, or reboot"),
-            Self::Quarantined { why } => write!(f, "in quarantine: {why}"),
+            Self::Lost => f.write_str(
+                "it is lost: it fell off the bus; reboot, then look at its power and seating",
+            ),
+            Self::ResetRequired => {
+                f.write_str("it needs a reset: `nvidia-smi --gpu-reset`, or reboot")
+            }
+            Self::Quarantined { why } | Self::InstanceQuarantined { why } => {
+                write!(f, "in quarantine: {why}")
+            }
             Self::Xid { code } => write!(f, "Xid {code}: {}", meaning(*code).0),
             Self::UncorrectedEcc { count } => write!(
                 f,
@@ -147,10 +159,12 @@ impl Display for Reason {
             ),
             Self::EccOff => f.write_str("ECC is off: memory errors go unseen"),
             Self::RowRemapPending => f.write_str("a bad memory row is replaced at the next reset"),
-            Self::RowRemapFailed => {
-                f.write_str("a bad memory row could not be replaced: no spare is left; replace the GPU")
+            Self::RowRemapFailed => f.write_str(
+                "a bad memory row could not be replaced: no spare is left; replace the GPU",
+            ),
+            Self::PageRetirementPending => {
+                f.write_str("bad memory pages are retired at the next reset")
             }
-            Self::PageRetirementPending => f.write_str("bad memory pages are retired at the next reset"),
             Self::Throttled { by } => f.write_str(match by {
                 Throttle::PowerCap => "at its power limit",
                 Throttle::SoftwareThermal => "slowed down by temperature",
@@ -171,9 +185,9 @@ impl Display for Reason {
                     pids => write!(f, ", {}", processes(pids)),
                 }
             }
-            Self::ComputeProhibited => {
-                f.write_str("its compute mode is prohibited; `nvidia-smi --compute-mode=DEFAULT` allows it")
-            }
+            Self::ComputeProhibited => f.write_str(
+                "its compute mode is prohibited; `nvidia-smi --compute-mode=DEFAULT` allows it",
+            ),
             Self::HeldExclusively { pid } => {
                 write!(f, "its compute mode is exclusive, and process {pid} has it")
             }
@@ -185,7 +199,11 @@ impl Display for Reason {
 
 fn processes(pids: &[u32]) -> String {
     let list: Vec<_> = pids.iter().map(ToString::to_string).collect();
-    let noun = if pids.len() == 1 { "process" } else { "processes" };
+    let noun = if pids.len() == 1 {
+        "process"
+    } else {
+        "processes"
+    };
     format!("{noun} {}", list.join(", "))
 }
 
@@ -213,9 +231,12 @@ pub fn assess(gpu: &Gpu, events: &[GpuEvent], own: &[u32]) -> Health {
     if gpu.reset_required {
         reasons.push(Reason::ResetRequired);
     }
+    reasons.extend(gpu.quarantine.iter().map(|record| Reason::Quarantined {
+        why: record.to_string(),
+    }));
     let instances = gpu.mig.iter().flat_map(|mig| &mig.instances);
     let records = instances.filter_map(|instance| instance.quarantine.as_ref());
-    reasons.extend(gpu.quarantine.iter().chain(records).map(|record| Reason::Quarantined {
+    reasons.extend(records.map(|record| Reason::InstanceQuarantined {
         why: record.to_string(),
     }));
     let mut xids: Vec<u64> = events
@@ -237,7 +258,11 @@ pub fn assess(gpu: &Gpu, events: &[GpuEvent], own: &[u32]) -> Health {
         });
     }
     occupation(gpu, own, &mut reasons);
-    if gpu.mig.as_ref().is_some_and(|mig| mig.enabled != mig.pending) {
+    if gpu
+        .mig
+        .as_ref()
+        .is_some_and(|mig| mig.enabled != mig.pending)
+    {
         reasons.push(Reason::MigChangePending);
     }
     reasons.extend(gpu.unreadable.iter().map(|unreadable| Reason::Unreadable {

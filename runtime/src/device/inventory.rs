@@ -239,7 +239,9 @@ pub enum ProcessKind {
 impl Inventory {
     /// The GPU with this UUID.
     pub fn by_uuid(&self, uuid: &str) -> Option<&Gpu> {
-        self.gpus.iter().find(|gpu| gpu.uuid.as_deref() == Some(uuid))
+        self.gpus
+            .iter()
+            .find(|gpu| gpu.uuid.as_deref() == Some(uuid))
     }
 
     /// Whether evaluation can use `gpu`.

@@ -42,7 +42,9 @@ impl NvmlAbsent {
                  and the utility capability"
             }
             Self::DriverNotLoaded => "load it with `modprobe nvidia`, or reboot",
-            Self::VersionMismatch => "reboot, or reload the kernel module, after the driver's update",
+            Self::VersionMismatch => {
+                "reboot, or reload the kernel module, after the driver's update"
+            }
             Self::NoPermission => "the user needs access to /dev/nvidiactl",
             Self::Failed(_) => "`nvidia-smi` may say more",
         }

@@ -36,7 +36,11 @@ impl StateDir {
 
     /// Where the environment says: `GRADUS_STATE_DIR`, or `gradus` in `XDG_STATE_HOME`, or in `HOME/.local/state`.
     pub fn from_environment() -> Option<Self> {
-        Self::from(|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
+        Self::from(|name| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        })
     }
 
     fn from(get: impl Fn(&str) -> Option<PathBuf>) -> Option<Self> {
@@ -56,14 +60,18 @@ impl StateDir {
     /// # Errors
     /// If it cannot be.
     pub(super) fn lock_file(&self, uuid: &str) -> Result<PathBuf, StateError> {
-        Ok(self.made("leases")?.join(format!("{}.lock", file_name(uuid))))
+        Ok(self
+            .made("leases")?
+            .join(format!("{}.lock", file_name(uuid))))
     }
 
     /// The record of a device in quarantine; a record that cannot be read still is one.
     pub fn quarantined(&self, uuid: &str) -> Option<Record> {
         let path = self.record_path(uuid);
         match fs::read(&path) {
-            Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap_or_else(|_| Record::unreadable(uuid))),
+            Ok(bytes) => {
+                Some(serde_json::from_slice(&bytes).unwrap_or_else(|_| Record::unreadable(uuid)))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             // A part of the path that is a file, too.
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => None,
@@ -114,7 +122,9 @@ impl StateDir {
 
     /// Where the record of a device is.
     pub fn record_path(&self, uuid: &str) -> PathBuf {
-        self.path.join("quarantine").join(format!("{}.json", file_name(uuid)))
+        self.path
+            .join("quarantine")
+            .join(format!("{}.json", file_name(uuid)))
     }
 
     fn made(&self, name: &str) -> Result<PathBuf, StateError> {
@@ -128,7 +138,13 @@ impl StateDir {
 
 /// Old drivers' UUIDs of MIG instances have slashes.
 fn file_name(uuid: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
     uuid.chars().map(plain).collect()
 }
 
@@ -140,7 +156,12 @@ mod tests {
     #[test]
     fn the_directory_is_the_first_that_is_named() {
         let of = |names: &[(&str, &str)]| {
-            let get = |name: &str| names.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
+            let get = |name: &str| {
+                names
+                    .iter()
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| value.into())
+            };
             StateDir::from(get).map(|state| state.path)
         };
         let all = [(VARIABLE, "/g"), ("XDG_STATE_HOME", "/x"), ("HOME", "/h")];

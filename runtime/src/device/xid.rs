@@ -45,7 +45,10 @@ pub fn meaning(code: u64) -> (&'static str, Consequence) {
         95 => ("uncorrectable memory error, not contained", ResetNow),
         109 => ("context switch timed out", Program),
         119 | 120 => ("GPU system processor does not answer", ResetNow),
-        140 => ("uncorrectable memory error that ECC did not repair", ResetNow),
+        140 => (
+            "uncorrectable memory error that ECC did not repair",
+            ResetNow,
+        ),
         154 => ("GPU wants a recovery action", ResetNow),
         _ => ("not in the table of gradus", Unknown),
     }

@@ -53,7 +53,9 @@ impl Inventory {
         let mut asked = Asked::default();
         let driver = asked.take("driver version", raw.sys_driver_version());
         let cuda = asked.take("CUDA version", raw.sys_cuda_driver_version());
-        let count = asked.take("number of GPUs", raw.device_count()).unwrap_or(0);
+        let count = asked
+            .take("number of GPUs", raw.device_count())
+            .unwrap_or(0);
         let mut gpus: Vec<Gpu> = (0..count).map(|index| read_gpu(raw, index)).collect();
         name_peers(&mut gpus);
         if let Some(state) = state {
@@ -112,7 +114,9 @@ fn read_device(nvml: &nvml_wrapper::Nvml, device: &Device<'_>, asked: &mut Asked
         uuid: asked.take("UUID", device.uuid()),
         minor_number: asked.take("minor number", device.minor_number()),
         name: asked.take("name", device.name()),
-        pci_bus_id: asked.take("PCI address", device.pci_info()).map(|pci| pci.bus_id),
+        pci_bus_id: asked
+            .take("PCI address", device.pci_info())
+            .map(|pci| pci.bus_id),
         capability: capability.and_then(|raw| {
             Some(Capability {
                 major: raw.major.try_into().ok()?,
@@ -137,7 +141,9 @@ fn read_device(nvml: &nvml_wrapper::Nvml, device: &Device<'_>, asked: &mut Asked
         ecc: read_ecc(device, asked),
         remapped_rows: read_remapped(device, asked),
         retired_pages_pending: asked.take("retired pages", device.are_pages_pending_retired()),
-        compute_mode: asked.take("compute mode", device.compute_mode()).map(compute_mode),
+        compute_mode: asked
+            .take("compute mode", device.compute_mode())
+            .map(compute_mode),
         persistence: asked.take("persistence", device.is_in_persistent_mode()),
         nvlink: read_nvlink(device, asked),
         throttle: throttle.map(throttles).unwrap_or_default(),
@@ -168,12 +174,24 @@ fn compute_mode(raw: wrapped::ComputeMode) -> ComputeMode {
 fn throttles(raw: ThrottleReasons) -> Vec<Throttle> {
     [
         (ThrottleReasons::SW_POWER_CAP, Throttle::PowerCap),
-        (ThrottleReasons::SW_THERMAL_SLOWDOWN, Throttle::SoftwareThermal),
-        (ThrottleReasons::HW_THERMAL_SLOWDOWN, Throttle::HardwareThermal),
-        (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, Throttle::PowerBrake),
+        (
+            ThrottleReasons::SW_THERMAL_SLOWDOWN,
+            Throttle::SoftwareThermal,
+        ),
+        (
+            ThrottleReasons::HW_THERMAL_SLOWDOWN,
+            Throttle::HardwareThermal,
+        ),
+        (
+            ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN,
+            Throttle::PowerBrake,
+        ),
         (ThrottleReasons::HW_SLOWDOWN, Throttle::HardwareSlowdown),
         (ThrottleReasons::SYNC_BOOST, Throttle::SyncBoost),
-        (ThrottleReasons::APPLICATIONS_CLOCKS_SETTING, Throttle::SetClocks),
+        (
+            ThrottleReasons::APPLICATIONS_CLOCKS_SETTING,
+            Throttle::SetClocks,
+        ),
     ]
     .into_iter()
     .filter(|(bit, _)| raw.contains(*bit))
@@ -202,7 +220,9 @@ fn read_mig(device: &Device<'_>, asked: &mut Asked) -> Option<Mig> {
                 uuid: asked.take("UUID of a MIG instance", instance.uuid()),
                 // NVML has the profile in the name alone: "NVIDIA H100 80GB HBM3 MIG 1g.10gb".
                 profile: name.and_then(|name| Some(name.rsplit_once("MIG ")?.1.to_owned())),
-                memory: asked.take("memory of a MIG instance", instance.memory_info()).map(memory),
+                memory: asked
+                    .take("memory of a MIG instance", instance.memory_info())
+                    .map(memory),
                 quarantine: None,
             });
         }
@@ -215,8 +235,10 @@ fn read_ecc(device: &Device<'_>, asked: &mut Asked) -> Option<Ecc> {
     let mode = asked.take("error correction", device.is_ecc_enabled())?;
     let mut counts = |counter: EccCounter| {
         let count = |kind| device.total_ecc_errors(kind, counter.clone());
-        let (corrected, uncorrected) =
-            (count(MemoryError::Corrected), count(MemoryError::Uncorrected));
+        let (corrected, uncorrected) = (
+            count(MemoryError::Corrected),
+            count(MemoryError::Uncorrected),
+        );
         Some(ErrorCounts {
             corrected: asked.take("memory errors", corrected)?,
             uncorrected: asked.take("memory errors", uncorrected)?,
@@ -237,7 +259,10 @@ fn read_remapped(device: &Device<'_>, asked: &mut Asked) -> Option<RemappedRows>
         field_id::NVML_FI_DEV_REMAPPED_PENDING,
         field_id::NVML_FI_DEV_REMAPPED_FAILURE,
     ];
-    let samples = asked.take("remapped rows", device.field_values_for(&fields.map(FieldId)))?;
+    let samples = asked.take(
+        "remapped rows",
+        device.field_values_for(&fields.map(FieldId)),
+    )?;
     let mut numbers = [0; 4];
     for (number, sample) in numbers.iter_mut().zip(samples) {
         let value = sample.and_then(|sample| sample.value);
@@ -290,16 +315,14 @@ fn name_peers(gpus: &mut [Gpu]) {
         .filter_map(|gpu| Some((gpu.pci_bus_id.clone()?, gpu.index)))
         .collect();
     for peer in gpus.iter_mut().flat_map(|gpu| &mut gpu.nvlink) {
-        let found = places.iter().find(|(bus, _)| Some(bus) == peer.pci_bus_id.as_ref());
+        let found = places
+            .iter()
+            .find(|(bus, _)| Some(bus) == peer.pci_bus_id.as_ref());
         peer.gpu = found.map(|(_, index)| *index);
     }
 }
 
-fn processes(
-    nvml: &nvml_wrapper::Nvml,
-    device: &Device<'_>,
-    asked: &mut Asked,
-) -> Vec<Process> {
+fn processes(nvml: &nvml_wrapper::Nvml, device: &Device<'_>, asked: &mut Asked) -> Vec<Process> {
     let mut found: Vec<Process> = Vec::new();
     let mut add = |list: Vec<ProcessInfo>, kind| {
         for raw in list {
