@@ -88,6 +88,10 @@ pub struct DoctorArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+
+    /// Let a GPU be leased again that was not given back clean; by UUID.
+    #[arg(long, value_name = "UUID")]
+    pub clear_quarantine: Option<String>,
 }
 
 const EXIT_CODES: &str = "\

@@ -27,6 +27,8 @@ pub enum Exit {
     Done,
     /// It was done, but not for every candidate.
     SomeFailed,
+    /// It was not done, and has said why.
+    Failed,
 }
 
 /// Runs the command that the arguments name.
@@ -46,6 +48,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::SomeFailed) => ExitCode::from(3),
+        Ok(Exit::Failed) => ExitCode::FAILURE,
         Err(error) => {
             show(Shown::new(&error));
             ExitCode::from(code_of(&error))

@@ -9,6 +9,8 @@
 //! | `cli_outputs` | result files: whole or not there, readable, self-contained |
 //! | `cli_interrupt` | Ctrl-C and readers that go away |
 //! | `cli_doctor` | what it says of a host |
+//! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
+//! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
 //! | `eval_parity` | (in this process) rows and means against transformers, peft and axolotl |
 
 mod binary;
@@ -19,3 +21,7 @@ mod cli_eval;
 mod cli_interrupt;
 mod cli_outputs;
 mod eval_parity;
+#[cfg(target_os = "linux")]
+mod gpu_doctor;
+#[cfg(target_os = "linux")]
+mod gpu_lease;

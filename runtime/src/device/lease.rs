@@ -454,6 +454,3 @@ fn left(before: &Usage, now: &Usage) -> Option<Why> {
     (after > before.saturating_add(MEMORY_SLACK))
         .then_some(Why::MemoryNotReturned { before, after })
 }
-
-#[cfg(test)]
-mod tests;
