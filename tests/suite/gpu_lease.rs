@@ -14,8 +14,9 @@ const A: &str = "GPU-00000001-aaaa-bbbb-cccc-000000000000";
 const B: &str = "GPU-00000002-aaaa-bbbb-cccc-000000000000";
 
 struct Machine {
-    stub: Stub,
+    // Ends before its library's directory does.
     nvml: Arc<Nvml>,
+    stub: Stub,
     directory: tempfile::TempDir,
 }
 

@@ -234,7 +234,7 @@ fn read_ecc(device: &Device<'_>, asked: &mut Asked) -> Option<Ecc> {
     use wrapped::{EccCounter, MemoryError};
     let mode = asked.take("error correction", device.is_ecc_enabled())?;
     let mut counts = |counter: EccCounter| {
-        let count = |kind| device.total_ecc_errors(kind, counter.clone());
+        let count = |kind| device.total_ecc_errors(kind, counter);
         let (corrected, uncorrected) = (
             count(MemoryError::Corrected),
             count(MemoryError::Uncorrected),
