@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A real checkpoint on real text: gradus-bench-eval and transformers in f32 on the same ids; fails if their means are over 1e-5 apart.
+"""A real checkpoint on real text: gradus bench eval and transformers in f32 on the same ids; fails if their means are over 1e-5 apart.
 
-    python real_text.py GRADUS_BENCH_EVAL MODEL FILE ... [--row 512] [--threads N]
+    python real_text.py GRADUS MODEL FILE ... [--row 512] [--threads N]
 
 The files' tokens, one after another, are cut into rows of --row tokens; what is left over is not used. transformers runs one row a
 pass. One JSON line: both means, the gap, tokens and tokens per CPU-second.
@@ -9,6 +9,7 @@ pass. One JSON line: both means, the gap, tokens and tokens per CPU-second.
 import argparse, json, os, shutil, subprocess, sys, tempfile
 import numpy as np
 from transformers import AutoTokenizer
+from ours import ours_on
 
 ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 ap.add_argument("bench"); ap.add_argument("model"); ap.add_argument("files", nargs="+")
@@ -26,7 +27,7 @@ with tempfile.TemporaryDirectory() as d:
     json.dump(dict(n=rows, seq=a.row), open(f"{d}/ids.json", "w"))
     env = dict(os.environ, OMP_NUM_THREADS=str(a.threads))
     last = lambda command: json.loads(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-    ours = last([a.bench, d, "--threads", str(a.threads)])
+    ours = ours_on(a.bench, d, a.threads, env)
     theirs = last([sys.executable, "-W", "ignore", f"{here}/hf_eval.py", d, "--mode", "bs1", "--threads", str(a.threads)])
 gap = abs(ours["nll"] - theirs["nll"])
 print(json.dumps(dict(rows=rows, tokens=rows * a.row, gradus=ours["nll"], transformers=theirs["nll"], gap=gap,

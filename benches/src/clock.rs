@@ -17,7 +17,7 @@ pub fn time(f: impl FnOnce()) -> (f64, f64) {
 }
 
 /// The tenth, fiftieth and ninetieth percentile.
-#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Percentiles {
     /// One value in ten is below.
     pub p10: f64,

@@ -1,35 +1,17 @@
 //! A kernel between two measurements of its roofline.
 
 use crate::clock::{Percentiles, time};
+use crate::result::{Bound, Measured, Peaks};
 use crate::roofline::{Copy, fma_burst};
 use gradus_kernels::Cpu;
-use serde::Serialize;
 
 /// What one run of a kernel has to do, at least.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(tag = "bound", rename_all = "snake_case")]
-pub enum Work {
-    /// Floating point operations, a multiply-add being two; the roofline is fused multiply-adds in registers.
-    Compute {
-        /// Operations.
-        flop: f64,
-    },
-    /// Bytes read and written once; the roofline is a copy that moves as many.
-    Memory {
-        /// Bytes.
-        bytes: f64,
-    },
-}
-
-impl Work {
-    /// Operations or bytes.
-    #[must_use]
-    pub fn amount(self) -> f64 {
-        match self {
-            Work::Compute { flop } => flop,
-            Work::Memory { bytes } => bytes,
-        }
-    }
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Work {
+    /// Floating point operations, a multiply-add being two; functions such as exp are one.
+    pub flop: f64,
+    /// Bytes of inputs read and outputs written, each once.
+    pub bytes: f64,
 }
 
 /// One kernel at one shape.
@@ -73,31 +55,6 @@ pub fn compare(got: &[f32], want: &[f64], abs: f64, rel: f64, what: &str) -> Res
     Ok(worst)
 }
 
-/// What was measured.
-#[derive(Clone, Debug, Serialize)]
-pub struct Measurement {
-    /// Operations or bytes of a run.
-    pub work: Work,
-    /// Runs of the kernel in one sample, and samples.
-    pub runs: usize,
-    /// Samples taken.
-    pub samples: usize,
-    /// CPU microseconds of a run, all threads together.
-    pub cpu_us: Percentiles,
-    /// Wall microseconds of a run.
-    pub wall_us: Percentiles,
-    /// 1e9 operations or bytes per CPU second, from the median.
-    pub giga_per_cpu_s: f64,
-    /// The roofline's, likewise.
-    pub roofline_giga_per_cpu_s: Percentiles,
-    /// Percent of the roofline measured around each sample.
-    pub percent: Percentiles,
-    /// CPU microseconds of preparing, if there is anything to prepare.
-    pub prepare_us: Option<f64>,
-    /// The largest difference from the reference, as a fraction of what is allowed.
-    pub worst_error: f64,
-}
-
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
@@ -114,13 +71,13 @@ const SAMPLE_S: f64 = 4e-3;
 ///
 /// # Errors
 /// If it does not agree with its reference: then a time would mean nothing.
-pub fn measure(cpu: &Cpu, bench: &mut dyn Bench, budget: Budget) -> Result<Measurement, String> {
+pub fn measure(cpu: &Cpu, bench: &mut dyn Bench, budget: Budget) -> Result<Measured, String> {
     let prepares = bench.prepare(cpu);
     bench.run(cpu);
     let worst_error = bench.check()?;
     let work = bench.work();
 
-    let mut roofline = Roofline::new(cpu, work);
+    let mut roofs = Roofs::new(cpu, work);
     let (mut once, _) = time(|| bench.run(cpu));
     once = once.max(1e-9);
     let runs = (SAMPLE_S / once).ceil().max(1.0) as usize;
@@ -130,14 +87,14 @@ pub fn measure(cpu: &Cpu, bench: &mut dyn Bench, budget: Budget) -> Result<Measu
         .min((budget.seconds / per_sample) as usize)
         .max(3);
 
-    let (mut cpu_us, mut wall_us, mut rates, mut percent) = (vec![], vec![], vec![], vec![]);
-    let mut before = roofline.rate(cpu);
+    let (mut us, mut wall_us, mut rates, mut percent) = (vec![], vec![], vec![], vec![]);
+    let mut before = roofs.rate(cpu);
     for _ in 0..samples {
         let (cpu_s, wall_s) = time(|| (0..runs).for_each(|_| bench.run(cpu)));
-        let after = roofline.rate(cpu);
-        let rate = work.amount() * runs as f64 / cpu_s;
+        let after = roofs.rate(cpu);
+        let rate = roofs.amount(work) * runs as f64 / cpu_s;
         let around = (before + after) / 2.0;
-        cpu_us.push(cpu_s / runs as f64 * 1e6);
+        us.push(cpu_s / runs as f64 * 1e6);
         wall_us.push(wall_s / runs as f64 * 1e6);
         rates.push(around / 1e9);
         percent.push(rate / around * 100.0);
@@ -149,59 +106,100 @@ pub fn measure(cpu: &Cpu, bench: &mut dyn Bench, budget: Budget) -> Result<Measu
             .collect();
         Percentiles::of(&times).p50
     });
-    let cpu_us = Percentiles::of(&cpu_us);
-    Ok(Measurement {
-        work,
-        runs,
-        samples,
-        cpu_us,
-        wall_us: Percentiles::of(&wall_us),
-        giga_per_cpu_s: work.amount() / cpu_us.p50 / 1e3,
-        roofline_giga_per_cpu_s: Percentiles::of(&rates),
+    let around = Percentiles::of(&rates).p50;
+    let (roof_gflop_s, roof_gb_s) = match roofs.bound {
+        Bound::Compute => (around, roofs.bytes_s / 1e9),
+        Bound::Memory => (roofs.flop_s / 1e9, around),
+    };
+    Ok(Measured {
+        us: Percentiles::of(&us),
+        wall_us: Some(Percentiles::of(&wall_us)),
+        flop: work.flop,
+        bytes: work.bytes,
+        bound: roofs.bound,
+        roof_gflop_s,
+        roof_gb_s,
         percent: Percentiles::of(&percent),
+        samples,
+        runs,
+        worst_error: Some(worst_error),
         prepare_us,
-        worst_error,
+        datasheet_percent: None,
     })
 }
 
-/// The roofline of a kind of work, in bursts of about [`SAMPLE_S`].
-enum Roofline {
-    Compute { rounds: u32 },
-    Memory { copy: Copy, runs: usize },
+/// The two limits of a kernel: multiply-adds in registers, and a copy of as many bytes. The lower one is measured around each
+/// sample, in bursts of about [`SAMPLE_S`].
+struct Roofs {
+    bound: Bound,
+    rounds: u32,
+    copy: Copy,
+    copies: usize,
+    flop_s: f64,
+    bytes_s: f64,
 }
 
-impl Roofline {
+/// The largest copy that is measured, bytes: far beyond every cache, and longer than that tells nothing more.
+const COPY_BYTES_MAX: f64 = 268_435_456.0;
+
+impl Roofs {
     fn new(cpu: &Cpu, work: Work) -> Self {
-        match work {
-            Work::Compute { .. } => {
-                // CPU time again: a trial that was preempted would make for bursts that are too short.
-                let trial = 200_000;
-                fma_burst(cpu, trial);
-                let (cpu_s, _) = time(|| _ = fma_burst(cpu, trial));
-                let a_thread_s = (cpu_s / cpu.threads() as f64).max(1e-6);
-                let rounds = f64::from(trial) * SAMPLE_S / a_thread_s;
-                Roofline::Compute {
-                    rounds: rounds.clamp(1e3, 1e9) as u32,
-                }
-            }
-            Work::Memory { bytes } => {
-                let mut copy = Copy::new(bytes);
-                copy.run();
-                let (cpu_s, _) = time(|| _ = copy.run());
-                let runs = (SAMPLE_S / cpu_s.max(1e-9)).ceil().clamp(1.0, 1e6) as usize;
-                Roofline::Memory { copy, runs }
-            }
+        // CPU time again: a trial that was preempted would make for bursts that are too short.
+        let trial = 200_000;
+        fma_burst(cpu, trial);
+        let mut flop = 0.0;
+        let (cpu_s, _) = time(|| flop = fma_burst(cpu, trial));
+        let flop_s = flop / cpu_s.max(1e-9);
+        let rounds = f64::from(trial) * SAMPLE_S / (cpu_s / cpu.threads() as f64).max(1e-6);
+        let mut copy = Copy::new(work.bytes.min(COPY_BYTES_MAX));
+        copy.run();
+        let mut bytes = 0.0;
+        let (cpu_s, _) = time(|| bytes = copy.run());
+        let copies = (SAMPLE_S / cpu_s.max(1e-9)).ceil().clamp(1.0, 1e6) as usize;
+        let (cpu_s, _) = time(|| bytes = (0..copies).map(|_| copy.run()).sum());
+        let bytes_s = bytes / cpu_s.max(1e-9);
+        Self {
+            bound: Bound::of(work.flop / flop_s, work.bytes / bytes_s),
+            rounds: rounds.clamp(1e3, 1e9) as u32,
+            copy,
+            copies,
+            flop_s,
+            bytes_s,
         }
     }
 
-    /// Operations or bytes per CPU second.
+    /// What the lower limit counts.
+    fn amount(&self, work: Work) -> f64 {
+        match self.bound {
+            Bound::Compute => work.flop,
+            Bound::Memory => work.bytes,
+        }
+    }
+
+    /// The lower limit: operations or bytes per CPU second.
     fn rate(&mut self, cpu: &Cpu) -> f64 {
         let mut done = 0.0;
-        let (cpu_s, _) = time(|| match self {
-            Roofline::Compute { rounds } => done = fma_burst(cpu, *rounds),
-            Roofline::Memory { copy, runs } => done = (0..*runs).map(|_| copy.run()).sum(),
+        let (cpu_s, _) = time(|| match self.bound {
+            Bound::Compute => done = fma_burst(cpu, self.rounds),
+            Bound::Memory => done = (0..self.copies).map(|_| self.copy.run()).sum(),
         });
         done / cpu_s.max(1e-9)
+    }
+}
+
+/// What this machine can do, for the plot: multiply-adds, and copies beyond the caches.
+pub fn peaks(cpu: &Cpu) -> Peaks {
+    let bytes = COPY_BYTES_MAX / 2.0;
+    let mut best = (0.0_f64, 0.0_f64);
+    for _ in 0..3 {
+        let roofs = Roofs::new(cpu, Work { flop: 1.0, bytes });
+        best = (best.0.max(roofs.flop_s), best.1.max(roofs.bytes_s));
+    }
+    Peaks {
+        gflop_s: best.0 / 1e9,
+        gb_s: best.1 / 1e9,
+        how: "measured: multiply-adds in registers, a copy of 128 MiB; per CPU-second".to_owned(),
+        datasheet: None,
     }
 }
 
@@ -212,7 +210,10 @@ mod tests {
     struct Wrong;
     impl Bench for Wrong {
         fn work(&self) -> Work {
-            Work::Memory { bytes: 64.0 }
+            Work {
+                flop: 1.0,
+                bytes: 64.0,
+            }
         }
         fn run(&mut self, _: &Cpu) {}
         fn check(&self) -> Result<f64, String> {

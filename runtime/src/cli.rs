@@ -1,5 +1,7 @@
 //! The arguments.
 
+pub mod bench;
+
 use crate::bytes::ByteSize;
 use crate::candidates::CandidateArg;
 use clap::builder::PossibleValuesParser;
@@ -21,6 +23,8 @@ pub struct Cli {
 pub enum Command {
     /// Score candidates on a task, and rank them.
     Eval(Box<EvalArgs>),
+    /// Time kernels and models against the limits of this machine.
+    Bench(Box<bench::BenchArgs>),
     /// Say what this machine can and cannot do.
     Doctor(DoctorArgs),
 }

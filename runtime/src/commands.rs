@@ -1,4 +1,5 @@
 //! What each subcommand does.
 
+pub mod bench;
 pub mod doctor;
 pub mod eval;

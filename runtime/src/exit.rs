@@ -3,7 +3,7 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | every candidate has a score |
-//! | 1 | the command failed: nothing was scored |
+//! | 1 | the command failed: nothing was scored; or `bench` found something wrong |
 //! | 2 | the arguments do not fit |
 //! | 3 | the command finished, but some candidate has no score |
 //! | 130 | interrupted |
@@ -29,6 +29,8 @@ pub enum Exit {
     SomeFailed,
     /// It was not done, and has said why.
     Failed,
+    /// A measurement was made, and says that something is wrong.
+    Wrong,
 }
 
 /// Runs the command that the arguments name.
@@ -41,17 +43,23 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let result = match cli.command {
-        Command::Eval(arguments) => commands::eval::run(&arguments),
+    let result: Result<Exit, (u8, Shown)> = match cli.command {
+        Command::Eval(arguments) => {
+            commands::eval::run(&arguments).map_err(|error| (code_of(&error), Shown::new(&error)))
+        }
+        Command::Bench(arguments) => {
+            commands::bench::run(&arguments).map_err(|error| (error.code(), Shown::new(&error)))
+        }
         Command::Doctor(arguments) => Ok(commands::doctor::run(&arguments)),
     };
     match result {
         Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Wrong) => ExitCode::from(1),
         Ok(Exit::SomeFailed) => ExitCode::from(3),
         Ok(Exit::Failed) => ExitCode::FAILURE,
-        Err(error) => {
-            show(Shown::new(&error));
-            ExitCode::from(code_of(&error))
+        Err((code, shown)) => {
+            show(shown);
+            ExitCode::from(code)
         }
     }
 }

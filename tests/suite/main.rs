@@ -8,6 +8,7 @@
 //! | `cli_bad_input` | tasks, data and candidates that are not what they say |
 //! | `cli_outputs` | result files: whole or not there, readable, self-contained |
 //! | `cli_interrupt` | Ctrl-C and readers that go away |
+//! | `cli_bench` | kernels and models measured, results compared |
 //! | `cli_doctor` | what it says of a host |
 //! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
@@ -16,6 +17,7 @@
 mod binary;
 mod cli_arguments;
 mod cli_bad_input;
+mod cli_bench;
 mod cli_doctor;
 mod cli_eval;
 mod cli_interrupt;

@@ -1,9 +1,9 @@
 //! The fused head: product, log-sum-exp and target logits over a vocabulary in slabs; and KL, two models at once.
 //! Widening of the weights is part of the run.
 
-use super::Entry;
 use crate::data::{random, random_bf16};
 use crate::measure::{Bench, Work, compare};
+use crate::shape::Shape;
 use gradus_kernels::cross_entropy::{
     HeadModel, HeadRows, HeadSums, LogitTransform, Target, absorb, reference,
 };
@@ -12,23 +12,9 @@ use gradus_kernels::{Cpu, ParamDtype, Params};
 /// Tokens that arrive together.
 const SLAB: usize = 8192;
 
-/// Rows, tokens, hidden size, models.
-const SHAPES: [(usize, usize, usize, usize); 5] = [
-    (512, 151_936, 896, 1),
-    (512, 32_000, 768, 1),
-    (512, 49_152, 576, 1),
-    (2048, 49_152, 576, 1),
-    (512, 49_152, 576, 2),
-];
-
-pub(super) fn entries() -> Vec<Entry> {
-    let entry = |&(rows, vocab, hidden, models): &(usize, usize, usize, usize)| Entry {
-        family: if models == 1 { "cross_entropy" } else { "kl" },
-        shape: format!("{rows}x{vocab}x{hidden} bf16"),
-        gflop: 2e-9 * (rows * vocab * hidden * models) as f64,
-        build: Box::new(move |cpu| Box::new(Head::new(cpu, rows, vocab, hidden, models))),
-    };
-    SHAPES.iter().map(entry).collect()
+pub(super) fn build(cpu: &Cpu, shape: &Shape, models: usize) -> Result<Box<dyn Bench>, String> {
+    let [rows, vocab, hidden] = ["rows", "vocab", "hidden"].map(|name| shape.dim(name));
+    Ok(Box::new(Head::new(cpu, rows, vocab, hidden, models)))
 }
 
 struct Head {
@@ -88,9 +74,11 @@ impl Head {
 
 impl Bench for Head {
     fn work(&self) -> Work {
-        let products = self.targets.len() * self.vocab * self.hidden * self.x.len();
-        Work::Compute {
-            flop: 2.0 * products as f64,
+        let (rows, vocab, hidden) = (self.targets.len(), self.vocab, self.hidden);
+        let models = self.x.len();
+        Work {
+            flop: 2.0 * (rows * vocab * hidden * models) as f64,
+            bytes: (models * (2 * vocab * hidden + 4 * rows * hidden + 8 * rows)) as f64,
         }
     }
 

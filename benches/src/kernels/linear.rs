@@ -1,42 +1,21 @@
 //! `y = x w^T`: projections, and the head as a plain product. Packing is measured apart: it is paid once for all
 //! rows that meet a weight.
 
-use super::Entry;
 use crate::data::{random, random_bf16};
 use crate::measure::{Bench, Work, compare};
+use crate::shape::Shape;
 use gradus_kernels::linear::{PackedWeights, linear, reference};
 use gradus_kernels::{Cpu, ParamDtype, Params};
 
-/// Rows, output features, input features.
-const SHAPES: [(usize, usize, usize); 14] = [
-    (512, 2048, 2048),
-    (512, 151_936, 896),
-    (512, 32_000, 768),
-    (512, 49_152, 576),
-    (512, 960, 576),
-    (512, 576, 576),
-    (512, 3072, 576),
-    (512, 576, 1536),
-    (512, 1152, 896),
-    (512, 9728, 896),
-    (512, 896, 4864),
-    (4096, 2048, 2048),
-    (37, 2048, 2048),
-    (512, 1003, 397),
-];
-
-pub(super) fn entries() -> Vec<Entry> {
-    let entry = |&(rows, out, cols): &(usize, usize, usize)| Entry {
-        family: "linear",
-        shape: format!("{rows}x{out}x{cols} bf16"),
-        gflop: flop(rows, out, cols) / 1e9,
-        build: Box::new(move |_| Box::new(Linear::new(rows, out, cols))),
-    };
-    SHAPES.iter().map(entry).collect()
-}
-
-fn flop(rows: usize, out: usize, cols: usize) -> f64 {
-    2.0 * rows as f64 * out as f64 * cols as f64
+pub(super) fn build(shape: &Shape) -> Result<Box<dyn Bench>, String> {
+    if shape.count("rank").is_some() {
+        return Err("a low-rank addition inside the product is a kernel of GPUs\nhelp: on a CPU, measure lora".to_owned());
+    }
+    Ok(Box::new(Linear::new(
+        shape.dim("rows"),
+        shape.dim("out"),
+        shape.dim("in"),
+    )))
 }
 
 struct Linear {
@@ -69,8 +48,10 @@ impl Linear {
 
 impl Bench for Linear {
     fn work(&self) -> Work {
-        Work::Compute {
-            flop: flop(self.rows, self.out, self.cols),
+        let (rows, out, cols) = (self.rows, self.out, self.cols);
+        Work {
+            flop: 2.0 * rows as f64 * out as f64 * cols as f64,
+            bytes: (4 * rows * (cols + out) + 2 * out * cols) as f64,
         }
     }
 

@@ -1,30 +1,17 @@
 //! An adapter beside a base product, on rows that are packed for it already; one thread, as inside a block of rows.
 
-use super::Entry;
 use crate::data::{random, random_bf16};
 use crate::measure::{Bench, Work, compare};
+use crate::shape::Shape;
 use gradus_kernels::linear::RowPanels;
 use gradus_kernels::lora::{LoraPart, LoraScratch, PackedLora, reference};
 use gradus_kernels::{Cpu, ParamDtype, Params};
 
 const SCALE: f32 = 2.0;
 
-/// Rows, output features, input features, rank.
-const SHAPES: [(usize, usize, usize, usize); 4] = [
-    (192, 960, 576, 16),
-    (192, 576, 1536, 16),
-    (192, 2048, 2048, 16),
-    (192, 2048, 2048, 64),
-];
-
-pub(super) fn entries() -> Vec<Entry> {
-    let entry = |&(rows, out, cols, rank): &(usize, usize, usize, usize)| Entry {
-        family: "lora",
-        shape: format!("{rows}x{out}x{cols} rank {rank} bf16"),
-        gflop: 2e-9 * (rows * rank * (out + cols)) as f64,
-        build: Box::new(move |cpu| Box::new(Lora::new(cpu, rows, out, cols, rank))),
-    };
-    SHAPES.iter().map(entry).collect()
+pub(super) fn build(cpu: &Cpu, shape: &Shape) -> Result<Box<dyn Bench>, String> {
+    let [rows, out, cols, rank] = ["rows", "out", "in", "rank"].map(|name| shape.dim(name));
+    Ok(Box::new(Lora::new(cpu, rows, out, cols, rank)))
 }
 
 struct Lora {
@@ -73,8 +60,10 @@ impl Lora {
 
 impl Bench for Lora {
     fn work(&self) -> Work {
-        Work::Compute {
-            flop: 2.0 * (self.rows * self.rank * (self.out + self.cols)) as f64,
+        let (rows, rank, ends) = (self.rows, self.rank, self.out + self.cols);
+        Work {
+            flop: 2.0 * (rows * rank * ends) as f64,
+            bytes: (4 * rows * (ends + self.out) + 2 * rank * ends) as f64,
         }
     }
 

@@ -1,77 +1,54 @@
 //! What runs on a block of rows between two products: norms, rotations, gates, embeddings. One thread; blocks are
 //! of the size that a task takes, so their rows come from the second cache, and so do the roofline's.
 
-use super::Entry;
 use crate::data::{random, random_bf16};
 use crate::measure::{Bench, Work, compare};
+use crate::shape::Shape;
 use gradus_kernels::activation::{self, Activation, gated};
 use gradus_kernels::embedding::{self, embedding};
 use gradus_kernels::rms_norm::{self, Gain, rms_norm};
 use gradus_kernels::rope::{self, LengthClass, Rope, RopeLayout, RopeScaling, RopeTable, rotate};
 use gradus_kernels::{Cpu, ParamDtype, Params, Rows, RowsMut};
 
-/// Rows of a block.
-const ROWS: usize = 192;
+/// Each of them; `None` for a family that is not one.
+pub(super) fn build(shape: &Shape) -> Option<Box<dyn Bench>> {
+    Some(match shape.family() {
+        "rms_norm" => Box::new(Norm::new(
+            shape.dim("rows"),
+            shape.dim("cols"),
+            shape.group(),
+        )),
+        "rope" => Box::new(Turn::new(
+            shape.dim("rows"),
+            shape.dim("heads"),
+            shape.dim("head_dim"),
+        )),
+        "activation" => Box::new(Gate::new(
+            shape.dim("rows"),
+            activation(shape),
+            shape.dim("cols"),
+        )),
+        "soft_cap" => Box::new(Cap::new(shape.dim("values"))),
+        "embedding" => Box::new(Embed::new(
+            shape.dim("rows"),
+            shape.dim("vocab"),
+            shape.dim("cols"),
+        )),
+        _ => return None,
+    })
+}
 
-pub(super) fn entries() -> Vec<Entry> {
-    let mut entries = Vec::new();
-    let mut add = |family, shape, build| {
-        entries.push(Entry {
-            family,
-            shape,
-            gflop: 0.0,
-            build,
-        })
-    };
-    for (cols, group) in [(576, 576), (896, 896), (2048, 2048), (1024, 128)] {
-        let shape = format!("{ROWS}x{cols} groups of {group}");
-        add(
-            "rms_norm",
-            shape,
-            Box::new(move |_: &Cpu| Box::new(Norm::new(cols, group)) as Box<dyn Bench>),
-        );
+/// The kernel's name of a shape's kind.
+pub(crate) fn activation(shape: &Shape) -> Activation {
+    match shape.word("kind") {
+        Some("gelu") => Activation::Gelu,
+        Some("gelu_tanh") => Activation::GeluTanh,
+        _ => Activation::Silu,
     }
-    for (heads, head_dim) in [(12, 64), (40, 64), (8, 256), (7, 20)] {
-        let shape = format!("{ROWS}x{heads} heads of {head_dim}");
-        add(
-            "rope",
-            shape,
-            Box::new(move |_| Box::new(Turn::new(heads, head_dim))),
-        );
-    }
-    for (kind, cols) in [
-        (Activation::Silu, 1536),
-        (Activation::Silu, 4864),
-        (Activation::Gelu, 1536),
-        (Activation::GeluTanh, 1536),
-        (Activation::GeluTanh, 9216),
-    ] {
-        let shape = format!("{ROWS}x{cols} {kind:?}");
-        add(
-            "activation",
-            shape,
-            Box::new(move |_| Box::new(Gate::new(kind, cols))),
-        );
-    }
-    for cols in [4096, 65536] {
-        add(
-            "soft_cap",
-            format!("{cols}"),
-            Box::new(move |_| Box::new(Cap::new(cols))),
-        );
-    }
-    for (vocab, cols) in [(49_152, 576), (151_936, 896)] {
-        let shape = format!("{ROWS} of {vocab}x{cols} bf16");
-        add(
-            "embedding",
-            shape,
-            Box::new(move |_| Box::new(Embed::new(vocab, cols))),
-        );
-    }
-    entries
 }
 
 struct Norm {
+    rows: usize,
     cols: usize,
     x: Vec<f32>,
     weight: Vec<f32>,
@@ -79,27 +56,29 @@ struct Norm {
 }
 
 impl Norm {
-    fn new(cols: usize, group: usize) -> Self {
-        let (x, weight) = (random(ROWS * cols, 1), random(group, 2));
+    fn new(rows: usize, cols: usize, group: usize) -> Self {
+        let (x, weight) = (random(rows * cols, 1), random(group, 2));
         Self {
+            rows,
             cols,
             x,
             weight,
-            y: vec![0.0; ROWS * cols],
+            y: vec![0.0; rows * cols],
         }
     }
 }
 
 impl Bench for Norm {
     fn work(&self) -> Work {
-        Work::Memory {
-            bytes: (2 * ROWS * self.cols * 4) as f64,
+        Work {
+            flop: 4.0 * (self.rows * self.cols) as f64,
+            bytes: (2 * self.rows * self.cols * 4) as f64,
         }
     }
 
     fn run(&mut self, cpu: &Cpu) {
-        let x = Rows::new(&self.x, ROWS, self.cols, self.cols).expect("whole rows");
-        let y = RowsMut::new(&mut self.y, ROWS, self.cols, self.cols).expect("whole rows");
+        let x = Rows::new(&self.x, self.rows, self.cols, self.cols).expect("whole rows");
+        let y = RowsMut::new(&mut self.y, self.rows, self.cols, self.cols).expect("whole rows");
         rms_norm(cpu.isa(), x, &self.weight, 1e-5, Gain::Weight, y).expect("shapes agree");
     }
 
@@ -113,6 +92,7 @@ impl Bench for Norm {
 }
 
 struct Turn {
+    rows: usize,
     heads: usize,
     head_dim: usize,
     rope: Rope,
@@ -123,15 +103,16 @@ struct Turn {
 }
 
 impl Turn {
-    fn new(heads: usize, head_dim: usize) -> Self {
+    fn new(rows: usize, heads: usize, head_dim: usize) -> Self {
         let rope = Rope::new(1e4, head_dim, RopeScaling::None).expect("an even head");
-        let x = random(ROWS * heads * head_dim, 1);
+        let x = random(rows * heads * head_dim, 1);
         Self {
+            rows,
             heads,
             head_dim,
             table: RopeTable::new(&rope, LengthClass::Base, 1024),
             rope,
-            positions: (0..ROWS as u32).map(|r| r * 37 % 1024).collect(),
+            positions: (0..rows as u32).map(|r| r * 37 % 1024).collect(),
             y: x.clone(),
             x,
         }
@@ -140,8 +121,9 @@ impl Turn {
 
 impl Bench for Turn {
     fn work(&self) -> Work {
-        Work::Memory {
-            bytes: (ROWS * (2 * self.heads + 1) * self.head_dim * 4) as f64,
+        Work {
+            flop: 3.0 * (self.rows * self.heads * self.head_dim) as f64,
+            bytes: (self.rows * (2 * self.heads + 1) * self.head_dim * 4) as f64,
         }
     }
 
@@ -153,7 +135,7 @@ impl Bench for Turn {
     fn run(&mut self, cpu: &Cpu) {
         // Turned again and again: lengths of pairs do not change, so values stay as large as they are.
         let cols = self.heads * self.head_dim;
-        let rows = RowsMut::new(&mut self.y, ROWS, cols, cols).expect("whole rows");
+        let rows = RowsMut::new(&mut self.y, self.rows, cols, cols).expect("whole rows");
         rotate(
             cpu.isa(),
             rows,
@@ -185,6 +167,7 @@ impl Bench for Turn {
 }
 
 struct Gate {
+    rows: usize,
     kind: Activation,
     cols: usize,
     x: Vec<f32>,
@@ -192,33 +175,35 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(kind: Activation, cols: usize) -> Self {
-        let x: Vec<f32> = random(ROWS * 2 * cols, 1)
+    fn new(rows: usize, kind: Activation, cols: usize) -> Self {
+        let x: Vec<f32> = random(rows * 2 * cols, 1)
             .into_iter()
             .map(|v| v * 4.0)
             .collect();
         Self {
+            rows,
             kind,
             cols,
             x,
-            y: vec![0.0; ROWS * cols],
+            y: vec![0.0; rows * cols],
         }
     }
 }
 
 impl Bench for Gate {
     fn work(&self) -> Work {
-        Work::Memory {
-            bytes: (3 * ROWS * self.cols * 4) as f64,
+        Work {
+            flop: 5.0 * (self.rows * self.cols) as f64,
+            bytes: (3 * self.rows * self.cols * 4) as f64,
         }
     }
 
     fn run(&mut self, cpu: &Cpu) {
         // Not in place: a gate that is gated again and again ends in subnormal numbers, which are slow.
         let (cols, stride) = (self.cols, 2 * self.cols);
-        let gate = Rows::new(&self.x, ROWS, cols, stride).expect("whole rows");
-        let up = Rows::new(&self.x[cols..], ROWS, cols, stride).expect("whole rows");
-        let out = RowsMut::new(&mut self.y, ROWS, cols, cols).expect("whole rows");
+        let gate = Rows::new(&self.x, self.rows, cols, stride).expect("whole rows");
+        let up = Rows::new(&self.x[cols..], self.rows, cols, stride).expect("whole rows");
+        let out = RowsMut::new(&mut self.y, self.rows, cols, cols).expect("whole rows");
         gated(cpu.isa(), self.kind, gate, up, out).expect("shapes agree");
     }
 
@@ -251,7 +236,8 @@ impl Cap {
 
 impl Bench for Cap {
     fn work(&self) -> Work {
-        Work::Memory {
+        Work {
+            flop: 3.0 * self.x.len() as f64,
             bytes: (2 * self.x.len() * 4) as f64,
         }
     }
@@ -271,6 +257,7 @@ impl Bench for Cap {
 }
 
 struct Embed {
+    rows: usize,
     vocab: usize,
     cols: usize,
     table: Vec<u8>,
@@ -279,14 +266,15 @@ struct Embed {
 }
 
 impl Embed {
-    fn new(vocab: usize, cols: usize) -> Self {
-        let ids = (0..ROWS).map(|i| (i * 7919 % vocab) as u32).collect();
+    fn new(rows: usize, vocab: usize, cols: usize) -> Self {
+        let ids = (0..rows).map(|i| (i * 7919 % vocab) as u32).collect();
         Self {
+            rows,
             vocab,
             cols,
             table: random_bf16(vocab * cols, 1, 1),
             ids,
-            y: vec![0.0; ROWS * cols],
+            y: vec![0.0; rows * cols],
         }
     }
 
@@ -298,8 +286,9 @@ impl Embed {
 
 impl Bench for Embed {
     fn work(&self) -> Work {
-        Work::Memory {
-            bytes: (ROWS * self.cols * (2 + 4)) as f64,
+        Work {
+            flop: 1.0 * (self.rows * self.cols) as f64,
+            bytes: (self.rows * self.cols * (2 + 4)) as f64,
         }
     }
 

@@ -1,0 +1,342 @@
+//! `gradus bench`: kernels and models against the limits of this machine, and results side by side.
+
+use crate::cli::bench::{
+    BenchArgs, BenchCommand, BenchDevice, BenchEvalArgs, CompareArgs, KernelsArgs,
+};
+use crate::exit::Exit;
+use crate::host::Memory;
+use crate::output_file::{OutputFile, OutputFileError};
+use gradus_benches::compare::{CompareError, compare};
+use gradus_benches::eval::{
+    EvalBenchError, EvalShape, Job, ModelShape, ShapeFileError, on_cpu, read_ids, write_checkpoint,
+};
+use gradus_benches::measure::Budget;
+use gradus_benches::result::{ReadRunError, Run};
+use gradus_benches::shape::{FAMILIES, ReadShapesError, Shape, defaults, read_shapes, tiny};
+use gradus_benches::{cpu, plot, table};
+use gradus_kernels::{Cpu, Isa};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Why nothing was measured or compared.
+#[derive(Debug, Error)]
+pub enum BenchError {
+    /// The arguments do not fit.
+    #[error("{0}")]
+    Usage(String),
+    /// The list of shapes.
+    #[error(transparent)]
+    Shapes(#[from] ReadShapesError),
+    /// The model's shape.
+    #[error(transparent)]
+    ModelShape(#[from] ShapeFileError),
+    /// A result that was to be compared.
+    #[error(transparent)]
+    Read(#[from] ReadRunError),
+    /// Two results that have nothing in common.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    /// A place for a result.
+    #[error(transparent)]
+    Output(#[from] OutputFileError),
+    /// Standard output.
+    #[error("the result could not be written to standard output")]
+    Stdout(#[source] std::io::Error),
+    /// Threads.
+    #[error(transparent)]
+    Cpu(#[from] gradus_kernels::cpu::StartCpuError),
+    /// A model.
+    #[error(transparent)]
+    Eval(#[from] EvalBenchError),
+    /// A directory for synthetic weights.
+    #[error("no directory for synthetic weights can be made\nhelp: TMPDIR names another place")]
+    Temporary(#[source] std::io::Error),
+}
+
+impl BenchError {
+    /// Its exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_)
+            | Self::Shapes(_)
+            | Self::ModelShape(_)
+            | Self::Read(_)
+            | Self::Compare(_) => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// Measures or compares.
+///
+/// # Errors
+/// As [`BenchError`] says.
+pub fn run(arguments: &BenchArgs) -> Result<Exit, BenchError> {
+    match &arguments.what {
+        BenchCommand::Kernels(arguments) => kernels(arguments),
+        BenchCommand::Eval(arguments) => eval(arguments),
+        BenchCommand::Compare(arguments) => compared(arguments),
+    }
+}
+
+/// Where a result goes: a file, or standard output.
+enum Place {
+    Stdout,
+    File(OutputFile),
+}
+
+impl Place {
+    fn checked(path: Option<&PathBuf>) -> Result<Option<Self>, BenchError> {
+        let Some(path) = path else { return Ok(None) };
+        if path == Path::new("-") {
+            return Ok(Some(Self::Stdout));
+        }
+        Ok(Some(Self::File(OutputFile::checked(path)?)))
+    }
+
+    fn write(&self, text: &str) -> Result<(), BenchError> {
+        match self {
+            Self::Stdout => std::io::stdout()
+                .write_all(text.as_bytes())
+                .map_err(BenchError::Stdout),
+            Self::File(file) => Ok(file.write(text.as_bytes())?),
+        }
+    }
+}
+
+/// Prints for people: on standard error where standard output carries the result. A reader that went away is no failure.
+fn say(json: &Option<Place>, text: &str) {
+    let _ = match json {
+        Some(Place::Stdout) => writeln!(std::io::stderr(), "{text}"),
+        _ => writeln!(std::io::stdout(), "{text}"),
+    };
+}
+
+fn start(threads: u16, isa: Option<&str>) -> Result<Cpu, BenchError> {
+    let isa = match isa {
+        None => Isa::detect(),
+        Some(name) => {
+            let available = Isa::available();
+            let names: Vec<_> = available.iter().map(|isa| isa.name()).collect();
+            let found = available.iter().copied().find(|isa| isa.name() == name);
+            found.ok_or_else(|| {
+                BenchError::Usage(format!(
+                    "this machine does not have {name}\nhelp: it has {}",
+                    names.join(", ")
+                ))
+            })?
+        }
+    };
+    Ok(Cpu::with_isa(usize::from(threads), isa)?)
+}
+
+fn chosen(arguments: &KernelsArgs, gpu: bool) -> Result<Vec<Shape>, BenchError> {
+    let all = match &arguments.shapes {
+        Some(path) => read_shapes(path)?,
+        None if arguments.tiny => tiny(),
+        None if arguments.shape.is_empty() => defaults(gpu),
+        None => arguments.shape.clone(),
+    };
+    let wanted = |shape: &Shape| {
+        arguments.only.is_empty() || arguments.only.iter().any(|name| name == shape.family())
+    };
+    let chosen: Vec<Shape> = all.into_iter().filter(wanted).collect();
+    if chosen.is_empty() {
+        let family = arguments.only.join(", ");
+        return Err(BenchError::Usage(format!(
+            "none of the shapes is of {family}\nhelp: --list without --only prints every shape"
+        )));
+    }
+    Ok(chosen)
+}
+
+/// The GPU that is asked for, if it is one.
+fn gpu(device: BenchDevice) -> Result<Option<usize>, BenchError> {
+    match device {
+        BenchDevice::Cpu | BenchDevice::Auto => Ok(None),
+        BenchDevice::Cuda(ordinal) => Err(BenchError::Usage(format!(
+            "cuda:{ordinal} cannot be measured by this build\nhelp: --device cpu"
+        ))),
+    }
+}
+
+fn kernels(arguments: &KernelsArgs) -> Result<Exit, BenchError> {
+    let gpu = gpu(arguments.device)?;
+    let shapes = chosen(arguments, gpu.is_some())?;
+    if arguments.list {
+        list(&shapes);
+        return Ok(Exit::Done);
+    }
+    if !(arguments.seconds.is_finite() && arguments.seconds >= 0.0) {
+        return Err(BenchError::Usage(
+            "--seconds must be a number that is not negative".to_owned(),
+        ));
+    }
+    let (json, svg) = (
+        Place::checked(arguments.json.as_ref())?,
+        Place::checked(arguments.svg.as_ref())?,
+    );
+    let budget = Budget {
+        samples: arguments.samples as usize,
+        seconds: arguments.seconds,
+    };
+    let cpu = start(arguments.threads, arguments.isa.as_deref())?;
+    let memory = Memory::read().available.unwrap_or(u64::MAX);
+    let mut run = cpu::run(&cpu);
+    say(&json, &table::machine(&run.machine, run.peaks.as_ref()));
+    say(&json, &table::header());
+    for shape in &shapes {
+        match cpu::row(&cpu, shape, budget, memory) {
+            Ok(row) => {
+                say(&json, &table::line(&row));
+                run.rows.push(row);
+            }
+            Err(failure) => {
+                say(&json, &table::failure(&failure));
+                run.failures.push(failure);
+            }
+        }
+    }
+    say(&json, table::LEGEND);
+    write(&run, json.as_ref())?;
+    if let Some(svg) = svg {
+        svg.write(&plot::svg(&run))?;
+    }
+    // A shape that was asked for and has no time is a failure; a family of GPUs in the list of all is not.
+    let named = !arguments.shape.is_empty() || arguments.shapes.is_some();
+    let wrong = run.failures.iter().any(|failure| named || !failure.skipped);
+    Ok(if wrong { Exit::Wrong } else { Exit::Done })
+}
+
+fn list(shapes: &[Shape]) {
+    let mut stdout = std::io::stdout().lock();
+    for shape in shapes {
+        let _ = writeln!(stdout, "{shape}");
+    }
+    let _ = writeln!(stdout);
+    for family in FAMILIES {
+        let options: Vec<String> = family
+            .options
+            .iter()
+            .map(|option| format!("[,{}=...]", option.name))
+            .collect();
+        let form = format!(
+            "{}:{}{}",
+            family.name,
+            family.dims.join("x"),
+            options.concat()
+        );
+        let _ = writeln!(stdout, "{form:<58} {}", family.about);
+    }
+}
+
+fn write(run: &Run, json: Option<&Place>) -> Result<(), BenchError> {
+    json.map_or(Ok(()), |place| place.write(&run.json()))
+}
+
+fn eval(arguments: &BenchEvalArgs) -> Result<Exit, BenchError> {
+    gpu(arguments.device)?;
+    let json = Place::checked(arguments.json.as_ref())?;
+    let cpu = start(arguments.threads, None)?;
+    let temporary;
+    let (checkpoint, rows, shape, work) = match (&arguments.shape, &arguments.checkpoint) {
+        (Some(name), _) => {
+            let model = ModelShape::named(name)?;
+            let shape = EvalShape {
+                name: name.clone(),
+                model,
+                rows: arguments.rows.unwrap_or(8) as usize,
+                tokens: arguments.tokens as usize,
+            };
+            temporary = tempfile::tempdir().map_err(BenchError::Temporary)?;
+            room(&shape, temporary.path())?;
+            write_checkpoint(&shape.model, shape.tokens, temporary.path())?;
+            let work = (
+                shape.model.flop(shape.rows, shape.tokens),
+                shape.model.weight_bytes(),
+            );
+            (
+                temporary.path(),
+                shape.ids(),
+                format!("{name},rows={},tokens={}", shape.rows, shape.tokens),
+                Some(work),
+            )
+        }
+        (None, checkpoint) => {
+            let directory = checkpoint.as_deref().unwrap_or(Path::new("."));
+            let rows = read_ids(
+                directory,
+                arguments.rows.map_or(usize::MAX, |rows| rows as usize),
+            )?;
+            let model = directory.join("config.json");
+            let model = ModelShape::named(&model.to_string_lossy()).ok();
+            let name = directory
+                .file_name()
+                .map_or_else(|| "checkpoint".into(), |name| name.to_string_lossy());
+            let (count, tokens) = (rows.len(), rows[0].len());
+            let work = model.map(|model| (model.flop(count, tokens), model.weight_bytes()));
+            (
+                directory,
+                rows,
+                format!("{name},rows={count},tokens={tokens}"),
+                work,
+            )
+        }
+    };
+    let run = on_cpu(
+        &cpu,
+        &Job {
+            checkpoint,
+            rows: &rows,
+            shape,
+            work,
+            memory_bytes: arguments.memory.0,
+            repeat: arguments.repeat as usize,
+        },
+    )?;
+    say(&json, &table::machine(&run.machine, run.peaks.as_ref()));
+    say(&json, &table::header());
+    for row in &run.rows {
+        say(&json, &table::line(row));
+        if let Some(eval) = &row.eval {
+            say(&json, &table::eval(eval));
+        }
+    }
+    write(&run, json.as_ref())?;
+    Ok(Exit::Done)
+}
+
+/// Refuses a model that the disk has no room for.
+fn room(shape: &EvalShape, directory: &Path) -> Result<(), BenchError> {
+    let (needs, free) = (
+        shape.model.weight_bytes(),
+        crate::host::free_space(directory),
+    );
+    match free {
+        Some(free) if needs + 1e8 > free as f64 => Err(BenchError::Usage(format!(
+            "synthetic weights of {} take {:.1} GB, and {} has {:.1} GB\nhelp: TMPDIR names another place",
+            shape.name,
+            needs / 1e9,
+            directory.display(),
+            free as f64 / 1e9
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn compared(arguments: &CompareArgs) -> Result<Exit, BenchError> {
+    if !(arguments.tolerance.is_finite() && arguments.tolerance >= 0.0) {
+        return Err(BenchError::Usage(
+            "--tolerance must be percent that are not negative".to_owned(),
+        ));
+    }
+    let (first, second) = (Run::read(&arguments.first)?, Run::read(&arguments.second)?);
+    let found = compare(&first, &second, arguments.tolerance / 100.0)?;
+    say(&None, found.text().trim_end());
+    Ok(if found.regressed() {
+        Exit::Wrong
+    } else {
+        Exit::Done
+    })
+}
