@@ -16,6 +16,7 @@
 //! depend on other segments, on how it is split into blocks, or on where its keys are stored.
 
 mod cpu;
+pub mod device;
 pub mod reference;
 #[cfg(test)]
 mod tests;
@@ -169,12 +170,18 @@ pub fn attention(
     check("a row of qkv", qkv.stride, row_end)?;
     check("qkv", qkv.data.len(), (rows - 1) * qkv.stride + row_end)?;
     check("out", out.len(), rows * width)?;
-    let mut owned = vec![false; rows];
-    for row in segments.iter().flat_map(Segment::queries) {
-        if core::mem::replace(&mut owned[row], true) {
-            return Err(AttentionError::Overlap { row });
-        }
+    if let Some(row) = first_overlap(segments, rows) {
+        return Err(AttentionError::Overlap { row });
     }
     cpu::attention(cpu, shape, qkv, segments, out);
     Ok(())
+}
+
+/// The first row below `rows` that two segments own.
+fn first_overlap(segments: &[Segment], rows: usize) -> Option<usize> {
+    let mut owned = vec![false; rows];
+    segments
+        .iter()
+        .flat_map(Segment::queries)
+        .find(|&row| core::mem::replace(&mut owned[row], true))
 }

@@ -1,0 +1,264 @@
+// Causal attention over packed rows on Hopper's warpgroup products (wgmma): gradus/attention.cuh has the formula and the promises.
+//
+// A block takes 128 packed rows. Warpgroup 0 fetches keys and values; warpgroups 1 and 2 take 64 rows each, their scores, weights and sums in
+// registers. Keys and values pass through a ring of four slots (two tiles of each) with a barrier for "landed" and one for "read".
+// In a consumer the scores of tile j + 1 are under way while tile j's values are summed and while tile j + 1's softmax still waits; the two
+// consumers take turns (named barriers), so that one's softmax runs beside the other's products.
+//
+//   fetch      K0 K1 V0 K2 V1 ...
+//   consumer   S0 | S1, O += P0 V0 | softmax S1 | S2, O += P1 V1 | ...
+//
+// **Gather, not TMA.** Keys come by row index, 16 bytes per thread and instruction, into the 128-byte swizzle that wgmma reads. Per tile of 128
+// keys at head_dim 128: 2 x 2,048 pieces = 128 warp instructions LDGSTS, about 6 issue slots each with address and shuffle: 190 of the 2,048 cycles
+// that a quarter of the SM has. A tensor map would save these slots, which are not what the kernel waits for, and needs contiguous rows:
+// a tile across the end of a shared prefix would still be gathered, by a second path.
+//
+// Per tile of 128 keys at head_dim 128, both consumers, predicted from counts, not measured:
+//   wgmma          2 x (8 + 8) m64n128k16, 64 cycles each                              2,048 cycles of the SM
+//   shared memory  scores read keys and queries: 16 x 6 KiB; values: 16 x 4 KiB; landing 64 KiB: 224 KiB at 128 bytes = 1,792 cycles
+//   exp2           128 x 128 at 16 per cycle                                           1,024 cycles
+//   others         about 3.5 per score (max, fma, add, half a conversion) + 1 per value rescaled: 576 cycles of every quarter
+// Products are the floor if the turns hold; with a tenth of the exponentials exposed, 2,048 / 2,250 = 90 % inside the loop. A row of 2,048: blocks
+// see 8.5 of 16 tiles on average, half of the last one masked (6 %), and start with about 1.5 us of latency before the first product (against
+// 10 us of work): predicted 70 to 75 % of the attainable rate, 75 to 80 % at 4,096.
+#include "gradus/attention.cuh"
+#include "gradus/ptx_sm90.cuh"
+
+using namespace gradus::attention;
+
+namespace {
+
+constexpr int kThreads = 384;
+constexpr int kM = 128;
+constexpr int kSlots = 4;
+constexpr int kFirstTurn = 1;  // named barriers: turns of the consumers, then queries of each have landed
+constexpr int kQueriesLanded = 3;
+
+// Columns of a wgmma on kD values, and rows of a tile of keys.
+template <int kD>
+struct Sizes {
+  static constexpr int kKeys = kD <= 128 ? 128 : 64;
+  static constexpr int kPanels = (kD + 63) / 64;
+  static constexpr int kQueryElements = kPanels * kM * 64, kSlotElements = kPanels * kKeys * 64;
+};
+
+// A tile is panels of 64 columns, [kRows][64] each, whose 16-byte pieces are permuted by the row: the 128-byte swizzle. Eight lanes copy a row,
+// each its piece of every panel; `from` is the row's head, null for zeros.
+template <int kD, int kRows>
+GRADUS_DEVICE void copy_row(const AttentionParams& p, bf16* tile, int row, const bf16* from) {
+  const int piece = lane_id() & 7;
+  bf16* const to = tile + row * 64 + ((piece ^ row) & 7) * 8;
+#pragma unroll
+  for (int panel = 0; panel < (kD + 63) / 64; ++panel) {
+    const int column = panel * 64 + piece * 8;
+    if (kD % 64 != 0 && column >= kD) break;
+    const bool inside = from != nullptr && column < static_cast<int>(p.head_dim);
+    cp_async_16(to + panel * (kRows * 64), inside ? from + column : p.qkv, inside ? 16 : 0);
+  }
+}
+
+struct Barriers {
+  uint64_t* landed;
+  uint64_t* read;
+  GRADUS_DEVICE explicit Barriers(void* at) : landed(static_cast<uint64_t*>(at)), read(landed + kSlots) {}
+};
+
+// Slots in the order K0 K1 V0 K2 V1 ... : slot = step % 4, its use = step / 4.
+struct Step {
+  int step = 0;
+  GRADUS_DEVICE int slot() const { return step % kSlots; }
+  GRADUS_DEVICE uint32_t parity() const { return static_cast<uint32_t>(step / kSlots) & 1u; }
+};
+GRADUS_DEVICE Step keys_step(int i) { return Step{i == 0 ? 0 : 2 * i - 1}; }
+GRADUS_DEVICE Step values_step(int i, int num_tiles) { return Step{i + 1 < num_tiles ? 2 * i + 2 : 2 * i + 1}; }
+
+// Warpgroup 0: a warp fetches its quarter of each tile.
+template <int kD>
+__device__ __forceinline__ void fetch(const AttentionParams& p, const Work& work, bf16* slots, const Barriers& bars, int first_tile, int num_tiles) {
+  using Z = Sizes<kD>;
+  constexpr int kRows = Z::kKeys / 4;
+  const int warp = warp_uniform(warp_id()), lane = lane_id();
+  const uint32_t* const key_rows = p.key_rows + work.tile.keys;
+  const auto key_row = [&](int tile) {
+    const int n = tile * Z::kKeys + warp * kRows + lane % kRows;
+    return n < work.end_key ? key_rows[n] : 0xffffffffu;
+  };
+  const auto load = [&](Step at, uint32_t row_of_lane, uint32_t column) {
+    bf16* const slot = slots + at.slot() * Z::kSlotElements;
+    const bf16* const head = p.qkv + column + work.kv_head * p.head_dim;
+    mbarrier_wait(&bars.read[at.slot()], at.parity() ^ 1u);
+#pragma unroll
+    for (int i = 0; i < kRows / 4; ++i) {
+      const uint32_t row = __shfl_sync(0xffffffffu, row_of_lane, 4 * i + lane / 8);
+      copy_row<kD, Z::kKeys>(p, slot, warp * kRows + 4 * i + lane / 8, row == 0xffffffffu ? nullptr : head + static_cast<uint64_t>(row) * p.stride);
+    }
+    cp_async_commit();
+  };
+  // The step before the newest has landed: wgmma may read what this thread copied.
+  const auto announce = [&](int step) {
+    fence_proxy_async();
+    mbarrier_arrive(&bars.landed[step % kSlots]);
+  };
+  uint32_t row = key_row(first_tile), row_next = 0xffffffffu;
+  load(keys_step(0), row, p.k);
+  int step = 1;
+  for (int i = 0; i < num_tiles; ++i) {
+    if (i + 1 < num_tiles) {
+      row_next = key_row(first_tile + i + 1);
+      load(keys_step(i + 1), row_next, p.k);
+      cp_async_wait<1>();
+      announce(step - 1);
+      ++step;
+    }
+    load(values_step(i, num_tiles), row, p.v);
+    cp_async_wait<1>();
+    announce(step - 1);
+    ++step;
+    row = row_next;
+  }
+  cp_async_wait<0>();
+  announce(step - 1);
+}
+
+// Warpgroups 1 and 2.
+template <int kD>
+__device__ __forceinline__ void consume(const AttentionParams& p, const Work& work, bf16* queries, bf16* slots, const Barriers& bars, int first_tile,
+                                        int num_tiles) {
+  using Z = Sizes<kD>;
+  constexpr int kKeys = Z::kKeys;
+  const int consumer = warp_uniform(warpgroup_id()) - 1, lane = lane_id();
+  const int thread = static_cast<int>(threadIdx.x & 127u), first_row = 64 * consumer;
+  const int row = first_row + thread / 32 * 16 + lane / 4;  // and row + 8
+
+#pragma unroll 1
+  for (int r = first_row + thread / 8; r < first_row + 64; r += 16) copy_row<kD, kM>(p, queries, r, work.query(p, r));
+  cp_async_commit();
+  cp_async_wait<0>();
+  fence_proxy_async();
+  named_barrier_sync(kQueriesLanded + consumer, 128);
+
+  const int lowest = work.position(p, first_row), highest = work.position(p, first_row + 63);
+  const int last_seen[2] = {work.position(p, row), work.position(p, row + 8)};
+  RowState state[2];
+  float sums[kD / 2] = {};
+  float scores[kKeys / 2];
+  uint32_t weights[kKeys / 16][4];
+
+  const auto take_turn = [&]() { named_barrier_sync(kFirstTurn + consumer, 256); };
+  const auto give_turn = [&]() { named_barrier_arrive(kFirstTurn + 1 - consumer, 256); };
+  const auto release = [&](Step at) {
+    if (lane == 0) mbarrier_arrive(&bars.read[at.slot()]);
+  };
+  const auto multiply_keys = [&](Step at) {
+    const bf16* const slot = slots + at.slot() * Z::kSlotElements;
+#pragma unroll
+    for (int step = 0; step < kD / 16; ++step) {
+      const bf16* const q = queries + (step / 4) * (kM * 64) + first_row * 64 + (step % 4) * 16;
+      const bf16* const k = slot + (step / 4) * (kKeys * 64) + (step % 4) * 16;
+      wgmma_m64k16<kKeys>(scores, wgmma_desc_k128(q), wgmma_desc_k128(k), step > 0);
+    }
+    wgmma_commit();
+  };
+  const auto multiply_values = [&](Step at) {
+    const bf16* const slot = slots + at.slot() * Z::kSlotElements;
+#pragma unroll
+    for (int step = 0; step < kKeys / 16; ++step) {
+      wgmma_m64k16_bt<kD>(sums, weights[step], wgmma_desc_mn128(slot + step * 16 * 64, kKeys * 128), 1);
+    }
+    wgmma_commit();
+  };
+  // Scores of tile i become weights; what the sums are multiplied by goes to `kept`.
+  float kept[2];
+  const auto softmax = [&](int i) {
+    const int start = (first_tile + i) * kKeys;
+    if (p.cap_out != 0.f) {
+#pragma unroll
+      for (int e = 0; e < kKeys / 2; ++e) scores[e] = soft_capped(scores[e], p);
+    }
+    if (start + kKeys - 1 > lowest || start < Work::first_seen(highest, p)) {
+#pragma unroll
+      for (int h = 0; h < 2; ++h) mask<kKeys>(p, scores, h, start + 2 * (lane & 3), last_seen[h]);
+    }
+#pragma unroll
+    for (int h = 0; h < 2; ++h) kept[h] = weigh<kKeys>(scores, h, state[h], p.factor);
+  };
+  const auto pack = [&]() {
+#pragma unroll
+    for (int e = 0; e < kKeys / 4; ++e) weights[e / 4][e % 4] = pack_bf16x2(scores[2 * e], scores[2 * e + 1]);
+  };
+
+  mbarrier_wait(&bars.landed[keys_step(0).slot()], keys_step(0).parity());
+  if (consumer == 1) give_turn();  // the first turn is consumer 0's
+  take_turn();
+  wgmma_fence();
+  multiply_keys(keys_step(0));
+  if (consumer == 0 || num_tiles > 1) give_turn();
+  wgmma_wait<0>();
+  release(keys_step(0));
+  softmax(0);
+  pack();
+#pragma unroll 1
+  for (int i = 1; i < num_tiles; ++i) {
+    const Step keys = keys_step(i), values = values_step(i - 1, num_tiles);
+    mbarrier_wait(&bars.landed[keys.slot()], keys.parity());
+    take_turn();
+    wgmma_fence();
+    multiply_keys(keys);
+    mbarrier_wait(&bars.landed[values.slot()], values.parity());
+    wgmma_fence();
+    multiply_values(values);
+    if (consumer == 0 || i + 1 < num_tiles) give_turn();  // each turn given is taken
+    wgmma_wait<1>();
+    release(keys);
+    softmax(i);
+    wgmma_wait<0>();
+    release(values);
+#pragma unroll
+    for (int n = 0; n < kD / 8; ++n) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) sums[4 * n + e] *= kept[e / 2];
+    }
+    pack();
+  }
+  const Step values = values_step(num_tiles - 1, num_tiles);
+  mbarrier_wait(&bars.landed[values.slot()], values.parity());
+  wgmma_fence();
+  multiply_values(values);
+  wgmma_wait<0>();
+#pragma unroll
+  for (int h = 0; h < 2; ++h) write_row<kD>(p, work, row + 8 * h, sums, h, state[h]);
+}
+
+template <int kD>
+__device__ __forceinline__ void attend(const AttentionParams& p) {
+  using Z = Sizes<kD>;
+  GRADUS_DYNAMIC_SMEM(bf16, shared);
+  bf16* const slots = shared + Z::kQueryElements;
+  const Barriers bars(slots + kSlots * Z::kSlotElements);
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < kSlots; ++i) {
+      mbarrier_init(&bars.landed[i], 128);  // fetching threads
+      mbarrier_init(&bars.read[i], 8);      // consuming warps
+    }
+    mbarrier_init_fence();
+  }
+  __syncthreads();
+  const Work work(p);
+  const int first_tile = work.first_key / Z::kKeys;
+  const int num_tiles = (work.end_key + Z::kKeys - 1) / Z::kKeys - first_tile;
+  if (warp_uniform(warpgroup_id()) == 0) {
+    setmaxnreg_dec<40>();
+    fetch<kD>(p, work, slots, bars, first_tile, num_tiles);
+  } else {
+    setmaxnreg_inc<232>();
+    consume<kD>(p, work, shared, slots, bars, first_tile, num_tiles);
+  }
+}
+
+}  // namespace
+
+GRADUS_KERNEL(attention_64_sm90, AttentionParams, kThreads, 1) { attend<64>(p); }
+GRADUS_KERNEL(attention_96_sm90, AttentionParams, kThreads, 1) { attend<96>(p); }
+GRADUS_KERNEL(attention_128_sm90, AttentionParams, kThreads, 1) { attend<128>(p); }
+GRADUS_KERNEL(attention_192_sm90, AttentionParams, kThreads, 1) { attend<192>(p); }
+GRADUS_KERNEL(attention_256_sm90, AttentionParams, kThreads, 1) { attend<256>(p); }
