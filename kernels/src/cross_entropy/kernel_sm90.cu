@@ -1,0 +1,205 @@
+// The fused head on Hopper: x [rows, K] times w [tokens, K]^T (+ low low_w^T), transformed, reduced to (maximum, sum of exponentials) per
+// row and block of the vocabulary; with a base model also sum e^(f - max) (f - b). bf16 in, sums f32; there is no logits tensor.
+//
+// A block (of threads) owns 256 (KL: 128) rows and a block of kVocabBlock tokens, eight tiles of 192 (twelve of 128) one after another;
+// partials [block of the vocabulary][row] are merged on the host in f64, in the order of the vocabulary.
+//
+// Determinism: a row's partial is the same for any number of rows, any slab of whole vocabulary blocks, any order: each lane takes its
+// columns in order, a quad merges symmetrically.
+#include "gradus/gemm_sm90.cuh"
+#include "gradus/head_sm90.cuh"
+
+using namespace gradus;
+
+// Tokens whose exponentials are summed in f32. Part of the numeric contract of the device; slabs are whole blocks.
+constexpr uint32_t kVocabBlock = 1536;
+using HeadTile = HopperTile<2, 192>;
+// Transforms need registers: half the accumulators.
+using GeneralTile = HopperTile<1, 256>;
+using KlTile = HopperTile<1, 128>;
+static_assert(kVocabBlock % HeadTile::kN == 0 && kVocabBlock % GeneralTile::kN == 0 && kVocabBlock % KlTile::kN == 0, "whole tiles");
+static_assert(HeadTile::kSmemBytes == 229440 && GeneralTile::kSmemBytes == 196672 && KlTile::kSmemBytes == 229488, "the host launches it so");
+
+// A model at the head; boxes of the maps are 64 columns and the tile's rows (x, low) or columns (w, low_w).
+struct HeadModelSm90 {
+  TensorMap x;
+  TensorMap w;
+  TensorMap low;  // not read if r = 0
+  TensorMap low_w;
+  HeadTransform transform;
+  uint32_t r;
+  uint32_t reserved;
+};
+static_assert(sizeof(HeadModelSm90) == 576 && offsetof(HeadModelSm90, transform) == 512 && offsetof(HeadModelSm90, r) == 544,
+              "the host writes this struct");
+
+struct HeadSm90Params {
+  HeadModelSm90 model;
+  float* partials;  // [blocks][rows][2]: maximum, sum
+  uint32_t rows;
+  uint32_t tokens;
+  uint32_t k;
+  uint32_t reserved;
+};
+static_assert(sizeof(HeadSm90Params) == 640 && offsetof(HeadSm90Params, partials) == 576 && offsetof(HeadSm90Params, rows) == 584,
+              "the host writes this struct");
+
+struct HeadKlSm90Params {
+  HeadModelSm90 model;
+  HeadModelSm90 base;
+  float* partials;       // [blocks][rows][4]: maximum, sum, difference, 0
+  float* base_partials;  // [blocks][rows][2]
+  uint32_t rows;
+  uint32_t tokens;
+  uint32_t k;
+  uint32_t reserved;
+};
+static_assert(sizeof(HeadKlSm90Params) == 1216 && offsetof(HeadKlSm90Params, partials) == 1152 && offsetof(HeadKlSm90Params, rows) == 1168,
+              "the host writes this struct");
+
+// The end of the vocabulary block that starts at `token`, or of the slab.
+GRADUS_DEVICE uint32_t block_end(uint32_t token, uint32_t tokens) { return tokens - token < kVocabBlock ? tokens : token + kVocabBlock; }
+
+template <class Tile>
+GRADUS_DEVICE void load_model(HopperRing<Tile>& ring, const HeadModelSm90& model, uint32_t k, uint32_t row, uint32_t token) {
+  hopper_load(ring, &model.x, &model.w, k, row, token);
+  hopper_load(ring, &model.low, &model.low_w, model.r, row, token);
+}
+
+// Sums to logits; columns past `tokens` become -inf, which weighs nothing.
+template <bool kGeneral, int kCount>
+GRADUS_DEVICE void to_logits(const HeadTransform& t, float (&x)[kCount], uint32_t token, uint32_t tokens) {
+  const uint32_t own = token + threadIdx.x % 4 * 2;
+#pragma unroll
+  for (int i = 0; i < kCount; i++) {
+    x[i] = kGeneral ? head_logit(t, x[i], own + i / 4 * 8 + i % 2, tokens) : x[i] * t.scale;
+  }
+  if (token + kCount * 2 > tokens) {
+#pragma unroll
+    for (int i = 0; i < kCount; i++) {
+      if (own + i / 4 * 8 + i % 2 >= tokens) x[i] = kNegInf;
+    }
+  }
+}
+
+template <class Tile, bool kGeneral>
+GRADUS_DEVICE void head_blocks(const HeadSm90Params& p, unsigned char* smem) {
+  HopperRing<Tile> ring(smem);
+  const uint32_t rows = ceil_div<uint32_t>(p.rows, Tile::kM), cols = ceil_div<uint32_t>(p.tokens, kVocabBlock);
+  const int warpgroup = warp_uniform(warpgroup_id());
+  if (warpgroup == 0) {
+    setmaxnreg_dec<kHopperLoadRegisters>();
+    if (threadIdx.x == 0) {
+      tma_prefetch(&p.model.x);
+      tma_prefetch(&p.model.w);
+      for (uint32_t item = blockIdx.x; item < rows * cols; item += gridDim.x) {
+        const HopperPlace at = hopper_place(item, rows, cols);
+        const uint32_t end = block_end(at.col * kVocabBlock, p.tokens);
+        for (uint32_t token = at.col * kVocabBlock; token < end; token += Tile::kN) load_model(ring, p.model, p.k, at.row * Tile::kM, token);
+      }
+    }
+  } else {
+    setmaxnreg_inc<kHopperMultiplyRegisters>();
+    const int group = warpgroup - 1;
+    const uint32_t steps = hopper_steps(p.k, p.model.r);
+    hopper_take_turn(group);
+    bool first = true;
+    for (uint32_t item = blockIdx.x; item < rows * cols; item += gridDim.x) {
+      const HopperPlace at = hopper_place(item, rows, cols);
+      const uint32_t end = block_end(at.col * kVocabBlock, p.tokens);
+      HeadRunning run[Tile::kParts][2];
+#pragma unroll
+      for (int i = 0; i < Tile::kParts * 2; i++) run[i / 2][i % 2] = {kNegInf, 0.0f};
+      for (uint32_t token = at.col * kVocabBlock; token < end; token += Tile::kN) {
+        HopperAcc<Tile> acc;
+        hopper_multiply(ring, steps, group, first, acc);
+        first = false;
+#pragma unroll
+        for (int part = 0; part < Tile::kParts; part++) {
+          to_logits<kGeneral>(p.model.transform, acc[part], token, p.tokens);
+          head_add(run[part][0], acc[part], 0);
+          head_add(run[part][1], acc[part], 1);
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < Tile::kParts * 2; i++) {
+        const uint32_t row = at.row * Tile::kM + (group * Tile::kParts + i / 2) * 64 + threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4 + i % 2 * 8;
+        HeadRunning& r = run[i / 2][i % 2];
+        head_merge_quad(r, nullptr);
+        if (threadIdx.x % 4 == 0 && row < p.rows) {
+          reinterpret_cast<float2*>(p.partials)[static_cast<uint64_t>(at.col) * p.rows + row] = make_float2(r.max, r.sum);
+        }
+      }
+    }
+  }
+}
+
+// Scale alone, if anything.
+GRADUS_KERNEL(head_sm90, HeadSm90Params, kHopperThreads, 1) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  head_blocks<HeadTile, false>(p, smem);
+}
+
+// Any transform.
+GRADUS_KERNEL(head_sm90_general, HeadSm90Params, kHopperThreads, 1) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  head_blocks<GeneralTile, true>(p, smem);
+}
+
+// The base model's logits of a tile, then the model's: two accumulators of 64x128 a group.
+GRADUS_KERNEL(head_kl_sm90, HeadKlSm90Params, kHopperThreads, 1) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  using Tile = KlTile;
+  HopperRing<Tile> ring(smem);
+  const uint32_t rows = ceil_div<uint32_t>(p.rows, Tile::kM), cols = ceil_div<uint32_t>(p.tokens, kVocabBlock);
+  const int warpgroup = warp_uniform(warpgroup_id());
+  if (warpgroup == 0) {
+    setmaxnreg_dec<kHopperLoadRegisters>();
+    if (threadIdx.x == 0) {
+      for (uint32_t item = blockIdx.x; item < rows * cols; item += gridDim.x) {
+        const HopperPlace at = hopper_place(item, rows, cols);
+        const uint32_t end = block_end(at.col * kVocabBlock, p.tokens);
+        for (uint32_t token = at.col * kVocabBlock; token < end; token += Tile::kN) {
+          load_model(ring, p.base, p.k, at.row * Tile::kM, token);
+          load_model(ring, p.model, p.k, at.row * Tile::kM, token);
+        }
+      }
+    }
+  } else {
+    setmaxnreg_inc<kHopperMultiplyRegisters>();
+    const int group = warpgroup - 1;
+    hopper_take_turn(group);
+    bool first = true;
+    for (uint32_t item = blockIdx.x; item < rows * cols; item += gridDim.x) {
+      const HopperPlace at = hopper_place(item, rows, cols);
+      const uint32_t end = block_end(at.col * kVocabBlock, p.tokens);
+      HeadRunning own[2] = {{kNegInf, 0.0f}, {kNegInf, 0.0f}}, other[2] = {{kNegInf, 0.0f}, {kNegInf, 0.0f}};
+      float difference[2] = {0.0f, 0.0f};
+      for (uint32_t token = at.col * kVocabBlock; token < end; token += Tile::kN) {
+        HopperAcc<Tile> b, f;
+        hopper_multiply(ring, hopper_steps(p.k, p.base.r), group, first, b);
+        first = false;
+        to_logits<true>(p.base.transform, b[0], token, p.tokens);
+        hopper_multiply(ring, hopper_steps(p.k, p.model.r), group, false, f);
+        to_logits<true>(p.model.transform, f[0], token, p.tokens);
+        const uint32_t column = token + threadIdx.x % 4 * 2, left = column < p.tokens ? p.tokens - column : 0;
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+          head_add(other[h], b[0], h);
+          head_add_difference(own[h], difference[h], f[0], b[0], h, left);
+        }
+      }
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        const uint32_t row = at.row * Tile::kM + group * 64 + threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4 + h * 8;
+        head_merge_quad(own[h], &difference[h]);
+        head_merge_quad(other[h], nullptr);
+        if (threadIdx.x % 4 == 0 && row < p.rows) {
+          const uint64_t to = static_cast<uint64_t>(at.col) * p.rows + row;
+          reinterpret_cast<float4*>(p.partials)[to] = make_float4(own[h].max, own[h].sum, difference[h], 0.0f);
+          reinterpret_cast<float2*>(p.base_partials)[to] = make_float2(other[h].max, other[h].sum);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,80 @@
+// linear on Hopper: out = (x w^T + low low_w^T) * scale + bias, x [M, K] bf16, w [N, K] bf16, sums f32 in tensor cores.
+//
+// gradus/gemm_sm90.cuh has the loop over K and the overlap, gradus/linear_sm90.cuh the store. Three tiles, by N alone: 256x192; 128x128
+// where 192 would mostly be padding; 128x64 for N <= 64 (an adapter's first product, bound by reading x).
+//
+// Determinism: an element is one chain of 16-column steps over K, then over R. Nothing depends on M.
+#include "gradus/gemm_sm90.cuh"
+#include "gradus/linear_sm90.cuh"
+
+using namespace gradus;
+
+using WideTile = HopperTile<2, 192>;
+using MiddleTile = HopperTile<1, 128>;
+using NarrowTile = HopperTile<1, 64>;
+static_assert(kHopperThreads == 384 && WideTile::kSmemBytes == 229440 && MiddleTile::kSmemBytes == 229488 &&
+                  NarrowTile::kSmemBytes == 196736,
+              "the host launches them so");
+
+// Boxes of the maps: 64 columns; of x and low the tile's rows, of w and low_w its columns.
+struct LinearSm90Params {
+  TensorMap x;
+  TensorMap w;
+  TensorMap low;  // not read if linear.r = 0
+  TensorMap low_w;
+  HopperLinear linear;
+};
+static_assert(sizeof(LinearSm90Params) == 576 && offsetof(LinearSm90Params, w) == 128 && offsetof(LinearSm90Params, low) == 256 &&
+                  offsetof(LinearSm90Params, low_w) == 384 && offsetof(LinearSm90Params, linear) == 512,
+              "the host writes this struct");
+
+template <class Tile, HopperStore kStore>
+GRADUS_DEVICE void linear_tiles(const LinearSm90Params& p, unsigned char* smem) {
+  HopperRing<Tile> ring(smem);
+  const uint32_t rows = ceil_div<uint32_t>(p.linear.m, Tile::kM), cols = ceil_div<uint32_t>(p.linear.n, Tile::kN);
+  const int warpgroup = warp_uniform(warpgroup_id());
+  if (warpgroup == 0) {
+    setmaxnreg_dec<kHopperLoadRegisters>();
+    if (threadIdx.x == 0) {
+      tma_prefetch(&p.x);
+      tma_prefetch(&p.w);
+      for (uint32_t tile = blockIdx.x; tile < rows * cols; tile += gridDim.x) {
+        const HopperPlace at = hopper_place(tile, rows, cols);
+        hopper_load(ring, &p.x, &p.w, p.linear.k, at.row * Tile::kM, at.col * Tile::kN);
+        hopper_load(ring, &p.low, &p.low_w, p.linear.r, at.row * Tile::kM, at.col * Tile::kN);
+      }
+    }
+  } else {
+    setmaxnreg_inc<kHopperMultiplyRegisters>();
+    const int group = warpgroup - 1;
+    const uint32_t steps = hopper_steps(p.linear.k, p.linear.r);
+    hopper_take_turn(group);
+    for (uint32_t tile = blockIdx.x; tile < rows * cols; tile += gridDim.x) {
+      const HopperPlace at = hopper_place(tile, rows, cols);
+      HopperAcc<Tile> acc;
+      hopper_multiply(ring, steps, group, tile == blockIdx.x, acc);
+#pragma unroll
+      for (int part = 0; part < Tile::kParts; part++) {
+        const uint32_t thread = renewed(threadIdx.x % 128);
+        const uint32_t own_row = (group * Tile::kParts + part) * 64 + thread / 32 * 16 + thread % 32 / 4;
+        hopper_store<kStore>(p.linear, at.row * Tile::kM + own_row, at.col * Tile::kN, acc[part]);
+      }
+    }
+  }
+}
+
+#define LINEAR_SM90(name, Tile, store)                                                   \
+  GRADUS_KERNEL(name, LinearSm90Params, kHopperThreads, 1) {                             \
+    GRADUS_DYNAMIC_SMEM(unsigned char, smem);                                            \
+    linear_tiles<Tile, HopperStore::store>(p, smem);                                     \
+  }
+
+LINEAR_SM90(linear_sm90_bf16, WideTile, kBf16)
+LINEAR_SM90(linear_sm90_f32, WideTile, kF32)
+LINEAR_SM90(linear_sm90_add_f32, WideTile, kAddF32)
+LINEAR_SM90(linear_sm90_middle_bf16, MiddleTile, kBf16)
+LINEAR_SM90(linear_sm90_middle_f32, MiddleTile, kF32)
+LINEAR_SM90(linear_sm90_middle_add_f32, MiddleTile, kAddF32)
+LINEAR_SM90(linear_sm90_narrow_bf16, NarrowTile, kBf16)
+LINEAR_SM90(linear_sm90_narrow_f32, NarrowTile, kF32)
+LINEAR_SM90(linear_sm90_narrow_add_f32, NarrowTile, kAddF32)
