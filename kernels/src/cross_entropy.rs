@@ -11,6 +11,7 @@
 //! computed at once.
 
 mod cpu;
+pub mod hopper;
 pub mod reference;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@
 //! | [`rows`] | matrices in device memory: rows at a stride |
 //! | [`pinned`] | host memory that copies without staging |
 //! | [`module`] | where a kernel's code comes from |
+//! | [`tensor_map`] | matrices as Hopper loads them |
 //! | [`error`] | what can fail, and whether the device is lost |
 //!
 //! **Order.** Work on one [`Stream`] runs in the order in which it was given, and memory is freed in the order of the stream
@@ -26,6 +27,7 @@ pub mod module;
 pub mod pinned;
 pub mod rows;
 pub mod stream;
+pub mod tensor_map;
 
 pub use buffer::{DeviceBuffer, DeviceView, DeviceViewMut};
 pub use cudarc::driver::DeviceRepr as DeviceParams;

@@ -9,6 +9,7 @@
 //! are, on threads, or on the instruction set.
 
 mod cpu;
+pub mod hopper;
 pub mod reference;
 #[cfg(test)]
 mod tests;
