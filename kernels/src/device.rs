@@ -9,6 +9,7 @@
 //! | [`buffer`] | device memory and views of it |
 //! | [`rows`] | matrices in device memory: rows at a stride |
 //! | [`pinned`] | host memory that copies without staging |
+//! | [`ring`] | weights on their way while the device computes |
 //! | [`module`] | where a kernel's code comes from |
 //! | [`tensor_map`] | matrices as Hopper loads them |
 //! | [`error`] | what can fail, and whether the device is lost |
@@ -25,6 +26,7 @@ pub mod error;
 pub mod gpu;
 pub mod module;
 pub mod pinned;
+pub mod ring;
 pub mod rows;
 pub mod stream;
 pub mod tensor_map;
@@ -34,5 +36,6 @@ pub use cudarc::driver::DeviceRepr as DeviceParams;
 pub use error::DeviceError;
 pub use gpu::{Gpu, GpuInfo};
 pub use pinned::Pinned;
+pub use ring::{Sent, UploadRing};
 pub use rows::{DeviceRows, DeviceRowsMut, aligned_stride};
 pub use stream::{Event, Graph, Grid, KernelName, Stream};

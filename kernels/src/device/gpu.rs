@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a GPU is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GpuInfo {
     /// Number that the driver gives it in this process.
     pub ordinal: usize,
@@ -27,6 +27,10 @@ pub struct GpuInfo {
     pub smem_bytes: u32,
     /// Bytes of device memory.
     pub memory_bytes: u64,
+    /// Highest clock of the multiprocessors, Hz; 0 if the driver does not say.
+    pub clock_hz: f64,
+    /// Bandwidth of device memory by its clock and width, bytes/s; 0 if the driver does not say.
+    pub memory_bandwidth: f64,
     /// CUDA version of the driver, e.g. 13000.
     pub driver_version: u32,
 }
@@ -38,6 +42,21 @@ pub struct Gpu {
     info: GpuInfo,
     modules: Mutex<HashMap<&'static str, Arc<CudaModule>>>,
     functions: Mutex<HashMap<KernelName, CudaFunction>>,
+}
+
+impl GpuInfo {
+    /// Dense bf16 operations a second of the tensor cores with f32 sums, by their number and clock.
+    #[must_use]
+    pub fn peak_flops(&self) -> f64 {
+        // Operations of one multiprocessor a clock: 512 multiply-adds in each of four tensor cores on Hopper, 256 on the
+        // data-centre chips before, 128 on the others of those generations.
+        let a_clock = match self.capability {
+            (9.., _) => 4096.0,
+            (8, 0) => 2048.0,
+            _ => 1024.0,
+        };
+        a_clock * f64::from(self.sm_count) * self.clock_hz
+    }
 }
 
 impl Gpu {
@@ -95,6 +114,14 @@ impl Gpu {
                 Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
             )?,
             memory_bytes: context.total_mem().map_err(call("reading the memory"))? as u64,
+            clock_hz: f64::from(attribute(Attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE)?) * 1e3,
+            // Two transfers a clock.
+            memory_bandwidth: 2e3
+                * f64::from(attribute(Attribute::CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE)?)
+                * f64::from(attribute(
+                    Attribute::CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH,
+                )?)
+                / 8.0,
             driver_version: driver_version(),
         };
         keep_freed_memory(&context).map_err(call("configuring the memory pool"))?;
