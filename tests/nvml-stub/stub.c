@@ -4,7 +4,7 @@
  * again at every call, so a test changes the world by renaming another file over it. `src/lib.rs` has the grammar.
  * Functions have NVML's names, structures its layout; what no caller of ours needs is absent.
  *
- * Built several times: as it is; STUB_OLD without the functions that drivers before 510 lack; STUB_BARE with nothing
+ * Built several times: as it is; STUB_OLD without some functions that old drivers lack; STUB_BARE with nothing
  * but nvmlInit_v2; STUB_ALIEN without even that. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -317,7 +317,9 @@ DEVICE(nvmlDeviceGetMPSComputeRunningProcesses_v3, (void *device, unsigned *coun
 
 /* Events. One set is enough: each Xid of the scenario is delivered once to this process. */
 SYSTEM(nvmlEventSetCreate, (void **set), { *set = &registered; })
+#ifndef STUB_OLD /* Every driver has it; without it, a careless caller panics. */
 SYSTEM(nvmlEventSetFree, (void *set), { r = set == &registered ? kOk : kInvalidArgument; })
+#endif
 DEVICE(nvmlDeviceGetSupportedEventTypes, (void *device, u64 *types), { *types = 0x1f; })
 DEVICE(nvmlDeviceRegisterEvents, (void *device, u64 types, void *set), {
   registered[g - world.gpus] = (types & 8) != 0;

@@ -152,6 +152,19 @@ fn a_quarantine_is_shown_until_it_is_cleared() {
 }
 
 #[test]
+fn a_gpu_that_cannot_be_listened_to_does_not_silence_the_others() {
+    let text = text(
+        Variant::Current,
+        "gpu\nxid 31\ngpu\nerror nvmlDeviceRegisterEvents 3\ngpu\nxid 79\nxid 43\n",
+    );
+    says(
+        &text,
+        &["Xid 31", "Xid 43", "Xid 79: GPU has fallen off the bus"],
+    );
+    says(&text, &["GPUs 0, 1 can evaluate"]);
+}
+
+#[test]
 fn without_any_library_doctor_ends_well() {
     let done = run(["doctor"]);
     assert_eq!(done.code, Some(0));

@@ -10,9 +10,11 @@
 //! What is in use when a lease is taken is its baseline. [`Lease::verify_returned`] waits until no more is in use than
 //! that; what does not come back is put into quarantine, with the reason, and leased to nobody until that is cleared.
 
+mod error;
 mod lock;
 mod request;
 
+pub use error::{LeaseError, NotReturned};
 pub use lock::Holder;
 pub use request::{ParseRequestError, Request};
 
@@ -20,7 +22,7 @@ use super::health::{Verdict, assess};
 use super::inventory::{Gpu, Inventory, MigInstance, Usage, UsageSource};
 use super::nvml::ReadError;
 use super::quarantine::{Record, Why};
-use super::state::{StateDir, StateError};
+use super::state::StateDir;
 use super::support::Support;
 use lock::{Lock, Locked};
 use std::time::{Duration, Instant};
@@ -30,99 +32,6 @@ pub const MEMORY_SLACK: u64 = 32 << 20;
 
 /// How often a GPU is looked at while it is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Why there is no lease.
-#[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
-    /// Nothing is called so.
-    #[error("there is no GPU {name:?}; there are: {known}\nhelp: `gradus doctor` lists them")]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: String,
-    },
-    /// The beginning of several UUIDs.
-    #[error("{name:?} begins the UUID of several GPUs: {}\nhelp: write more of it", among.join(", "))]
-    Ambiguous {
-        /// What was asked for.
-        name: String,
-        /// What it can mean.
-        among: Vec<String>,
-    },
-    /// One device twice.
-    #[error("{uuid} is asked for twice")]
-    Twice {
-        /// Which.
-        uuid: String,
-    },
-    /// A GPU that is cut into instances cannot be used whole.
-    #[error("GPU {index} is cut into MIG instances\nhelp: ask for one of them: {}", instances.join(", "))]
-    Cut {
-        /// Which.
-        index: u32,
-        /// Its instances.
-        instances: Vec<String>,
-    },
-    /// Another gradus process has it.
-    #[error("{uuid} is leased by {holder}\nhelp: wait for it, or ask for another GPU")]
-    Held {
-        /// Which.
-        uuid: String,
-        /// By whom.
-        holder: Holder,
-    },
-    /// It was not given back clean.
-    #[error("{uuid} is in quarantine: {record}")]
-    Quarantined {
-        /// Which.
-        uuid: String,
-        /// Why.
-        record: Box<Record>,
-    },
-    /// It must not be used, or cannot be.
-    #[error("{uuid} is unusable: {}", reasons.join("; "))]
-    Unusable {
-        /// Which.
-        uuid: String,
-        /// Why.
-        reasons: Vec<String>,
-    },
-    /// Kernels do not run on it.
-    #[error("{uuid}: {support}")]
-    Unsupported {
-        /// Which.
-        uuid: String,
-        /// Why.
-        support: Support,
-    },
-    /// `auto` found too few.
-    #[error("{found} of {wanted} GPUs are ready and free{}", listed(.not))]
-    TooFew {
-        /// Asked for.
-        wanted: usize,
-        /// Could be had.
-        found: usize,
-        /// Why each of the others was not taken.
-        not: Vec<String>,
-    },
-    /// What is in use could not be read.
-    #[error("what is in use of {uuid} is unknown")]
-    Baseline {
-        /// Which.
-        uuid: String,
-        /// Why.
-        #[source]
-        source: ReadError,
-    },
-    /// Lock files cannot be used.
-    #[error("GPU leases need their directory")]
-    State(#[source] StateError),
-}
-
-fn listed(not: &[String]) -> String {
-    not.iter().map(|line| format!("\n  {line}")).collect()
-}
 
 /// GPUs and MIG instances that this process has, until it is dropped.
 #[derive(Debug)]
@@ -408,26 +317,6 @@ impl Lease {
             false => Err(not),
         }
     }
-}
-
-/// Devices that did not come back.
-#[derive(Debug, Default, thiserror::Error)]
-#[error("{}", lines(.records, .write_errors))]
-pub struct NotReturned {
-    /// What is in quarantine now.
-    pub records: Vec<Record>,
-    /// Records that could not be written: these devices can be leased again, and should not be.
-    pub write_errors: Vec<StateError>,
-}
-
-fn lines(records: &[Record], errors: &[StateError]) -> String {
-    let records = records
-        .iter()
-        .map(|record| format!("in quarantine: {record}"));
-    let errors = errors
-        .iter()
-        .map(|error| format!("but its record was not written: {error}: {}", error.source));
-    records.chain(errors).collect::<Vec<_>>().join("\n")
 }
 
 /// What is in use beyond the baseline. Memory of processes that were there before is theirs, however it changes.

@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 pub enum Variant {
     /// All that gradus calls.
     Current,
-    /// Without those that drivers before 510 lack.
+    /// Without some that old drivers lack, and without the end of events.
     Old,
     /// `nvmlInit_v2` alone.
     Bare,
