@@ -318,7 +318,10 @@ DEVICE(nvmlDeviceGetMPSComputeRunningProcesses_v3, (void *device, unsigned *coun
 /* Events. One set is enough: each Xid of the scenario is delivered once to this process. */
 SYSTEM(nvmlEventSetCreate, (void **set), { *set = &registered; })
 #ifndef STUB_OLD /* Every driver has it; without it, a careless caller panics. */
-SYSTEM(nvmlEventSetFree, (void *set), { r = set == &registered ? kOk : kInvalidArgument; })
+SYSTEM(nvmlEventSetFree, (void *set), {
+  r = set == &registered ? kOk : kInvalidArgument;
+  memset(registered, 0, sizeof registered);
+})
 #endif
 DEVICE(nvmlDeviceGetSupportedEventTypes, (void *device, u64 *types), { *types = 0x1f; })
 DEVICE(nvmlDeviceRegisterEvents, (void *device, u64 types, void *set), {
