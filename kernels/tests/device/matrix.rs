@@ -6,9 +6,9 @@ use half::{bf16, f16};
 use std::fmt::Debug;
 
 /// Widths that divide nothing, and both sides of every width at which another kernel takes over.
-pub(crate) const COLS: [usize; 19] = [
-    1, 7, 8, 9, 37, 64, 127, 1003, 1024, 1025, 2048, 2051, 4096, 4099, 8192, 8200, 9001, 16384,
-    16391,
+pub(crate) const COLS: [usize; 21] = [
+    6, 1002, 1, 7, 8, 9, 37, 64, 127, 1003, 1024, 1025, 2048, 2051, 4096, 4099, 8192, 8200, 9001,
+    16384, 16391,
 ];
 
 /// Values that are stored on the device.
