@@ -8,6 +8,8 @@ mod embedding;
 mod lora;
 #[path = "device/matrix.rs"]
 mod matrix;
+#[path = "device/order.rs"]
+mod order;
 #[path = "device/rms_norm.rs"]
 mod rms_norm;
 #[path = "device/rope.rs"]
@@ -19,6 +21,7 @@ use gradus_kernels::device::{Gpu, Stream};
 
 /// A stream of the first GPU.
 fn stream() -> Stream {
+    gradus_shim::install();
     let gpu = Gpu::open(0).expect("a GPU, or the emulated one");
     gpu.stream().expect("a stream")
 }

@@ -9,7 +9,7 @@ use half::bf16;
 
 const KINDS: [Activation; 3] = [Activation::Silu, Activation::Gelu, Activation::GeluTanh];
 
-fn gated(stream: &Stream, kind: Activation, x: &Matrix<bf16>) -> Matrix<bf16> {
+pub(crate) fn gated(stream: &Stream, kind: Activation, x: &Matrix<bf16>) -> Matrix<bf16> {
     let mut out = Matrix::poisoned(x.rows, x.cols / 2).upload(stream);
     gated_halves(stream, kind, x.upload(stream).rows(), out.rows_mut()).unwrap();
     out.download(stream)

@@ -6,7 +6,7 @@ use gradus_kernels::device::Stream;
 use gradus_kernels::lora::device::{MAX_DORA_RANK, dora_scale};
 use half::bf16;
 
-struct Case {
+pub(crate) struct Case {
     w: Matrix<bf16>,
     a: Matrix<bf16>,
     b: Matrix<bf16>,
@@ -15,7 +15,7 @@ struct Case {
 
 const SCALE: f32 = 0.7;
 
-fn case(n: usize, k: usize, rank: usize) -> Case {
+pub(crate) fn case(n: usize, k: usize, rank: usize) -> Case {
     Case {
         w: Matrix::random(n, k, 0.5, 1),
         a: Matrix::random(rank, k, 0.5, 2),
@@ -24,7 +24,7 @@ fn case(n: usize, k: usize, rank: usize) -> Case {
     }
 }
 
-fn factor(stream: &Stream, case: &Case) -> Vec<f32> {
+pub(crate) fn factor(stream: &Stream, case: &Case) -> Vec<f32> {
     let magnitude = stream.upload("magnitude", &case.magnitude).unwrap();
     let mut out = stream
         .upload("factors", &vec![f32::NAN; case.w.rows])

@@ -13,7 +13,7 @@ const EPS: f64 = 1e-5;
 /// f32 sums of up to 16,391 squares and five roundings.
 const REL: f64 = 1e-6;
 
-fn norm(stream: &Stream, x: &Matrix<f32>, weight: &[f32], gain: Gain) -> Matrix<bf16> {
+pub(crate) fn norm(stream: &Stream, x: &Matrix<f32>, weight: &[f32], gain: Gain) -> Matrix<bf16> {
     let mut out = Matrix::poisoned(x.rows, x.cols).upload(stream);
     let weight = stream.upload("weight", weight).unwrap();
     rms_norm(
@@ -192,7 +192,7 @@ fn the_fused_pass_gives_the_bits_of_its_two_halves() {
     }
 }
 
-fn heads(stream: &Stream, x: &Matrix<bf16>, weight: &[f32], gain: Gain) -> Matrix<bf16> {
+pub(crate) fn heads(stream: &Stream, x: &Matrix<bf16>, weight: &[f32], gain: Gain) -> Matrix<bf16> {
     let weight = stream.upload("weight", weight).unwrap();
     let mut out = x.upload(stream);
     rms_norm_heads(stream, out.rows_mut(), weight.view(), EPS, gain).unwrap();
