@@ -7,7 +7,7 @@
 // Determinism: a row's partial is the same for any number of rows, any slab of whole vocabulary blocks, any order: each lane takes its
 // columns in order, a quad merges symmetrically.
 #include "gradus/gemm_sm90.cuh"
-#include "gradus/head_sm90.cuh"
+#include "gradus/head.cuh"
 
 using namespace gradus;
 
