@@ -124,6 +124,7 @@ pub fn on_cpu(cpu: &Cpu, job: &Job<'_>) -> Result<Run, EvalBenchError> {
     let measured = Measured {
         us: Percentiles::of(&us),
         wall_us: Some(Percentiles::of(&wall_us)),
+        warm_us: None,
         flop,
         bytes,
         bound: Bound::of(flop / limits.gflop_s, bytes / limits.gb_s),

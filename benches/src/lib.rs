@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`shape`] | what is measured, as people write it |
 //! | [`cpu`], [`kernels`] | kernels of the CPU |
+//! | [`gpu`] | kernels of a GPU |
 //! | [`measure`] | a kernel between two measurements of its limit |
 //! | [`roofline`] | what a CPU can do: fused multiply-adds in registers, copies in memory |
 //! | [`eval`] | whole models |
@@ -20,6 +21,7 @@ pub mod compare;
 pub mod cpu;
 pub mod data;
 pub mod eval;
+pub mod gpu;
 pub mod kernels;
 pub mod measure;
 pub mod plot;

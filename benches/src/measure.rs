@@ -114,6 +114,7 @@ pub fn measure(cpu: &Cpu, bench: &mut dyn Bench, budget: Budget) -> Result<Measu
     Ok(Measured {
         us: Percentiles::of(&us),
         wall_us: Some(Percentiles::of(&wall_us)),
+        warm_us: None,
         flop: work.flop,
         bytes: work.bytes,
         bound: roofs.bound,

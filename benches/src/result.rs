@@ -133,6 +133,9 @@ pub struct Measured {
     /// Microseconds of a run on the wall.
     #[serde(default)]
     pub wall_us: Option<Percentiles>,
+    /// Microseconds of a run among many, caches as the last one left them; GPUs only.
+    #[serde(default)]
+    pub warm_us: Option<f64>,
     /// Operations of a run.
     pub flop: f64,
     /// Bytes that a run must move.

@@ -26,6 +26,7 @@ pub(crate) fn run(kind: &str, rows: &[(&str, &str, f64)]) -> Run {
             measured: Measured {
                 us: around(*us),
                 wall_us: None,
+                warm_us: None,
                 flop: 1e5,
                 bytes: 1e4,
                 bound: Bound::Compute,

@@ -11,8 +11,7 @@
 //! computed at once.
 
 mod cpu;
-pub mod device;
-mod hopper;
+pub mod hopper;
 pub mod reference;
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,7 @@
 //! are, on threads, or on the instruction set.
 
 mod cpu;
-pub mod device;
-pub(crate) mod hopper;
+pub mod hopper;
 pub mod reference;
 #[cfg(test)]
 mod tests;

@@ -11,9 +11,9 @@ use half::bf16;
 
 /// Tokens whose exponentials are summed in f32 before partials are merged. A slab starts at a multiple of it. Part of the
 /// numeric contract.
-pub(super) const HOPPER_VOCAB_BLOCK: usize = 1536;
+pub const HOPPER_VOCAB_BLOCK: usize = 1536;
 
-/// `HeadTransform` of `head.cuh`.
+/// `HeadTransform` of `head_sm90.cuh`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Transform {
@@ -81,19 +81,19 @@ unsafe impl DeviceParams for HeadKlSm90Params {}
 
 /// A model at the head, for a slab of the vocabulary.
 #[derive(Clone, Copy)]
-pub(super) struct HopperHead<'a> {
+pub struct HopperHead<'a> {
     /// Final hidden states, `[rows, k]`.
-    pub(super) x: DeviceRows<'a, bf16>,
+    pub x: DeviceRows<'a, bf16>,
     /// Head weights of the slab, `[tokens, k]`.
-    pub(super) w: DeviceRows<'a, bf16>,
+    pub w: DeviceRows<'a, bf16>,
     /// A low-rank addition: `[rows, r]` and `[tokens, r]`.
-    pub(super) low: Option<(DeviceRows<'a, bf16>, DeviceRows<'a, bf16>)>,
+    pub low: Option<(DeviceRows<'a, bf16>, DeviceRows<'a, bf16>)>,
     /// Factor of each token's sum, `[tokens]`.
-    pub(super) column_scale: Option<DeviceView<'a, f32>>,
+    pub column_scale: Option<DeviceView<'a, f32>>,
     /// Added after it, `[tokens]`.
-    pub(super) bias: Option<DeviceView<'a, f32>>,
+    pub bias: Option<DeviceView<'a, f32>>,
     /// What happens to its logits.
-    pub(super) transform: LogitTransform,
+    pub transform: LogitTransform,
 }
 
 impl HopperHead<'_> {
@@ -153,7 +153,8 @@ impl HopperHead<'_> {
 }
 
 /// Blocks of the vocabulary in a slab of `tokens`.
-pub(super) fn hopper_blocks(tokens: usize) -> usize {
+#[must_use]
+pub fn hopper_blocks(tokens: usize) -> usize {
     tokens.div_ceil(HOPPER_VOCAB_BLOCK)
 }
 
@@ -195,7 +196,7 @@ fn plan(
 ///
 /// # Errors
 /// `Argument` if shapes do not fit, `k` is 0, or the GPU is another; else those of a launch.
-pub(super) fn partials(
+pub fn partials(
     stream: &Stream,
     model: &HopperHead<'_>,
     partials: &mut DeviceViewMut<'_, f32>,
@@ -235,7 +236,7 @@ pub(super) fn partials(
 ///
 /// # Errors
 /// As [`partials`].
-pub(super) fn kl_partials(
+pub fn kl_partials(
     stream: &Stream,
     model: &HopperHead<'_>,
     base: &HopperHead<'_>,

@@ -11,9 +11,10 @@ use gradus_benches::eval::{
     EvalBenchError, EvalShape, Job, ModelShape, ShapeFileError, on_cpu, read_ids, write_checkpoint,
 };
 use gradus_benches::measure::Budget;
-use gradus_benches::result::{ReadRunError, Run};
+use gradus_benches::result::{Failure, ReadRunError, Row, Run};
 use gradus_benches::shape::{FAMILIES, ReadShapesError, Shape, defaults, read_shapes, tiny};
-use gradus_benches::{cpu, plot, table};
+use gradus_benches::{cpu, gpu, plot, table};
+use gradus_kernels::device::DeviceError;
 use gradus_kernels::{Cpu, Isa};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,9 @@ pub enum BenchError {
     /// Threads.
     #[error(transparent)]
     Cpu(#[from] gradus_kernels::cpu::StartCpuError),
+    /// A GPU.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// A model.
     #[error(transparent)]
     Eval(#[from] EvalBenchError),
@@ -152,18 +156,17 @@ fn chosen(arguments: &KernelsArgs, gpu: bool) -> Result<Vec<Shape>, BenchError> 
 }
 
 /// The GPU that is asked for, if it is one.
-fn gpu(device: BenchDevice) -> Result<Option<usize>, BenchError> {
+fn chosen_gpu(device: BenchDevice) -> Result<Option<usize>, BenchError> {
     match device {
-        BenchDevice::Cpu | BenchDevice::Auto => Ok(None),
-        BenchDevice::Cuda(ordinal) => Err(BenchError::Usage(format!(
-            "cuda:{ordinal} cannot be measured by this build\nhelp: --device cpu"
-        ))),
+        BenchDevice::Cpu => Ok(None),
+        BenchDevice::Cuda(ordinal) => Ok(Some(ordinal)),
+        BenchDevice::Auto => Ok((gpu::count()? > 0).then_some(0)),
     }
 }
 
 fn kernels(arguments: &KernelsArgs) -> Result<Exit, BenchError> {
-    let gpu = gpu(arguments.device)?;
-    let shapes = chosen(arguments, gpu.is_some())?;
+    let ordinal = chosen_gpu(arguments.device)?;
+    let shapes = chosen(arguments, ordinal.is_some())?;
     if arguments.list {
         list(&shapes);
         return Ok(Exit::Done);
@@ -181,13 +184,12 @@ fn kernels(arguments: &KernelsArgs) -> Result<Exit, BenchError> {
         samples: arguments.samples as usize,
         seconds: arguments.seconds,
     };
-    let cpu = start(arguments.threads, arguments.isa.as_deref())?;
-    let memory = Memory::read().available.unwrap_or(u64::MAX);
-    let mut run = cpu::run(&cpu);
+    let mut measured = Measured::open(arguments, ordinal)?;
+    let mut run = measured.run();
     say(&json, &table::machine(&run.machine, run.peaks.as_ref()));
     say(&json, &table::header());
     for shape in &shapes {
-        match cpu::row(&cpu, shape, budget, memory) {
+        match measured.row(shape, budget) {
             Ok(row) => {
                 say(&json, &table::line(&row));
                 run.rows.push(row);
@@ -207,6 +209,41 @@ fn kernels(arguments: &KernelsArgs) -> Result<Exit, BenchError> {
     let named = !arguments.shape.is_empty() || arguments.shapes.is_some();
     let wrong = run.failures.iter().any(|failure| named || !failure.skipped);
     Ok(if wrong { Exit::Wrong } else { Exit::Done })
+}
+
+/// What is measured.
+enum Measured {
+    Cpu { cpu: Cpu, memory_bytes: u64 },
+    Gpu(Box<gpu::Session>),
+}
+
+impl Measured {
+    fn open(arguments: &KernelsArgs, ordinal: Option<usize>) -> Result<Self, BenchError> {
+        if let Some(ordinal) = ordinal {
+            return Ok(Self::Gpu(Box::new(gpu::Session::open(
+                ordinal,
+                arguments.tiny,
+            )?)));
+        }
+        Ok(Self::Cpu {
+            cpu: start(arguments.threads, arguments.isa.as_deref())?,
+            memory_bytes: Memory::read().available.unwrap_or(u64::MAX),
+        })
+    }
+
+    fn run(&self) -> Run {
+        match self {
+            Self::Cpu { cpu, .. } => cpu::run(cpu),
+            Self::Gpu(session) => session.run(),
+        }
+    }
+
+    fn row(&mut self, shape: &Shape, budget: Budget) -> Result<Row, Failure> {
+        match self {
+            Self::Cpu { cpu, memory_bytes } => cpu::row(cpu, shape, budget, *memory_bytes),
+            Self::Gpu(session) => session.row(shape, budget),
+        }
+    }
 }
 
 fn list(shapes: &[Shape]) {
@@ -236,7 +273,11 @@ fn write(run: &Run, json: Option<&Place>) -> Result<(), BenchError> {
 }
 
 fn eval(arguments: &BenchEvalArgs) -> Result<Exit, BenchError> {
-    gpu(arguments.device)?;
+    if let Some(ordinal) = chosen_gpu(arguments.device)? {
+        return Err(BenchError::Usage(format!(
+            "whole models are not measured on cuda:{ordinal} yet\nhelp: --device cpu; gradus bench kernels measures GPUs"
+        )));
+    }
     let json = Place::checked(arguments.json.as_ref())?;
     let cpu = start(arguments.threads, None)?;
     let temporary;

@@ -1,0 +1,294 @@
+//! Kernels of a GPU, shape by shape.
+//!
+//! Each is compared with its reference on some of its rows, then timed by events on the device. Before each sample a buffer
+//! twice the size of the second cache is written: inputs come from device memory, and the launch waits behind the write, so that
+//! the time of launching is not in the sample. `warm_us` is a run among many of one graph, caches as the last run left them.
+
+mod attention;
+mod rows;
+mod sheet;
+
+use crate::clock::Percentiles;
+use crate::data::random;
+use crate::kernels::footprint;
+use crate::measure::{Budget, Work};
+use crate::result::{Bound, Failure, Machine, Measured, Peaks, Row, Run};
+use crate::shape::Shape;
+use gradus_kernels::device::{DeviceBuffer, DeviceError, Gpu, Stream};
+use std::sync::Arc;
+
+/// A kernel at a shape, inputs on the device.
+pub(crate) trait DeviceBench {
+    /// What a run does.
+    fn work(&self) -> Work;
+    /// Gives the kernel to `stream`. Allocates nothing.
+    fn run(&mut self, stream: &Stream) -> Result<(), DeviceError>;
+    /// Runs once on fresh inputs and compares some rows with the reference: the largest difference as a fraction of what is
+    /// allowed, or what is wrong.
+    fn check(&mut self, stream: &Stream) -> Result<f64, String>;
+}
+
+/// An open GPU, and what measuring on it needs.
+pub struct Session {
+    gpu: Arc<Gpu>,
+    stream: Stream,
+    flush: DeviceBuffer<u8>,
+    peaks: Peaks,
+}
+
+/// GPUs that the driver shows.
+///
+/// # Errors
+/// If a driver is there and does not start.
+pub fn count() -> Result<usize, DeviceError> {
+    Gpu::count()
+}
+
+impl Session {
+    /// Opens GPU `ordinal` and measures what it can do; `tiny`: with sizes that take no time.
+    ///
+    /// # Errors
+    /// If there is no such GPU, or it does not take the simplest work.
+    pub fn open(ordinal: usize, tiny: bool) -> Result<Self, DeviceError> {
+        let gpu = Gpu::open(ordinal)?;
+        let stream = gpu.stream()?;
+        let flush_bytes = if tiny {
+            4096
+        } else {
+            (2 * gpu.info().l2_bytes as usize).max(64 << 20)
+        };
+        let flush = stream.alloc_zeroed("the buffer that empties the cache", flush_bytes)?;
+        let mut session = Self {
+            peaks: Peaks {
+                gflop_s: 0.0,
+                gb_s: 0.0,
+                how: String::new(),
+                datasheet: sheet::of(&gpu.info().name),
+            },
+            gpu,
+            stream,
+            flush,
+        };
+        session.peaks.gb_s = session.copy_gb_s(tiny)?;
+        session.peaks.how = "measured: copies within device memory".to_owned();
+        session.compute_peak(tiny);
+        Ok(session)
+    }
+
+    /// A large product, if this GPU has one that is right; else the datasheet's arithmetic, or none.
+    fn compute_peak(&mut self, tiny: bool) {
+        let text = if tiny {
+            "linear:64x64x64"
+        } else {
+            "linear:8192x8192x8192"
+        };
+        let shape: Shape = text.parse().expect("written by hand");
+        let budget = Budget {
+            samples: 10,
+            seconds: 0.5,
+        };
+        if let Ok(row) = self.row(&shape, budget) {
+            self.peaks.gflop_s = row.measured.gflop_s();
+            self.peaks
+                .how
+                .push_str(&format!("; gradus's own product {}", shape.sizes()));
+        } else if let Some(sheet) = &self.peaks.datasheet {
+            self.peaks.gflop_s = sheet.gflop_s;
+            self.peaks
+                .how
+                .push_str("; arithmetic by the datasheet, not measured");
+        }
+    }
+
+    fn copy_gb_s(&self, tiny: bool) -> Result<f64, DeviceError> {
+        let room = self.gpu.info().memory_bytes / 16;
+        let bytes = if tiny {
+            1 << 16
+        } else {
+            (1_u64 << 30).min(room)
+        } as usize;
+        let from = self.stream.alloc_zeroed::<u8>("the copy's source", bytes)?;
+        let mut to = self.stream.alloc_zeroed::<u8>("the copy's target", bytes)?;
+        let mut best = 0.0_f64;
+        for _ in 0..if tiny { 2 } else { 10 } {
+            let begun = self.stream.record(true)?;
+            self.stream.copy(from.view(), &mut to.view_mut())?;
+            let ended = self.stream.record(true)?;
+            let seconds = f64::from(begun.elapsed_ms(&ended)?).max(1e-6) / 1e3;
+            best = best.max(2.0 * bytes as f64 / seconds / 1e9);
+        }
+        Ok(best)
+    }
+
+    /// A result without rows.
+    #[must_use]
+    pub fn run(&self) -> Run {
+        let info = self.gpu.info();
+        let machine = Machine {
+            device: format!("cuda:{}", info.ordinal),
+            name: info.name.clone(),
+            clock: "device".to_owned(),
+            isa: format!("sm_{}{}", info.capability.0, info.capability.1),
+            threads: 0,
+            sm_count: Some(info.sm_count),
+            memory_bytes: Some(info.memory_bytes),
+            driver: Some(format!(
+                "CUDA {}.{}",
+                info.driver_version / 1000,
+                info.driver_version % 1000 / 10
+            )),
+        };
+        Run::new("kernels", machine, Some(self.peaks.clone()))
+    }
+
+    /// Measures `shape`.
+    ///
+    /// # Errors
+    /// If GPUs have no such kernel (skipped), memory is short, it fails, or it disagrees with its reference.
+    pub fn row(&mut self, shape: &Shape, budget: Budget) -> Result<Row, Failure> {
+        let failure = |reason: String, skipped: bool| Failure {
+            family: shape.family().to_owned(),
+            shape: shape.sizes(),
+            reason,
+            skipped,
+        };
+        let (needs, memory) = (footprint(shape), self.gpu.info().memory_bytes as f64);
+        if needs > 0.9 * memory {
+            let reason = format!(
+                "needs about {:.1} GB, the GPU has {:.1} GB",
+                needs / 1e9,
+                memory / 1e9
+            );
+            return Err(failure(reason, true));
+        }
+        let built = match shape.family() {
+            "attention" => attention::build(&self.stream, shape).map(Some),
+            _ => rows::build(&self.stream, shape),
+        };
+        let mut bench = match built.map_err(|error| failure(error.to_string(), false))? {
+            Some(bench) => bench,
+            None => {
+                return Err(failure(
+                    format!("{} is not measured on GPUs", shape.family()),
+                    true,
+                ));
+            }
+        };
+        let worst_error = bench.check(&self.stream).map_err(|difference| {
+            failure(format!("disagrees with its reference: {difference}"), false)
+        })?;
+        let measured = self
+            .measure(bench.as_mut(), budget, worst_error)
+            .map_err(|error| failure(error.to_string(), false))?;
+        Ok(Row {
+            family: shape.family().to_owned(),
+            shape: shape.sizes(),
+            variant: "gradus".to_owned(),
+            measured,
+            eval: None,
+        })
+    }
+
+    fn measure(
+        &mut self,
+        bench: &mut dyn DeviceBench,
+        budget: Budget,
+        worst_error: f64,
+    ) -> Result<Measured, DeviceError> {
+        let work = bench.work();
+        bench.run(&self.stream)?;
+        self.stream.synchronize()?;
+        let once_s = self.sample(bench)?.max(1e-6);
+        // A sample costs its flush and its waiting, too.
+        let samples = budget
+            .samples
+            .min((budget.seconds / (once_s + 2e-4)) as usize)
+            .max(3);
+        let us: Vec<f64> = (0..samples)
+            .map(|_| Ok(self.sample(bench)? * 1e6))
+            .collect::<Result<_, DeviceError>>()?;
+        let warm_us = self.warm(bench, once_s)?;
+        let (compute_s, memory_s) = least_s(work, self.peaks.gflop_s, self.peaks.gb_s);
+        let percent_of =
+            |limit_s: f64| us.iter().map(|us| limit_s * 1e8 / us).collect::<Vec<f64>>();
+        let datasheet_percent = self.peaks.datasheet.as_ref().map(|sheet| {
+            let (compute_s, memory_s) = least_s(work, sheet.gflop_s, sheet.gb_s);
+            Percentiles::of(&percent_of(compute_s.max(memory_s))).p50
+        });
+        Ok(Measured {
+            us: Percentiles::of(&us),
+            wall_us: None,
+            warm_us: Some(warm_us),
+            flop: work.flop,
+            bytes: work.bytes,
+            bound: Bound::of(compute_s, memory_s),
+            roof_gflop_s: self.peaks.gflop_s,
+            roof_gb_s: self.peaks.gb_s,
+            percent: Percentiles::of(&percent_of(compute_s.max(memory_s))),
+            samples,
+            runs: 1,
+            worst_error: Some(worst_error),
+            prepare_us: None,
+            datasheet_percent,
+        })
+    }
+
+    /// Seconds of one run out of device memory.
+    fn sample(&mut self, bench: &mut dyn DeviceBench) -> Result<f64, DeviceError> {
+        self.stream.fill_bytes(&mut self.flush.view_mut(), 1)?;
+        let begun = self.stream.record(true)?;
+        bench.run(&self.stream)?;
+        let ended = self.stream.record(true)?;
+        Ok(f64::from(begun.elapsed_ms(&ended)?) / 1e3)
+    }
+
+    /// Microseconds of one run among many of a graph.
+    fn warm(&self, bench: &mut dyn DeviceBench, once_s: f64) -> Result<f64, DeviceError> {
+        let runs = (1e-3 / once_s).ceil().clamp(1.0, 100.0) as usize;
+        let graph = self
+            .stream
+            .capture(|| (0..runs).try_for_each(|_| bench.run(&self.stream)))?;
+        graph.launch()?;
+        let mut us = Vec::new();
+        for _ in 0..5 {
+            let begun = self.stream.record(true)?;
+            graph.launch()?;
+            let ended = self.stream.record(true)?;
+            us.push(f64::from(begun.elapsed_ms(&ended)?) * 1e3 / runs as f64);
+        }
+        Ok(Percentiles::of(&us).p50)
+    }
+}
+
+/// Seconds that arithmetic and memory need; a limit that is not known limits nothing.
+fn least_s(work: Work, gflop_s: f64, gb_s: f64) -> (f64, f64) {
+    let over = |amount: f64, giga_s: f64| {
+        if giga_s > 0.0 {
+            amount / giga_s / 1e9
+        } else {
+            0.0
+        }
+    };
+    (over(work.flop, gflop_s), over(work.bytes, gb_s))
+}
+
+/// `n` values of which about a million are drawn and the rest repeat them: drawing more would take longer than measuring.
+fn drawn(n: usize, seed: u64) -> Vec<f32> {
+    const DRAWN: usize = 999_983;
+    let values = random(n.min(DRAWN), seed);
+    values.iter().copied().cycle().take(n).collect()
+}
+
+/// Rows at an aligned stride, as the device takes them.
+fn padded<T: Copy + Default>(values: &[T], cols: usize) -> Vec<T> {
+    let stride = gradus_kernels::device::aligned_stride(cols);
+    if stride == cols {
+        return values.to_vec();
+    }
+    let mut all = Vec::with_capacity(values.len() / cols.max(1) * stride);
+    for row in values.chunks(cols) {
+        all.extend_from_slice(row);
+        all.resize(all.len() + stride - cols, T::default());
+    }
+    all
+}
