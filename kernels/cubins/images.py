@@ -68,7 +68,9 @@ def resources(cubin):
             kernel["threads"] = struct.unpack("<III", known[0x05])[0] if 0x05 in known else 0
             kernel["params_bytes"] = struct.unpack("<H", known[0x19])[0] if 0x19 in known else 0
         elif name.startswith(".nv.shared.") and not name.startswith(".nv.shared.reserved"):
-            kernels.setdefault(name.removeprefix(".nv.shared."), {})["shared_bytes"] = size
+            # From sm_90 on, the section counts the 1,024 bytes that the system keeps in each block.
+            kept = 1024 if any(n.startswith(".nv.shared.reserved") for n, _, _ in sections(cubin)) and size >= 1024 else 0
+            kernels.setdefault(name.removeprefix(".nv.shared."), {})["shared_bytes"] = size - kept
     return kernels
 
 
@@ -89,7 +91,7 @@ def opcodes(disassembly):
 
 def main_instruction(counts):
     """The instruction that does the work: a matrix product, or the most frequent of f32 arithmetic and wide loads."""
-    for group in (("HGMMA", "QGMMA"), ("HMMA",), ("DFMA",), ("FFMA", "FMUL", "FADD", "MUFU"), ("LDG",), ("STG",)):
+    for group in (("HGMMA", "QGMMA"), ("HMMA",), ("DFMA",), ("FFMA", "FMUL", "FADD"), ("LDG",), ("STG",)):
         of = [(count, name) for name, count in counts.items() if name.split(".")[0] in group]
         if of:
             count, name = max(of)

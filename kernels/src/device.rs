@@ -21,13 +21,17 @@
 //! the bus) makes every later call fail: [`DeviceError::is_lost`] says so, and whoever drives the device gives its work to another.
 
 pub mod buffer;
+mod cache;
 pub(crate) mod check;
+mod compile;
+mod embedded;
 pub mod error;
 pub mod gpu;
 pub mod module;
 pub mod pinned;
 pub mod ring;
 pub mod rows;
+mod source;
 pub mod stream;
 pub mod tensor_map;
 
