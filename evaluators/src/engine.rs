@@ -13,6 +13,7 @@
 mod cpu;
 mod embed;
 mod executor;
+mod gpu;
 mod head;
 mod positions;
 mod read_ahead;
@@ -28,6 +29,7 @@ use thiserror::Error;
 
 pub(crate) use cpu::CpuExecutor;
 pub(crate) use executor::{Executor, Step};
+pub(crate) use gpu::GpuExecutor;
 
 /// The model of one candidate, or of the base, within a group that shares weights.
 pub(crate) struct Member {

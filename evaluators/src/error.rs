@@ -85,6 +85,30 @@ pub enum EvaluateError {
     /// The memory limit is too small.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// A GPU has too little memory.
+    #[error(
+        "{gpu} has {} MiB free: the longest row, {longest} tokens, needs {} MiB\nhelp: another GPU, fewer candidates at a time, or --device cpu", .free >> 20, .least >> 20
+    )]
+    DeviceMemory {
+        /// Which.
+        gpu: String,
+        /// Bytes free.
+        free: u64,
+        /// The least that works, bytes.
+        least: u64,
+        /// Tokens of the longest row.
+        longest: usize,
+    },
+    /// GPUs whose products are summed differently.
+    #[error(
+        "{first} and {other} sum products in different orders: their rows cannot be in one result\nhelp: name GPUs of one kind, as in --device cuda:0"
+    )]
+    MixedGpus {
+        /// The first GPU's name.
+        first: String,
+        /// The name of one of the other kind.
+        other: String,
+    },
     /// No device can go on.
     #[error("the GPU cannot be used")]
     Device(#[source] DeviceError),

@@ -9,16 +9,25 @@ use crate::engine::order;
 use crate::error::{EvaluateError, chain};
 use crate::evaluation::{Evaluation, Event, Failure, Observer, Provenance, SCHEMA};
 use crate::model::Model;
-use crate::plan::{AdapterLoad, Footprint, Load, Plan, PlannedSet};
+use crate::plan::{
+    AdapterLoad, DeviceFootprint, Floors, Footprint, Load, MemoryError, Plan, PlannedSet,
+    host_bytes,
+};
 use candidates::{Base, Entrant};
+use gradus_kernels::device::{DeviceError, Gpu};
 use gradus_kernels::{Cpu, Isa};
 use gradus_tasks::{Cancelled, DataSet, Owner, Prepared, RuleSet, TaskSpec, TaskType};
 use sets::{Set, refuse_oversized, sets};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Version of the numeric contract: the order of sums and the functions that results are made of.
 pub const NUMERICS: &str = "f32-1";
+
+/// As [`NUMERICS`], of the kernels for `sm_80` and those after it but Hopper.
+pub const NUMERICS_SM80: &str = "bf16-sm80-1";
+/// As [`NUMERICS`], of the kernels for Hopper.
+pub const NUMERICS_SM90: &str = "bf16-sm90-1";
 
 /// A candidate's files.
 #[derive(Clone, Debug)]
@@ -29,9 +38,72 @@ pub struct CandidateSource {
     pub path: PathBuf,
 }
 
-/// How to compute. None of these changes any bit of a result.
+/// What computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Device {
+    /// Processors.
+    #[default]
+    Cpu,
+    /// All GPUs that can be used; processors if there is none.
+    Auto,
+    /// These GPUs.
+    Gpus(GpuSet),
+}
+
+/// GPUs by the numbers that the driver gives them, up to 63.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GpuSet(u64);
+
+impl GpuSet {
+    /// With GPU `ordinal` as well; `None` past 63.
+    #[must_use]
+    pub fn with(self, ordinal: usize) -> Option<Self> {
+        (ordinal < 64).then_some(Self(self.0 | 1 << ordinal))
+    }
+
+    /// Whether GPU `ordinal` is one of them.
+    #[must_use]
+    pub fn contains(self, ordinal: usize) -> bool {
+        ordinal < 64 && self.0 >> ordinal & 1 == 1
+    }
+
+    fn iter(self) -> impl Iterator<Item = usize> {
+        (0..64).filter(move |&i| self.contains(i))
+    }
+}
+
+impl Device {
+    /// The GPUs, opened.
+    fn open(self) -> Result<Vec<Arc<Gpu>>, DeviceError> {
+        match self {
+            Device::Cpu => Ok(Vec::new()),
+            Device::Auto => Ok((0..Gpu::count().unwrap_or(0))
+                .filter_map(|i| Gpu::open(i).ok())
+                .collect()),
+            Device::Gpus(set) => set.iter().map(Gpu::open).collect(),
+        }
+    }
+}
+
+/// Rows of one result have one contract.
+fn one_contract(gpus: &[Arc<Gpu>]) -> Result<(), EvaluateError> {
+    let Some(first) = gpus.first() else {
+        return Ok(());
+    };
+    match gpus.iter().find(|gpu| gpu.is_hopper() != first.is_hopper()) {
+        None => Ok(()),
+        Some(other) => Err(EvaluateError::MixedGpus {
+            first: first.info().name.clone(),
+            other: other.info().name.clone(),
+        }),
+    }
+}
+
+/// How to compute. But for the device, none of these changes any bit of a result.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
+    /// What computes; processors and GPUs have numeric contracts of their own.
+    pub device: Device,
     /// Compute threads; 0 is one per core.
     pub threads: usize,
     /// Memory limit, bytes; `None` is 4 GiB.
@@ -65,6 +137,8 @@ pub struct Request<'a> {
 /// Everything that a run needs, before it starts.
 struct Setup {
     cpu: Cpu,
+    /// What computes in place of the processors.
+    gpus: Vec<Arc<Gpu>>,
     memory_bytes: u64,
     base: Base,
     entrants: Vec<Entrant>,
@@ -107,11 +181,7 @@ pub fn evaluate(
             .filter(|e| e.failure().is_none())
             .count(),
     });
-    let (threads, isa, memory) = (
-        setup.cpu.threads(),
-        setup.cpu.isa().name(),
-        setup.memory_bytes,
-    );
+    let provenance = setup.provenance();
     let parameters = setup.base.checkpoint.parameter_count();
     let candidates = setup.run(request, &plan, observer)?;
     Ok(Evaluation {
@@ -122,15 +192,7 @@ pub fn evaluate(
         rule_set: request.rules.id.clone(),
         model_params_count: parameters,
         candidates,
-        provenance: Provenance {
-            gradus_version: env!("CARGO_PKG_VERSION").to_owned(),
-            device: "cpu".to_owned(),
-            isa: isa.to_owned(),
-            threads,
-            compute_dtype: "f32".to_owned(),
-            memory_bytes: memory,
-            numerics: NUMERICS.to_owned(),
-        },
+        provenance,
     })
 }
 
@@ -175,6 +237,12 @@ impl Setup {
             Some(isa) => Cpu::with_isa(threads, isa),
             None => Cpu::new(threads),
         }?;
+        let gpus = request
+            .options
+            .device
+            .open()
+            .map_err(EvaluateError::Device)?;
+        one_contract(&gpus)?;
         let base = Base::open(request.base)?;
         let mut entrants: Vec<Entrant> = request
             .candidates
@@ -195,6 +263,7 @@ impl Setup {
         sets.retain(|set| !set.entrants.is_empty());
         Ok(Self {
             cpu,
+            gpus,
             memory_bytes,
             base,
             entrants,
@@ -202,6 +271,45 @@ impl Setup {
             needs_base,
             needs_kl,
         })
+    }
+
+    /// What computes the numbers.
+    fn provenance(&self) -> Provenance {
+        let gpus = !self.gpus.is_empty();
+        Provenance {
+            gradus_version: env!("CARGO_PKG_VERSION").to_owned(),
+            device: self.device(),
+            isa: self.isa(),
+            threads: self.cpu.threads(),
+            compute_dtype: if gpus { "bf16" } else { "f32" }.to_owned(),
+            memory_bytes: self.memory_bytes,
+            numerics: match self.gpus.first() {
+                Some(gpu) if gpu.is_hopper() => NUMERICS_SM90,
+                Some(_) => NUMERICS_SM80,
+                None => NUMERICS,
+            }
+            .to_owned(),
+        }
+    }
+
+    fn device(&self) -> String {
+        let names: Vec<String> = self
+            .gpus
+            .iter()
+            .map(|gpu| format!("cuda:{} {}", gpu.info().ordinal, gpu.info().name))
+            .collect();
+        if names.is_empty() {
+            "cpu".to_owned()
+        } else {
+            names.join(", ")
+        }
+    }
+
+    fn isa(&self) -> String {
+        match self.gpus.first() {
+            Some(gpu) => format!("sm_{}{}", gpu.info().capability.0, gpu.info().capability.1),
+            None => self.cpu.isa().name().to_owned(),
+        }
     }
 
     /// The models that a set runs: the base with its adapters, then full candidates.
@@ -242,14 +350,42 @@ impl Setup {
         self.loads(set).into_iter().map(|load| load.model).collect()
     }
 
+    /// Bytes free on each GPU.
+    fn free_device_memory(&self) -> Result<Vec<u64>, EvaluateError> {
+        self.gpus
+            .iter()
+            .map(|gpu| Ok(gpu.memory().map_err(EvaluateError::Device)?.0))
+            .collect()
+    }
+
+    /// Tokens of each candidate in flight: what the GPU with the least memory admits, and so few that all have work.
+    fn device_tokens(
+        &self,
+        loads: &[Load<'_>],
+        free: &[u64],
+        members: usize,
+        longest: usize,
+        computed: usize,
+    ) -> Result<usize, EvaluateError> {
+        let footprint = DeviceFootprint::new(loads);
+        let mut least = computed.div_ceil(self.gpus.len()).max(longest);
+        for (gpu, &free) in self.gpus.iter().zip(free) {
+            least = least.min(footprint.tokens(gpu.info(), free, members, longest)?);
+        }
+        Ok(least)
+    }
+
     fn plan(&self, rate: f64) -> Result<Plan, EvaluateError> {
         let threads = self.cpu.threads();
+        let free = self.free_device_memory()?;
+        let mut traffic = 0.0;
         let mut plan = Plan {
-            device: "cpu".to_owned(),
-            isa: self.cpu.isa().name(),
+            device: self.device(),
+            isa: self.isa(),
             threads,
-            memory_bytes: self.memory_bytes,
+            memory_bytes: free.iter().copied().min().unwrap_or(self.memory_bytes),
             planned_bytes: 0,
+            host_bytes: 0,
             fixed_bytes: 0,
             token_bytes: 0,
             tokens_in_flight: usize::MAX,
@@ -258,18 +394,38 @@ impl Setup {
             read_bytes: 0.0,
             rate,
             seconds: 0.0,
+            floors: None,
         };
         for set in &self.sets {
             let loads = self.loads(set);
             let mut order = order(&self.models(set), &set.rows);
             let longest = order.longest();
-            let footprint = Footprint::new(&loads, threads, longest);
             let members: usize = loads.iter().map(|l| l.members).max().unwrap_or(1);
-            let tokens = footprint.tokens(self.memory_bytes, members, longest)?;
+            let computed = order.total_tokens();
+            let footprint = if self.gpus.is_empty() {
+                Footprint::new(&loads, threads, longest)
+            } else {
+                DeviceFootprint::new(&loads).into()
+            };
+            let tokens = if self.gpus.is_empty() {
+                footprint.tokens(self.memory_bytes, members, longest)?
+            } else {
+                let host = host_bytes(&loads);
+                if host > self.memory_bytes {
+                    let (limit, least) = (self.memory_bytes, host);
+                    return Err(MemoryError {
+                        limit,
+                        least,
+                        longest,
+                    }
+                    .into());
+                }
+                plan.host_bytes = plan.host_bytes.max(host);
+                self.device_tokens(&loads, &free, members, longest, computed)?
+            };
             plan.fixed_bytes = plan.fixed_bytes.max(footprint.fixed);
             plan.token_bytes = plan.token_bytes.max(footprint.token);
             plan.tokens_in_flight = plan.tokens_in_flight.min(tokens);
-            let computed = order.total_tokens();
             plan.planned_bytes = plan
                 .planned_bytes
                 .max(footprint.fixed + footprint.token * tokens.min(computed) as u64);
@@ -277,6 +433,7 @@ impl Setup {
             while let Some(chunk) = order.next_chunk(tokens) {
                 passes += 1;
                 plan.flops += loads.iter().map(|load| load.flops(&chunk)).sum::<f64>();
+                traffic += loads.iter().map(|load| load.traffic(&chunk)).sum::<f64>();
             }
             for load in &loads {
                 let m = load.model;
@@ -308,7 +465,12 @@ impl Setup {
         if plan.tokens_in_flight == usize::MAX {
             plan.tokens_in_flight = 0;
         }
-        if rate > 0.0 {
+        if let Some(first) = self.gpus.first() {
+            let gpus: Vec<_> = self.gpus.iter().map(|gpu| gpu.info()).collect();
+            let floors = Floors::new(&gpus, plan.flops, traffic, plan.read_bytes);
+            (plan.rate, plan.seconds) = (Floors::rate(first.info()), floors.seconds());
+            plan.floors = Some(floors);
+        } else if rate > 0.0 {
             plan.seconds = plan.flops / (rate * threads as f64);
         }
         Ok(plan)

@@ -130,6 +130,17 @@ impl<'a> RowOrder<'a> {
         }
     }
 
+    /// The rows of `chunk`, one of this order's, in smaller chunks.
+    pub(crate) fn split(&self, chunk: &Chunk, tokens: usize) -> Vec<Chunk> {
+        let mut part = Self {
+            rows: self.rows,
+            classes: self.classes.clone(),
+            order: chunk.rows.clone(),
+            next: 0,
+        };
+        std::iter::from_fn(|| part.next_chunk(tokens)).collect()
+    }
+
     /// The next rows that fit in `tokens` (one at least), packed.
     pub(crate) fn next_chunk(&mut self, tokens: usize) -> Option<Chunk> {
         let first = self.next;

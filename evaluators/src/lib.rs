@@ -29,10 +29,13 @@ mod token_losses;
 mod weights;
 
 pub use error::EvaluateError;
-pub use evaluate::{CandidateSource, NUMERICS, Options, Request, evaluate, explain};
+pub use evaluate::{
+    CandidateSource, Device, GpuSet, NUMERICS, NUMERICS_SM80, NUMERICS_SM90, Options, Request,
+    evaluate, explain,
+};
 pub use evaluation::{
     CandidateKind, CandidateOutcome, CandidateResult, Evaluation, Event, Failure, Observer,
     Provenance, RowInfo, Score,
 };
-pub use plan::{MemoryError, Plan, PlannedSet};
+pub use plan::{Floors, MemoryError, Plan, PlannedSet};
 pub use token_losses::token_losses;

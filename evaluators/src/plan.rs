@@ -1,5 +1,10 @@
 //! How many tokens go through the model at once, and what the run will take.
 
+mod device;
+
+pub use device::Floors;
+pub(crate) use device::{DeviceFootprint, TILE_TOKENS, host_bytes};
+
 use crate::layout::Chunk;
 use crate::model::Model;
 use gradus_kernels::cross_entropy::VOCAB_BLOCK;
@@ -67,19 +72,35 @@ impl Load<'_> {
     }
 }
 
+impl Load<'_> {
+    /// Bytes of device memory that are read or written between the products of `chunk`, for all members.
+    pub(crate) fn traffic(&self, chunk: &Chunk) -> f64 {
+        let c = &self.model.config;
+        let (q, kv) = (c.num_heads * c.head_dim, c.num_kv_heads * c.head_dim);
+        // A layer: two norms and two additions of the residual stream; queries, keys and values written, rotated and read;
+        // gate and up written and read, their product too.
+        let hidden = 2 * (4 + 2 + 2) + 2 * (4 + 4);
+        let token =
+            c.hidden_size * hidden + 2 * 4 * (q + 2 * kv) + 2 * 2 * q + 2 * 6 * c.intermediate_size;
+        (self.members * c.num_layers) as f64 * chunk.tokens() as f64 * token as f64
+    }
+}
+
 /// What a run of one task will do.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// Device.
     pub device: String,
     /// Instruction set of the kernels.
-    pub isa: &'static str,
+    pub isa: String,
     /// Threads.
     pub threads: usize,
-    /// Memory limit, bytes.
+    /// Memory limit, bytes: the host's, or on GPUs the least that one of them has free.
     pub memory_bytes: u64,
     /// Memory that the plan will take, bytes.
     pub planned_bytes: u64,
+    /// Host memory of a plan for GPUs, bytes.
+    pub host_bytes: u64,
     /// Memory whatever the tokens in flight: weights, head, buffers of threads.
     pub fixed_bytes: u64,
     /// Memory for each token in flight.
@@ -92,10 +113,13 @@ pub struct Plan {
     pub flops: f64,
     /// Bytes of weights that are read in all.
     pub read_bytes: f64,
-    /// Measured rate of the matrix product on one thread, FLOP/s.
+    /// Rate of the matrix product, FLOP/s: measured on one thread, or four fifths of what a GPU's tensor cores have at their
+    /// highest clock.
     pub rate: f64,
-    /// Seconds of arithmetic at that rate on all threads.
+    /// Predicted seconds: of arithmetic at that rate on all threads, or on GPUs the longest of the floors.
     pub seconds: f64,
+    /// What a run on GPUs cannot be faster than.
+    pub floors: Option<Floors>,
 }
 
 /// One evaluation set of a plan.
@@ -239,6 +263,9 @@ impl fmt::Display for Plan {
             "device            {} ({}, {} threads)",
             self.device, self.isa, self.threads
         )?;
+        if self.floors.is_some() {
+            writeln!(f, "host memory       {}", Bytes(self.host_bytes))?;
+        }
         writeln!(
             f,
             "memory            {} of {} allowed",
@@ -272,15 +299,23 @@ impl fmt::Display for Plan {
         writeln!(f, "weights read      {}", Bytes(self.read_bytes as u64))?;
         writeln!(
             f,
-            "arithmetic        {:.1} GFLOP at {:.1} GFLOP/s a thread",
+            "arithmetic        {:.1} GFLOP at {:.1} GFLOP/s a {}",
             self.flops / 1e9,
-            self.rate / 1e9
+            self.rate / 1e9,
+            if self.floors.is_some() {
+                "GPU"
+            } else {
+                "thread"
+            }
         )?;
-        write!(
-            f,
-            "predicted         {:.1} s of arithmetic; weights are read meanwhile",
-            self.seconds
-        )
+        match &self.floors {
+            None => write!(
+                f,
+                "predicted         {:.1} s of arithmetic; weights are read meanwhile",
+                self.seconds
+            ),
+            Some(floors) => write!(f, "{floors}"),
+        }
     }
 }
 

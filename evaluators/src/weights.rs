@@ -60,11 +60,11 @@ fn param_dtype(dtype: Dtype) -> ParamDtype {
 
 /// One layer's bytes, read ahead of the computation.
 pub(crate) struct LayerBytes {
-    qkv: Vec<Stored>,
-    o: Stored,
-    gate_up: Vec<Stored>,
-    down: Stored,
-    vectors: LayerVectors,
+    pub(crate) qkv: Vec<Stored>,
+    pub(crate) o: Stored,
+    pub(crate) gate_up: Vec<Stored>,
+    pub(crate) down: Stored,
+    pub(crate) vectors: LayerVectors,
 }
 
 /// One layer's biases and norms.

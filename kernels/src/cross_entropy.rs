@@ -11,7 +11,8 @@
 //! computed at once.
 
 mod cpu;
-pub mod hopper;
+pub mod device;
+mod hopper;
 pub mod reference;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,8 @@
 //! are, on threads, or on the instruction set.
 
 mod cpu;
-pub mod hopper;
+pub mod device;
+pub(crate) mod hopper;
 pub mod reference;
 #[cfg(test)]
 mod tests;

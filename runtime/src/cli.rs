@@ -4,6 +4,7 @@ pub mod bench;
 
 use crate::bytes::ByteSize;
 use crate::candidates::CandidateArg;
+use crate::device_arg::DeviceArg;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -60,6 +61,11 @@ pub struct EvalArgs {
     /// Write a self-contained HTML page with plots.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+
+    /// What computes: cpu, auto (all GPUs that can be used, else the CPU), cuda:0 or cuda:0,1. GPUs compute in bf16 with
+    /// f32 sums, a numeric contract of their own: scores of the two are not compared bit by bit.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: DeviceArg,
 
     /// Threads that compute [default: all that this process may use]. Changes no bit of any score.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cli`] | the arguments |
 //! | [`commands`] | what each subcommand does |
+//! | [`device_arg`] | `--device` |
 //! | [`candidates`] | `NAME=PATH` to directories, local or from the hub |
 //! | [`example`] | the task that is embedded in the binary |
 //! | [`progress`] | a bar for people, JSON lines for programs |
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod commands;
 pub mod compare;
 pub mod device;
+pub mod device_arg;
 pub mod example;
 pub mod exit;
 pub mod host;

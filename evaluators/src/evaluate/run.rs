@@ -1,64 +1,32 @@
-//! Sets through the engine, chunk by chunk.
+//! Sets through the engine, chunk by chunk, on one executor or several.
+
+mod progress;
+mod queue;
+mod rate;
 
 use super::candidates::owner;
 use super::outcome::{outcome, overflows, score};
 use super::{Request, Set, Setup, failure};
 use crate::engine::{
-    Against, CpuExecutor, Group, Member, MemberError, Monitor, PassError, RowResult, order,
-    run_chunk,
+    Against, CpuExecutor, Executor, GpuExecutor, Group, Member, MemberError, PassError, RowResult,
+    order, run_chunk,
 };
 use crate::error::{EvaluateError, chain};
 use crate::evaluation::{CandidateOutcome, CandidateResult, Event, Failure, Observer};
-use crate::plan::{Plan, PlannedSet};
-use gradus_kernels::linear::{Output, PackedWeights, RowPanels, product};
-use gradus_kernels::{Cpu, Params};
+use crate::layout::Chunk;
+use crate::plan::{Plan, PlannedSet, TILE_TOKENS};
+use gradus_kernels::device::DeviceError;
 use gradus_tasks::Owner;
-use std::time::Instant;
+use progress::{ChunkProgress, Progress};
+use queue::Queue;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub(super) use rate::product_rate;
 
 /// Rows' numbers of one candidate, as far as they are known.
 enum Numbers {
     Rows(Vec<RowResult>),
     Failed(Failure),
-}
-
-/// Passes progress on, and the wish to stop.
-struct Progress<'a> {
-    observer: &'a dyn Observer,
-    flops_total: f64,
-    flops_done: f64,
-    /// What may be done before the chunk in work is done.
-    flops_limit: f64,
-    rows_done: usize,
-    rows_total: usize,
-    tokens_total: f64,
-}
-
-impl Progress<'_> {
-    fn report(&self) {
-        let fraction = if self.flops_total > 0.0 {
-            (self.flops_done / self.flops_total).min(1.0)
-        } else {
-            1.0
-        };
-        self.observer.on_event(Event::Progress {
-            fraction,
-            rows_done: self.rows_done,
-            rows_total: self.rows_total,
-            tokens_done: fraction * self.tokens_total,
-            tokens_total: self.tokens_total,
-        });
-    }
-}
-
-impl Monitor for Progress<'_> {
-    fn step(&mut self, flops: f64) -> Result<(), PassError> {
-        self.flops_done = (self.flops_done + flops).min(self.flops_limit);
-        if self.observer.cancelled() {
-            return Err(PassError::Cancelled);
-        }
-        self.report();
-        Ok(())
-    }
 }
 
 impl Setup {
@@ -70,24 +38,19 @@ impl Setup {
         observer: &dyn Observer,
     ) -> Result<Vec<CandidateOutcome>, EvaluateError> {
         let members = |set: &PlannedSet| set.shared_candidates + set.full_candidates;
-        let mut progress = Progress {
+        let progress = Progress::new(
             observer,
-            flops_total: plan.flops,
-            flops_done: 0.0,
-            flops_limit: 0.0,
-            rows_done: 0,
-            rows_total: self
-                .sets
+            plan.flops,
+            self.sets
                 .iter()
                 .zip(&plan.sets)
                 .map(|(set, planned)| set.entrants.len() * planned.rows)
                 .sum(),
-            tokens_total: plan
-                .sets
+            plan.sets
                 .iter()
                 .map(|s| (s.tokens_computed * members(s)) as f64)
                 .sum(),
-        };
+        );
         let mut results: Vec<Option<CandidateResult>> = self
             .entrants
             .iter()
@@ -97,8 +60,10 @@ impl Setup {
                     .map(|f| CandidateResult::Failed(f.clone()))
             })
             .collect();
+        let mut rows_before = 0;
         for (set, planned) in self.sets.iter().zip(&plan.sets) {
-            let (numbers, base) = self.run_set(set, planned, &mut progress)?;
+            let (numbers, base) = self.run_set(set, planned, rows_before, &progress)?;
+            rows_before += set.entrants.len() * planned.rows;
             for (&entrant, numbers) in set.entrants.iter().zip(numbers) {
                 results[entrant] = Some(match numbers {
                     Numbers::Failed(failure) => CandidateResult::Failed(failure),
@@ -112,11 +77,8 @@ impl Setup {
                 });
             }
         }
-        if progress.rows_done < progress.rows_total {
-            // Pairs that were cut away altogether are in no chunk.
-            progress.rows_done = progress.rows_total;
-            progress.report();
-        }
+        // Pairs that were cut away altogether are in no chunk.
+        progress.all_rows();
         Ok(self
             .entrants
             .iter()
@@ -135,38 +97,110 @@ impl Setup {
         &self,
         set: &Set,
         planned: &PlannedSet,
-        progress: &mut Progress<'_>,
+        rows_before: usize,
+        progress: &Progress<'_>,
     ) -> Result<(Vec<Numbers>, Option<Vec<RowResult>>), EvaluateError> {
-        let mut numbers: Vec<Numbers> = set
-            .entrants
-            .iter()
-            .map(|_| Numbers::Rows(vec![RowResult::default(); set.rows.len()]))
-            .collect();
-        let mut base_rows = self
-            .needs_base
-            .then(|| vec![RowResult::default(); set.rows.len()]);
+        let gpus = self.gpus.len();
+        let run = SetRun {
+            setup: self,
+            set,
+            planned,
+            rows_before,
+            progress,
+            queue: Queue::new(
+                order(&self.models(set), &set.rows),
+                planned.tokens_in_flight,
+                gpus.max(1),
+            ),
+            found: Mutex::new(Found {
+                numbers: set
+                    .entrants
+                    .iter()
+                    .map(|_| Numbers::Rows(vec![RowResult::default(); set.rows.len()]))
+                    .collect(),
+                base: self
+                    .needs_base
+                    .then(|| vec![RowResult::default(); set.rows.len()]),
+            }),
+        };
+        if gpus == 0 {
+            run.work(&mut CpuExecutor::new(&self.cpu));
+        } else {
+            std::thread::scope(|scope| {
+                for gpu in &self.gpus {
+                    let run = &run;
+                    scope.spawn(move || match GpuExecutor::new(gpu, TILE_TOKENS) {
+                        Ok(mut executor) => run.work(&mut executor),
+                        Err(error) => run.queue.absent(error),
+                    });
+                }
+            });
+        }
+        run.queue.finish()?;
+        let Found { numbers, base } = run
+            .found
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(row) = base.iter().flatten().position(overflows) {
+            let row = set.file_row(row);
+            return Err(EvaluateError::BaseFailed {
+                reason: format!("its loss of row {row} is not a number: its activations overflow"),
+            });
+        }
+        Ok((numbers, base))
+    }
+}
 
-        // The base's group: the base itself if it is needed, then adapters. Then one group for each full candidate.
+/// What is known of a set so far.
+struct Found {
+    numbers: Vec<Numbers>,
+    base: Option<Vec<RowResult>>,
+}
+
+/// One set on its way through one or several executors.
+struct SetRun<'a> {
+    setup: &'a Setup,
+    set: &'a Set,
+    planned: &'a PlannedSet,
+    /// Rows of the sets before, times entrants.
+    rows_before: usize,
+    progress: &'a Progress<'a>,
+    queue: Queue<'a>,
+    found: Mutex<Found>,
+}
+
+/// The models of a set, as one executor goes through them.
+struct Groups {
+    /// The base itself if it is needed, then adapters; with the adapters' places among the entrants.
+    base: Option<(Group, Vec<usize>)>,
+    /// One for each full candidate.
+    full: Vec<(usize, Group)>,
+}
+
+impl SetRun<'_> {
+    fn groups(&self) -> Groups {
+        let (setup, set) = (self.setup, self.set);
         let mut shared: Vec<usize> = Vec::new();
-        let mut members: Vec<Member> = self.needs_base.then(Member::plain).into_iter().collect();
+        let mut members: Vec<Member> = setup.needs_base.then(Member::plain).into_iter().collect();
         for (place, &i) in set.entrants.iter().enumerate() {
-            if let Some(member) = self.entrants[i].member(&self.base) {
+            if let Some(member) = setup.entrants[i].member(&setup.base) {
                 shared.push(place);
                 members.push(member);
             }
         }
         let mut first_rope = 0;
-        let mut base_group = (!members.is_empty()).then(|| {
-            first_rope = self.base.model.ropes().count();
-            Group {
-                model: self.base.model.clone(),
+        let base = (!members.is_empty()).then(|| {
+            first_rope = setup.base.model.ropes().count();
+            let group = Group {
+                model: setup.base.model.clone(),
                 members,
                 first_rope: 0,
-            }
+            };
+            (group, shared)
         });
         let mut full: Vec<(usize, Group)> = Vec::new();
         for (place, &i) in set.entrants.iter().enumerate() {
-            if let Some(model) = self.entrants[i].full_model() {
+            if let Some(model) = setup.entrants[i].full_model() {
                 full.push((
                     place,
                     Group {
@@ -178,145 +212,146 @@ impl Setup {
                 first_rope += model.ropes().count();
             }
         }
+        Groups { base, full }
+    }
 
-        let loads = self.loads(set);
-        let mut order = order(&self.models(set), &set.rows);
-        let mut executor = CpuExecutor::new(&self.cpu);
-        let (rows_before, mut rows) = (progress.rows_done, 0);
-        while let Some(chunk) = order.next_chunk(planned.tokens_in_flight) {
-            progress.flops_limit += loads.iter().map(|load| load.flops(&chunk)).sum::<f64>();
-            let mut base_head = None;
-            if let Some(group) = &mut base_group {
-                let against = if self.needs_kl {
-                    Against::First
-                } else {
-                    Against::Nothing
-                };
-                let pass =
-                    run_chunk(&mut executor, group, &chunk, &against, progress).map_err(stopped)?;
-                let offset = usize::from(self.needs_base);
-                if let Some(error) = group.members[..offset]
-                    .iter()
-                    .find_map(|m| m.failure.as_ref())
-                {
-                    return Err(EvaluateError::BaseFailed {
-                        reason: chain(error),
-                    });
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Computes chunks until none is left, or `executor` is lost.
+    fn work<E: Executor>(&self, executor: &mut E) {
+        let mut groups = self.groups();
+        let loads = self.setup.loads(self.set);
+        while let Some(chunk) = self.queue.take() {
+            let flops = loads.iter().map(|load| load.flops(&chunk)).sum::<f64>();
+            let mut monitor = self.progress.of_chunk(flops);
+            match self.chunk(executor, &mut groups, &chunk, &mut monitor) {
+                Ok(()) => {
+                    let (rows, all) = self.queue.done(&chunk);
+                    // Both sides of a pair are rows here; sides that were cut away are in no chunk.
+                    let rows = self.planned.rows * rows / all * self.set.entrants.len();
+                    self.progress.chunk_done(monitor, self.rows_before + rows);
                 }
-                for (member, results) in pass.results.into_iter().enumerate() {
-                    let Some(results) = results else { continue };
-                    match (member.checked_sub(offset), &mut base_rows) {
-                        (None, Some(rows)) => place_rows(rows, &chunk.rows, results),
-                        (Some(i), _) => {
-                            place_numbers(&mut numbers[shared[i]], &chunk.rows, results)
-                        }
-                        (None, None) => {}
-                    }
-                }
-                for (i, member) in group.members[offset..].iter().enumerate() {
-                    if let Some(error) = &member.failure {
-                        self.fail(
-                            set,
-                            shared[i],
-                            owner(error.owner()),
-                            error,
-                            &mut numbers,
-                            progress.observer,
-                        );
-                    }
-                }
-                base_head = pass.first.filter(|_| self.needs_kl);
-            }
-            for (place, group) in &mut full {
-                if matches!(numbers[*place], Numbers::Failed(_)) {
-                    continue;
-                }
-                let against = match &base_head {
-                    Some(base) => Against::Base(base),
-                    None => Against::Nothing,
-                };
-                match run_chunk(&mut executor, group, &chunk, &against, progress) {
-                    Ok(pass) => {
-                        if let Some(results) = pass.results.into_iter().next().flatten() {
-                            place_numbers(&mut numbers[*place], &chunk.rows, results);
-                        }
-                        if let Some(error) = &group.members[0].failure {
-                            self.fail(
-                                set,
-                                *place,
-                                owner(error.owner()),
-                                error,
-                                &mut numbers,
-                                progress.observer,
-                            );
-                        }
-                    }
-                    Err(
-                        error @ (PassError::Cancelled | PassError::Base(_) | PassError::Device(_)),
-                    ) => {
-                        return Err(stopped(error));
-                    }
-                    Err(PassError::Weights(error)) => {
-                        self.fail(
-                            set,
-                            *place,
-                            owner(error.owner()),
-                            &error,
-                            &mut numbers,
-                            progress.observer,
-                        );
+                Err(Interruption::End(error)) => self.queue.stop(error),
+                Err(Interruption::Device(error)) => {
+                    self.progress.chunk_lost(monitor);
+                    if error.is_lost() {
+                        return self.queue.lost(chunk, error);
+                    } else if error.is_out_of_memory() {
+                        self.queue.too_large(chunk, error);
+                    } else {
+                        self.queue.stop(EvaluateError::Device(error));
                     }
                 }
             }
-            // Both sides of a pair are rows here; sides that were cut away are in no chunk.
-            rows += chunk.rows.len();
-            progress.rows_done =
-                rows_before + planned.rows * rows / order.num_rows() * set.entrants.len();
-            progress.flops_done = progress.flops_limit;
-            progress.report();
         }
-        if let Some(row) = base_rows.iter().flatten().position(overflows) {
-            let row = set.file_row(row);
-            return Err(EvaluateError::BaseFailed {
-                reason: format!("its loss of row {row} is not a number: its activations overflow"),
-            });
+    }
+
+    /// One chunk through all models.
+    fn chunk<E: Executor>(
+        &self,
+        executor: &mut E,
+        groups: &mut Groups,
+        chunk: &Chunk,
+        monitor: &mut ChunkProgress<'_>,
+    ) -> Result<(), Interruption> {
+        let setup = self.setup;
+        let mut base_head = None;
+        if let Some((group, shared)) = &mut groups.base {
+            let against = if setup.needs_kl {
+                Against::First
+            } else {
+                Against::Nothing
+            };
+            let pass = run_chunk(executor, group, chunk, &against, monitor).map_err(stopped)?;
+            let offset = usize::from(setup.needs_base);
+            if let Some(error) = group.members[..offset]
+                .iter()
+                .find_map(|m| m.failure.as_ref())
+            {
+                return Err(Interruption::End(EvaluateError::BaseFailed {
+                    reason: chain(error),
+                }));
+            }
+            let mut found = self.found();
+            for (member, results) in pass.results.into_iter().enumerate() {
+                let Some(results) = results else { continue };
+                match (member.checked_sub(offset), &mut found.base) {
+                    (None, Some(rows)) => place_rows(rows, &chunk.rows, results),
+                    (Some(i), _) => {
+                        place_numbers(&mut found.numbers[shared[i]], &chunk.rows, results);
+                    }
+                    (None, None) => {}
+                }
+            }
+            for (i, member) in group.members[offset..].iter().enumerate() {
+                if let Some(error) = &member.failure {
+                    self.fail(shared[i], owner(error.owner()), error, &mut found);
+                }
+            }
+            base_head = pass.first.filter(|_| setup.needs_kl);
         }
-        Ok((numbers, base_rows))
+        for (place, group) in &mut groups.full {
+            if matches!(self.found().numbers[*place], Numbers::Failed(_)) {
+                continue;
+            }
+            let against = match &base_head {
+                Some(base) => Against::Base(base),
+                None => Against::Nothing,
+            };
+            match run_chunk(executor, group, chunk, &against, monitor) {
+                Ok(pass) => {
+                    let mut found = self.found();
+                    if let Some(results) = pass.results.into_iter().next().flatten() {
+                        place_numbers(&mut found.numbers[*place], &chunk.rows, results);
+                    }
+                    if let Some(error) = &group.members[0].failure {
+                        self.fail(*place, owner(error.owner()), error, &mut found);
+                    }
+                }
+                Err(PassError::Weights(error)) => {
+                    self.fail(*place, owner(error.owner()), &error, &mut self.found());
+                }
+                Err(error) => return Err(stopped(error)),
+            }
+        }
+        Ok(())
     }
 
     /// Takes an entrant out.
-    fn fail(
-        &self,
-        set: &Set,
-        place: usize,
-        owner: Owner,
-        error: &dyn std::error::Error,
-        numbers: &mut [Numbers],
-        observer: &dyn Observer,
-    ) {
-        if matches!(numbers[place], Numbers::Failed(_)) {
+    fn fail(&self, place: usize, owner: Owner, error: &dyn std::error::Error, found: &mut Found) {
+        if matches!(found.numbers[place], Numbers::Failed(_)) {
             return;
         }
         let failure = failure(owner, error);
-        let name = self.entrants[set.entrants[place]].name.clone();
-        observer.on_event(Event::CandidateFailed {
+        let name = self.setup.entrants[self.set.entrants[place]].name.clone();
+        self.progress.observer().on_event(Event::CandidateFailed {
             name,
             failure: failure.clone(),
         });
-        numbers[place] = Numbers::Failed(failure);
+        found.numbers[place] = Numbers::Failed(failure);
     }
 }
 
-fn stopped(error: PassError) -> EvaluateError {
-    match error {
+/// Why a chunk was not finished.
+enum Interruption {
+    /// Nothing more shall be done.
+    End(EvaluateError),
+    /// Another device, or less at a time, may do it.
+    Device(DeviceError),
+}
+
+fn stopped(error: PassError) -> Interruption {
+    Interruption::End(match error {
+        PassError::Device(error) => return Interruption::Device(error),
         PassError::Cancelled => EvaluateError::Cancelled,
-        PassError::Device(error) => EvaluateError::Device(error),
         PassError::Weights(MemberError::Read(error))
         | PassError::Base(MemberError::Read(error)) => EvaluateError::BaseWeights(error),
         PassError::Weights(error) | PassError::Base(error) => EvaluateError::BaseFailed {
             reason: chain(&error),
         },
-    }
+    })
 }
 
 fn place_rows(all: &mut [RowResult], rows: &[usize], results: Vec<RowResult>) {
@@ -329,23 +364,4 @@ fn place_numbers(numbers: &mut Numbers, rows: &[usize], results: Vec<RowResult>)
     if let Numbers::Rows(all) = numbers {
         place_rows(all, rows, results);
     }
-}
-
-/// FLOP/s of the matrix product on one thread, measured for a few hundredths of a second.
-pub(super) fn product_rate(cpu: &Cpu) -> f64 {
-    const SIZES: (usize, usize, usize) = (192, 512, 1024);
-    let (rows, out, inner) = SIZES;
-    let (x, w) = (vec![0.5; rows * inner], vec![0.25; out * inner]);
-    let mut packed = PackedWeights::new();
-    packed.pack(cpu, Params::from_f32(&w, out, inner));
-    let mut panels = RowPanels::default();
-    panels.pack(cpu.isa(), &x, rows, inner, inner);
-    let mut y = vec![0.0; rows * out];
-    let mut best = f64::INFINITY;
-    for _ in 0..8 {
-        let start = Instant::now();
-        product(cpu.isa(), &panels, &packed, &mut y, out, Output::Set);
-        best = best.min(start.elapsed().as_secs_f64());
-    }
-    2.0 * (rows * out * inner) as f64 / best.max(1e-9)
 }

@@ -16,8 +16,18 @@ Device* device_of(int ordinal) {
   return ordinal >= 0 && static_cast<size_t>(ordinal) < all.size() ? all[ordinal] : nullptr;
 }
 
+// A kernel's parameters: tensor maps among them are at multiples of 64 bytes.
+struct alignas(64) Line {
+  char bytes[64];
+};
+std::vector<Line> copy_params(const void* params, size_t bytes) {
+  std::vector<Line> lines((bytes + sizeof(Line) - 1) / sizeof(Line));
+  std::memcpy(lines.data(), params, bytes);
+  return lines;
+}
+
 // A context is its device.
-Result run_kernel(Device* device, const Function& function, Dim3 grid, Dim3 block, size_t dynamic_bytes, const std::vector<char>& params) {
+Result run_kernel(Device* device, const Function& function, Dim3 grid, Dim3 block, size_t dynamic_bytes, const std::vector<Line>& params) {
   if (device->lost) return device->lost;
   {
     std::lock_guard hold(device->lock);
@@ -31,7 +41,11 @@ Result run_kernel(Device* device, const Function& function, Dim3 grid, Dim3 bloc
   launch.grid = grid;
   launch.block = block;
   launch.dynamic_bytes = dynamic_bytes;
-  launch.params = params.data();
+  // Where a kernel finds its parameters is as aligned as the tensor maps in them have to be.
+  std::vector<char> room(params.size() + 63);
+  char* const aligned = room.data() + (-reinterpret_cast<uintptr_t>(room.data()) & 63);
+  std::copy(params.begin(), params.end(), aligned);
+  launch.params = aligned;
   launch.reverse = settings().reverse;
   launch.capability = device->capability;
   const Outcome outcome = run(launch);
@@ -352,8 +366,7 @@ API cuLaunchKernel(void* handle, unsigned gx, unsigned gy, unsigned gz, unsigned
   if (!grid.count() || !block.count() || gy > 65535 || gz > 65535 || gx > 0x7fffffffu) return kInvalidValue;
   if (block.count() > function.kernel->max_threads) return kInvalidValue;
   if (dynamic_bytes > function.dynamic_bytes_max) return kInvalidValue;
-  const char* bytes = static_cast<const char*>(params[0]);
-  std::vector<char> copied(bytes, bytes + function.kernel->params_size);
+  const std::vector<Line> copied = copy_params(params[0], function.kernel->params_size);
   Device* on = stream->device;
   return submit(stream, [=] { return run_kernel(on, function, grid, block, dynamic_bytes, copied); });
 }

@@ -92,11 +92,18 @@ Settings& settings() {
     const char* capability = variable("GRADUS_SHIM_CAPABILITY");
     const char* memory = variable("GRADUS_SHIM_MEMORY");
     const char* lost = variable("GRADUS_SHIM_LOST");
-    const int devices = count ? std::atoi(count) : 1;
+    // Compute capabilities, one a device; the last goes for those that follow.
+    std::vector<int> capabilities;
+    for (std::string rest = capability ? capability : "9.0,8.0"; !rest.empty();) {
+      const size_t end = rest.find(',');
+      capabilities.push_back(static_cast<int>(std::atof(rest.substr(0, end).c_str()) * 10 + 0.5));
+      rest = end == std::string::npos ? "" : rest.substr(end + 1);
+    }
+    const int devices = count ? std::atoi(count) : static_cast<int>(capabilities.size());
     for (int i = 0; i < devices; ++i) {
       auto* device = new Device{};
       device->ordinal = i;
-      device->capability = capability ? static_cast<int>(std::atof(capability) * 10 + 0.5) : 90;
+      device->capability = capabilities[std::min<size_t>(static_cast<size_t>(i), capabilities.size() - 1)];
       device->memory = memory ? std::strtoull(memory, nullptr, 10) : size_t{8} << 30;
       device->null_stream.device = device;
       int which = 0;

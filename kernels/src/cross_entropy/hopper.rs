@@ -11,9 +11,9 @@ use half::bf16;
 
 /// Tokens whose exponentials are summed in f32 before partials are merged. A slab starts at a multiple of it. Part of the
 /// numeric contract.
-pub const HOPPER_VOCAB_BLOCK: usize = 1536;
+pub(super) const HOPPER_VOCAB_BLOCK: usize = 1536;
 
-/// `HeadTransform` of `head_sm90.cuh`.
+/// `HeadTransform` of `head.cuh`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Transform {
@@ -81,19 +81,19 @@ unsafe impl DeviceParams for HeadKlSm90Params {}
 
 /// A model at the head, for a slab of the vocabulary.
 #[derive(Clone, Copy)]
-pub struct HopperHead<'a> {
+pub(super) struct HopperHead<'a> {
     /// Final hidden states, `[rows, k]`.
-    pub x: DeviceRows<'a, bf16>,
+    pub(super) x: DeviceRows<'a, bf16>,
     /// Head weights of the slab, `[tokens, k]`.
-    pub w: DeviceRows<'a, bf16>,
+    pub(super) w: DeviceRows<'a, bf16>,
     /// A low-rank addition: `[rows, r]` and `[tokens, r]`.
-    pub low: Option<(DeviceRows<'a, bf16>, DeviceRows<'a, bf16>)>,
+    pub(super) low: Option<(DeviceRows<'a, bf16>, DeviceRows<'a, bf16>)>,
     /// Factor of each token's sum, `[tokens]`.
-    pub column_scale: Option<DeviceView<'a, f32>>,
+    pub(super) column_scale: Option<DeviceView<'a, f32>>,
     /// Added after it, `[tokens]`.
-    pub bias: Option<DeviceView<'a, f32>>,
+    pub(super) bias: Option<DeviceView<'a, f32>>,
     /// What happens to its logits.
-    pub transform: LogitTransform,
+    pub(super) transform: LogitTransform,
 }
 
 impl HopperHead<'_> {
@@ -153,8 +153,7 @@ impl HopperHead<'_> {
 }
 
 /// Blocks of the vocabulary in a slab of `tokens`.
-#[must_use]
-pub fn hopper_blocks(tokens: usize) -> usize {
+pub(super) fn hopper_blocks(tokens: usize) -> usize {
     tokens.div_ceil(HOPPER_VOCAB_BLOCK)
 }
 
@@ -196,7 +195,7 @@ fn plan(
 ///
 /// # Errors
 /// `Argument` if shapes do not fit, `k` is 0, or the GPU is another; else those of a launch.
-pub fn partials(
+pub(super) fn partials(
     stream: &Stream,
     model: &HopperHead<'_>,
     partials: &mut DeviceViewMut<'_, f32>,
@@ -236,7 +235,7 @@ pub fn partials(
 ///
 /// # Errors
 /// As [`partials`].
-pub fn kl_partials(
+pub(super) fn kl_partials(
     stream: &Stream,
     model: &HopperHead<'_>,
     base: &HopperHead<'_>,

@@ -1,10 +1,9 @@
 //! `linear` on Hopper: `kernel_sm90.cu`. Checked here, so that it can be called alone.
 
+use super::device::{LinearArgs, LinearOut};
 use crate::device::check::{equal, narrow, refused};
 use crate::device::tensor_map::TensorMap;
-use crate::device::{
-    DeviceError, DeviceParams, DeviceRows, DeviceRowsMut, DeviceView, Grid, KernelName, Stream,
-};
+use crate::device::{DeviceError, DeviceParams, DeviceRows, DeviceView, Grid, KernelName, Stream};
 use half::bf16;
 
 /// Threads of a block.
@@ -102,44 +101,14 @@ const _: () = assert!(
 // SAFETY: plain numbers, laid out as the kernel's structure; both sides assert it.
 unsafe impl DeviceParams for LinearSm90Params {}
 
-/// `(x w^T + low.0 low.1^T) * scale + bias`.
-#[derive(Clone, Copy)]
-pub struct Product<'a> {
-    /// `[m, k]`.
-    pub x: DeviceRows<'a, bf16>,
-    /// `[n, k]`.
-    pub w: DeviceRows<'a, bf16>,
-    /// A low-rank addition: `[m, r]` and `[n, r]`.
-    pub low: Option<(DeviceRows<'a, bf16>, DeviceRows<'a, bf16>)>,
-    /// `[n]`.
-    pub scale: Option<DeviceView<'a, f32>>,
-    /// `[n]`.
-    pub bias: Option<DeviceView<'a, f32>>,
-}
-
-/// Where a product goes, `[m, n]`.
-pub enum ProductOut<'a> {
-    /// Overwritten, rounded once.
-    Bf16(DeviceRowsMut<'a, bf16>),
-    /// Overwritten.
-    F32(DeviceRowsMut<'a, f32>),
-    /// `rows += factor * value`.
-    AddF32 {
-        /// What is added to.
-        rows: DeviceRowsMut<'a, f32>,
-        /// Weight of the product.
-        factor: f32,
-    },
-}
-
 /// Multiplies on a GPU of compute capability 9.0.
 ///
 /// # Errors
 /// `Argument` if shapes do not fit, `k` is 0, or the GPU is another; else those of a launch.
-pub fn linear(
+pub(super) fn linear(
     stream: &Stream,
-    product: &Product<'_>,
-    out: &ProductOut<'_>,
+    product: &LinearArgs<'_>,
+    out: &LinearOut<'_>,
 ) -> Result<(), DeviceError> {
     let (m, n, k) = (product.x.rows(), product.w.rows(), product.x.cols());
     let op = format!("linear [{m}, {k}] x [{n}, {k}]^T on Hopper");
@@ -155,9 +124,9 @@ pub fn linear(
     }
     equal(&op, "the columns of w", product.w.cols(), k)?;
     let (kind, address, out_rows, out_cols, out_stride, factor) = match out {
-        ProductOut::Bf16(rows) => (0, rows.ptr(), rows.rows(), rows.cols(), rows.stride(), 0.0),
-        ProductOut::F32(rows) => (1, rows.ptr(), rows.rows(), rows.cols(), rows.stride(), 0.0),
-        ProductOut::AddF32 { rows, factor } => (
+        LinearOut::Bf16(rows) => (0, rows.ptr(), rows.rows(), rows.cols(), rows.stride(), 0.0),
+        LinearOut::F32(rows) => (1, rows.ptr(), rows.rows(), rows.cols(), rows.stride(), 0.0),
+        LinearOut::AddF32 { rows, factor } => (
             2,
             rows.ptr(),
             rows.rows(),

@@ -126,6 +126,7 @@ pub fn run(arguments: &EvalArgs) -> Result<Exit, EvalError> {
         tokenizer_dir: arguments.tokenizer.as_deref(),
         candidates: &loaded.candidates,
         options: Options {
+            device: arguments.device.0,
             threads: arguments.threads.map_or(0, usize::from),
             memory_bytes: Some(memory),
             isa,

@@ -1,9 +1,9 @@
-// What the head on Hopper does with logits: each thread keeps a running maximum and sum of its own columns, a quad of lanes merges them
-// at the end of a block of the vocabulary. No logit leaves its register.
+// What a fused head does with logits: each thread keeps a running maximum and sum of its own columns, a quad of lanes merges them at the
+// end of a block of the vocabulary. No logit leaves its register. Written for the fragment that mma.m16n8 and wgmma share.
 //
 // Per logit: a multiplication, a maximum, a fused multiply-add, an exponential (MUFU), an addition. MUFU gives 16 a clock and SM, so the
-// 24,576 logits of a group's 128x192 take 1,536 clocks, in which the other group's products are half of a step of K behind schedule
-// at worst (see gemm_sm90.cuh, Overlap).
+// 24,576 logits of a Hopper group (128x192) take 1,536 clocks, about 2,100 with the maxima before them. The groups' distance, two to
+// three steps of K at 768 clocks a group, covers that (gemm_sm90.cuh, Overlap).
 #pragma once
 #include "gradus/cuda.cuh"
 

@@ -1,0 +1,133 @@
+//! Chunks of one set, handed to whoever is free; what a lost executor had in work goes to another.
+
+use crate::error::EvaluateError;
+use crate::layout::{Chunk, RowOrder};
+use gradus_kernels::device::DeviceError;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Chunks to be computed.
+pub(super) struct Queue<'a> {
+    state: Mutex<State<'a>>,
+    changed: Condvar,
+}
+
+struct State<'a> {
+    order: RowOrder<'a>,
+    tokens: usize,
+    /// Chunks that came back.
+    again: Vec<Chunk>,
+    in_work: usize,
+    rows_done: usize,
+    workers: usize,
+    stop: Option<EvaluateError>,
+}
+
+impl<'a> Queue<'a> {
+    /// Chunks of `tokens` tokens for `workers` executors.
+    pub(super) fn new(order: RowOrder<'a>, tokens: usize, workers: usize) -> Self {
+        Self {
+            state: Mutex::new(State {
+                order,
+                tokens,
+                again: Vec::new(),
+                in_work: 0,
+                rows_done: 0,
+                workers,
+                stop: None,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<'a>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next chunk; waits while others may still give one back. `None` if all is done, or nothing more shall be.
+    pub(super) fn take(&self) -> Option<Chunk> {
+        let mut state = self.lock();
+        loop {
+            if state.stop.is_some() {
+                return None;
+            }
+            let tokens = state.tokens;
+            let next = state.again.pop().or_else(|| state.order.next_chunk(tokens));
+            if next.is_some() {
+                state.in_work += 1;
+                return next;
+            }
+            if state.in_work == 0 {
+                return None;
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A chunk is done. Returns how many of how many rows are.
+    pub(super) fn done(&self, chunk: &Chunk) -> (usize, usize) {
+        let mut state = self.lock();
+        state.in_work -= 1;
+        // Rows of a chunk are in one chunk only.
+        state.rows_done += chunk.rows.len();
+        self.changed.notify_all();
+        (state.rows_done, state.order.num_rows())
+    }
+
+    /// Nothing more shall be done; the first reason counts.
+    pub(super) fn stop(&self, error: EvaluateError) {
+        let mut state = self.lock();
+        state.in_work -= 1;
+        state.stop.get_or_insert(error);
+        self.changed.notify_all();
+    }
+
+    /// The device had not enough memory for `chunk`: it comes again in pieces, as do all that follow. A single row that is too
+    /// much ends the run.
+    pub(super) fn too_large(&self, chunk: Chunk, error: DeviceError) {
+        let mut state = self.lock();
+        state.in_work -= 1;
+        let tokens = chunk.tokens().div_ceil(2);
+        let pieces = state.order.split(&chunk, tokens);
+        if pieces.len() < 2 {
+            state.stop.get_or_insert(EvaluateError::Device(error));
+        } else {
+            state.tokens = state.tokens.min(tokens);
+            state.again.extend(pieces);
+        }
+        self.changed.notify_all();
+    }
+
+    /// The executor that had `chunk` is lost; the last one takes the run with it.
+    pub(super) fn lost(&self, chunk: Chunk, error: DeviceError) {
+        let mut state = self.lock();
+        state.in_work -= 1;
+        state.workers -= 1;
+        state.again.push(chunk);
+        if state.workers == 0 {
+            state.stop.get_or_insert(EvaluateError::Device(error));
+        }
+        self.changed.notify_all();
+    }
+
+    /// An executor could not begin; the last one takes the run with it.
+    pub(super) fn absent(&self, error: DeviceError) {
+        let mut state = self.lock();
+        state.workers -= 1;
+        if state.workers == 0 {
+            state.stop.get_or_insert(EvaluateError::Device(error));
+        }
+        self.changed.notify_all();
+    }
+
+    /// Whether all chunks were computed.
+    pub(super) fn finish(self) -> Result<(), EvaluateError> {
+        let state = self
+            .state
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        state.stop.map_or(Ok(()), Err)
+    }
+}

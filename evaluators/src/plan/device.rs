@@ -1,0 +1,170 @@
+//! Plans for GPUs: what device memory holds, and what bounds the time.
+
+use super::{Footprint, Load, PROCESS_BYTES};
+use crate::error::EvaluateError;
+use gradus_kernels::cross_entropy::device::VOCAB_SLAB;
+use gradus_kernels::device::{GpuInfo, aligned_stride};
+use serde::Serialize;
+use std::fmt;
+
+/// Tokens that go through projections and MLP at a time: enough to fill a GPU, few enough that what is wide stays small.
+pub(crate) const TILE_TOKENS: usize = 8192;
+/// Tokens in flight at most, per candidate and over all candidates of a pass. More would hide no more of the weights' way.
+const TOKENS_MAX: usize = 1 << 18;
+const TOKENS_ALL_MAX: usize = 1 << 22;
+/// What is counted nowhere else: kernels, tables, the pool's rounding.
+const DEVICE_BYTES: u64 = 256 << 20;
+/// Part of the free memory that a plan takes; another process may take some meanwhile.
+const SHARE: f64 = 0.9;
+/// Part of the tensor cores' rate at the highest clock that whole products reach.
+const REACHED: f64 = 0.8;
+/// What crosses PCIe 5 x16 in a second.
+const TRANSFER: f64 = 50e9;
+
+/// Device memory of a run.
+pub(crate) struct DeviceFootprint(Footprint);
+
+impl DeviceFootprint {
+    /// Of the most demanding of `loads`.
+    pub(crate) fn new(loads: &[Load<'_>]) -> Self {
+        let mut footprint = Footprint { fixed: 0, token: 0 };
+        for load in loads {
+            let c = &load.model.config;
+            let (hidden, inner) = (
+                aligned_stride(c.hidden_size) as u64,
+                c.intermediate_size as u64,
+            );
+            let (q, kv) = (
+                (c.num_heads * c.head_dim) as u64,
+                (c.num_kv_heads * c.head_dim) as u64,
+            );
+            let layer = 2 * load.model.layer_flops(1) as u64 / 2;
+            let adapters = &load.adapters;
+            let slab = VOCAB_SLAB as u64 * hidden * 2;
+            let slabs = 2 * (1 + adapters.own_heads);
+            let rings = (2 + u64::from(load.replaces)) * layer
+                + 2 * adapters.layer_bytes
+                + slabs * slab
+                + 2 * adapters.head_bytes;
+            // Normalised states, gate and up, their product, ranks, and an output that is normalised before it is added.
+            let tile =
+                TILE_TOKENS as u64 * (2 * hidden + 6 * inner + 2 * 3 * adapters.rank + 4 * hidden);
+            let members = load.members as u64;
+            // Residual streams; the embedding's rows meanwhile; at the head also rows in bf16, and sums over the vocabulary.
+            let token = members * (4 * hidden + 2 * hidden + 2 * adapters.head_ranks + 512)
+                + 4 * hidden
+                + 2 * (q + 2 * kv)
+                + 2 * 2 * q
+                + 2 * load.kept_token_bytes
+                + 64;
+            footprint.fixed = footprint.fixed.max(rings + tile);
+            footprint.token = footprint.token.max(token);
+        }
+        footprint.fixed += DEVICE_BYTES;
+        Self(footprint)
+    }
+
+    /// Tokens of each candidate in flight on a GPU with `free` bytes.
+    pub(crate) fn tokens(
+        &self,
+        gpu: &GpuInfo,
+        free: u64,
+        members: usize,
+        longest: usize,
+    ) -> Result<usize, EvaluateError> {
+        let limit = (free as f64 * SHARE) as u64;
+        let least = self.0.fixed + self.0.token * longest as u64;
+        if limit < least {
+            return Err(EvaluateError::DeviceMemory {
+                gpu: format!("GPU {} ({})", gpu.ordinal, gpu.name),
+                free,
+                least: (least as f64 / SHARE) as u64,
+                longest,
+            });
+        }
+        let most = (TOKENS_ALL_MAX / members.max(1))
+            .min(TOKENS_MAX)
+            .max(longest);
+        Ok(((limit - self.0.fixed) / self.0.token.max(1)).min(most as u64) as usize)
+    }
+}
+
+impl From<DeviceFootprint> for Footprint {
+    fn from(footprint: DeviceFootprint) -> Self {
+        footprint.0
+    }
+}
+
+/// Host memory of a run on GPUs: layers as stored, on their way and staged, and slabs of the head likewise.
+pub(crate) fn host_bytes(loads: &[Load<'_>]) -> u64 {
+    let of = |load: &Load<'_>| {
+        let layers = &load.model.layers;
+        let stored = layers.iter().map(|l| l.size_bytes()).max().unwrap_or(0);
+        let slab = VOCAB_SLAB as u64 * load.model.config.hidden_size as u64 * 4;
+        5 * stored + 4 * slab * (1 + load.adapters.own_heads) + 4 * load.adapters.layer_bytes
+    };
+    loads.iter().map(of).max().unwrap_or(0) + PROCESS_BYTES
+}
+
+/// What a run on GPUs cannot be faster than.
+#[derive(Clone, Debug, Serialize)]
+pub struct Floors {
+    /// Seconds of products at four fifths of the tensor cores' rate.
+    pub arithmetic_s: f64,
+    /// Seconds of device memory traffic of the residual streams and what is between the products.
+    pub memory_s: f64,
+    /// Seconds in which the weights cross PCIe 5 x16.
+    pub transfer_s: f64,
+    /// The longest of them: `arithmetic`, `memory` or `transfer`.
+    pub binds: &'static str,
+}
+
+impl Floors {
+    /// Of `flops` operations, `traffic` bytes of device memory and `read` bytes of weights, spread over `gpus`.
+    pub(crate) fn new(gpus: &[&GpuInfo], flops: f64, traffic: f64, read: f64) -> Self {
+        let sum =
+            |of: &dyn Fn(&GpuInfo) -> f64| gpus.iter().map(|gpu| of(gpu)).sum::<f64>().max(1.0);
+        let arithmetic_s = flops / (REACHED * sum(&GpuInfo::peak_flops));
+        let memory_s = traffic / sum(&|gpu| gpu.memory_bandwidth);
+        let transfer_s = read / TRANSFER;
+        let floors = [
+            ("arithmetic", arithmetic_s),
+            ("memory", memory_s),
+            ("transfer", transfer_s),
+        ];
+        let (binds, _) = floors
+            .into_iter()
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .expect("three floors");
+        Self {
+            arithmetic_s,
+            memory_s,
+            transfer_s,
+            binds,
+        }
+    }
+
+    /// Seconds: kernels run one after the other, weights travel meanwhile.
+    pub(crate) fn seconds(&self) -> f64 {
+        (self.arithmetic_s + self.memory_s).max(self.transfer_s)
+    }
+
+    /// What one GPU's products reach, FLOP/s.
+    pub(crate) fn rate(gpu: &GpuInfo) -> f64 {
+        REACHED * gpu.peak_flops()
+    }
+}
+
+impl fmt::Display for Floors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "floors            arithmetic {:.2} s, device memory {:.2} s, weights over PCIe {:.2} s\npredicted         {:.2} s, bound by {}",
+            self.arithmetic_s,
+            self.memory_s,
+            self.transfer_s,
+            self.seconds(),
+            self.binds
+        )
+    }
+}
