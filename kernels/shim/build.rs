@@ -59,6 +59,12 @@ fn main() {
             .flag("-g1");
     }
     let compiler = build.get_compiler();
+    let shared = files(&kernels.join("include"), "cuh");
+    for (i, source) in sources.iter_mut().enumerate() {
+        if source.extension().is_some_and(|e| e == "cu") {
+            *source = wrap(source, &shared, &out.join(format!("kernel-{i}.cpp")));
+        }
+    }
     let objects: Vec<PathBuf> = sources
         .iter()
         .enumerate()
@@ -107,6 +113,18 @@ fn main() {
     }
     run(&mut link, "libcuda.so.1");
     println!("cargo::rustc-env=GRADUS_SHIM_DIR={}", out.display());
+}
+
+/// Puts a kernel file into a namespace of its own: on a device every file is a module, while here templates and inline functions
+/// of the same name in two families would be merged into one by the linker.
+fn wrap(source: &Path, shared: &[PathBuf], out: &Path) -> PathBuf {
+    let mut text = String::new();
+    for header in shared {
+        text += &format!("#include \"{}\"\n", header.display());
+    }
+    text += &format!("namespace {{\n#include \"{}\"\n}}\n", source.display());
+    fs::write(out, text).unwrap_or_else(|error| panic!("{}: {error}", out.display()));
+    out.to_owned()
 }
 
 fn run(command: &mut Command, what: &str) {

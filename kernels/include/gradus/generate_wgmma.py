@@ -9,6 +9,7 @@ print("""// wgmma.mma_async m64nNk16, bf16 in, f32 out. Written by generate_wgmm
 // memory ([16][N], "transposed"). A is a descriptor (K-major) or four registers of bf16 pairs per thread (the fragment of mma_m16n8k16 for
 // rows 16 * (warp % 4) ..). Thread t of the warpgroup, w = t / 32, g = t % 32 / 4, q = t % 4: d[4j + 2h + c] = D[16w + g + 8h][8j + 2q + c].
 #pragma once
+#if defined(__CUDACC__)
 
 namespace gradus {
 
@@ -55,4 +56,5 @@ GRADUS_DEVICE void wgmma_m64k16_bt(float (&d)[N / 2], const uint32_t (&a)[4], ui
   Wgmma<N, 1>::run(d, a, b, scale_d);
 }
 
-}  // namespace gradus""")
+}  // namespace gradus
+#endif""")
