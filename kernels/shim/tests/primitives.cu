@@ -111,6 +111,7 @@ GRADUS_KERNEL(copy_without_wait, Params, 32, 1) {
   if (blockIdx.x == 0) cp_async_wait<0>();
   __syncwarp();
   p.out[blockIdx.x * 32 + threadIdx.x] = smem[threadIdx.x];
+  __syncwarp();
   cp_async_wait<0>();
 }
 GRADUS_KERNEL(load_without_wait, Params, 32, 1) {
