@@ -10,6 +10,9 @@ use thiserror::Error;
 /// What images are compiled with; `kernels/cubins/build.py` gives nvcc the same language.
 pub(super) const FLAG: &str = "--std=c++17";
 
+/// NVRTC has neither `offsetof` nor the builtin behind it.
+const OFFSETOF: &str = "--define-macro=offsetof(t,m)=((size_t)__INTADDR__(&(((t*)0)->m)))";
+
 /// Why a kernel was not compiled.
 #[derive(Debug, Error)]
 pub(super) enum CompileError {
@@ -156,6 +159,7 @@ impl Compile for Nvrtc {
         let program = Program(program);
         let mut options = vec![format!("--gpu-architecture={arch}")];
         options.push(FLAG.to_owned());
+        options.push(OFFSETOF.to_owned());
         // SAFETY: the program is alive.
         if let Err(code) = unsafe { result::compile_program(program.0, &options) } {
             // SAFETY: the program is alive.
