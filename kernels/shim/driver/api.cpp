@@ -41,11 +41,7 @@ Result run_kernel(Device* device, const Function& function, Dim3 grid, Dim3 bloc
   launch.grid = grid;
   launch.block = block;
   launch.dynamic_bytes = dynamic_bytes;
-  // Where a kernel finds its parameters is as aligned as the tensor maps in them have to be.
-  std::vector<char> room(params.size() + 63);
-  char* const aligned = room.data() + (-reinterpret_cast<uintptr_t>(room.data()) & 63);
-  std::copy(params.begin(), params.end(), aligned);
-  launch.params = aligned;
+  launch.params = params.data();
   launch.reverse = settings().reverse;
   launch.capability = device->capability;
   const Outcome outcome = run(launch);
