@@ -242,7 +242,9 @@ fn every_family_is_close_to_its_golden_numbers_on_every_gpu() {
     for gpu in gpus() {
         println!("{}", gpu.info().name);
         // Queries and keys in one tensor, with widths that no row of 16 bytes starts at: refused by name.
-        let computed = families().into_iter().filter(|dir| !dir.ends_with("phi3"));
+        let computed = families()
+            .into_iter()
+            .filter(|dir| !dir.to_string_lossy().contains("phi3"));
         compare_families(computed.collect(), &bounds, |group, rows| {
             let mut executor = GpuExecutor::new(&gpu, 48).unwrap();
             run(&mut executor, group, rows, 100, &Against::First)
