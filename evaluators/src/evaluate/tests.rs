@@ -5,6 +5,7 @@
 //! | `bits` | what must not change any bit |
 //! | `isolation` | one candidate's failure is its own, and says whose and why |
 //! | `damage` | candidates damaged in every way we know |
+//! | `gpus` | the same on GPUs, emulated where there is none |
 //! | `midway` | files that change or vanish while they are read |
 //! | `context` | full models with lengths, vocabularies and configurations of their own |
 //! | `rows` | data sets that are empty, alone, double, cut away |
@@ -15,6 +16,7 @@
 mod bits;
 mod context;
 mod damage;
+mod gpus;
 mod isolation;
 mod midway;
 mod resources;

@@ -94,7 +94,7 @@ Settings& settings() {
     const char* lost = variable("GRADUS_SHIM_LOST");
     // Compute capabilities, one a device; the last goes for those that follow.
     std::vector<int> capabilities;
-    for (std::string rest = capability ? capability : "9.0,8.0"; !rest.empty();) {
+    for (std::string rest = capability ? capability : "9.0,8.0,9.0"; !rest.empty();) {
       const size_t end = rest.find(',');
       capabilities.push_back(static_cast<int>(std::atof(rest.substr(0, end).c_str()) * 10 + 0.5));
       rest = end == std::string::npos ? "" : rest.substr(end + 1);
