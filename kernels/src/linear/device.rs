@@ -4,7 +4,7 @@
 //! rows: a row's bits are the same in any company.
 
 use super::hopper;
-use crate::device::check::{equal, narrow};
+use crate::device::check::{equal, narrow, refused};
 use crate::device::{
     DeviceError, DeviceParams, DeviceRows, DeviceRowsMut, DeviceView, Grid, KernelName, Stream,
 };
@@ -164,6 +164,9 @@ pub fn linear(
     };
     if m == 0 || n == 0 {
         return Ok(());
+    }
+    if k == 0 {
+        return refused(&op, "k", 0, "at least 1");
     }
     let tile = if params.n <= NARROW.side {
         &NARROW

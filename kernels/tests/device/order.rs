@@ -1,7 +1,7 @@
 //! Results do not depend on which thread of a block runs first: one that does is a race.
 
 use crate::matrix::{Matrix, random};
-use crate::{activation, lora, rms_norm, stream};
+use crate::{activation, attention, head, linear, lora, rms_norm, stream, streams};
 use gradus_kernels::activation::Activation;
 use gradus_kernels::rms_norm::Gain;
 use std::process::Command;
@@ -22,6 +22,15 @@ fn digest() -> u64 {
     bits.extend(activation::gated(&stream, Activation::Gelu, &x).bits());
     let factors = lora::factor(&stream, &lora::case(21, 4099, 7));
     bits.extend(factors.iter().map(|v| v.to_bits()));
+    for stream in streams() {
+        bits.extend(attention::sample(&stream));
+        for n in [37, 130, 257] {
+            let out = Matrix::random(140, n, 1.0, 6);
+            let gpu = linear::Case::new(140, n, 200, 12).upload(&stream);
+            bits.extend(gpu.product(0..140, &out, linear::half_of_it).bits());
+        }
+        bits.extend(head::sample(&stream));
+    }
     bits.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &bits| {
         (hash ^ u64::from(bits)).wrapping_mul(0x0100_0000_01b3)
     })
