@@ -12,6 +12,7 @@
 //! | `cli_doctor` | what it says of a host |
 //! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
+//! | `eval_gpu` | evaluations on emulated GPUs: lost ones, full ones, old ones, none |
 //! | `eval_parity` | (in this process) rows and means against transformers, peft and axolotl |
 
 mod binary;
@@ -22,6 +23,8 @@ mod cli_doctor;
 mod cli_eval;
 mod cli_interrupt;
 mod cli_outputs;
+#[cfg(target_os = "linux")]
+mod eval_gpu;
 mod eval_parity;
 #[cfg(target_os = "linux")]
 mod gpu_doctor;
