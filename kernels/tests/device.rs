@@ -28,6 +28,8 @@ mod rope;
 mod rows;
 
 use gradus_kernels::device::{Gpu, Stream};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A stream of the first GPU.
 fn stream() -> Stream {
@@ -36,13 +38,16 @@ fn stream() -> Stream {
     gpu.stream().expect("a stream")
 }
 
-/// A stream of every GPU: the emulated machine has one of Hopper and one of sm_80, whose kernels are others.
+/// A stream of one GPU of every compute capability: the emulated machine has Hopper's and 8.0, whose kernels are others.
 fn streams() -> Vec<Stream> {
     gradus_shim::install();
     let count = Gpu::count().expect("a driver");
     assert!(count > 0, "no GPU");
-    let open = |ordinal| Gpu::open(ordinal)?.stream();
-    (0..count)
-        .map(|ordinal| open(ordinal).expect("a stream"))
-        .collect()
+    let mut gpus = BTreeMap::new();
+    for ordinal in 0..count {
+        let gpu = Gpu::open(ordinal).expect("a GPU that was counted");
+        gpus.entry(gpu.info().capability).or_insert(gpu);
+    }
+    let stream = |gpu: &Arc<Gpu>| gpu.stream().expect("a stream");
+    gpus.values().map(stream).collect()
 }
