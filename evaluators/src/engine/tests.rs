@@ -162,7 +162,7 @@ fn compare_families(
                 "{} {name}: token {token:.1e} mean {mean:.1e}",
                 dir.display()
             );
-            if !(token <= bounds.token && mean <= bounds.mean) {
+            if token > bounds.token || mean > bounds.mean {
                 failures.push(format!(
                     "{} {name}: token {token:.1e}, mean {mean:.1e}",
                     dir.display()
@@ -176,7 +176,8 @@ fn compare_families(
             .enumerate()
         {
             for (position, (got, want)) in got[1][row].kl.iter().zip(numbers(want)).enumerate() {
-                if !((got - want).abs() <= bounds.kl.0 * want + bounds.kl.1) {
+                let apart = (got - want).abs();
+                if apart.is_nan() || apart > bounds.kl.0 * want + bounds.kl.1 {
                     failures.push(format!(
                         "{} KL row {row} position {position}: {got}, expected {want}",
                         dir.display()
@@ -196,7 +197,8 @@ fn compare_families(
             let (policy, reference) = (sides(1), sides(0));
             let loss = crate::score::dpo_loss(0.1, policy.each_ref(), reference.each_ref());
             let want = pair["loss"].as_f64().unwrap();
-            if !((loss - want).abs() <= bounds.dpo) {
+            let apart = (loss - want).abs();
+            if apart.is_nan() || apart > bounds.dpo {
                 failures.push(format!("{} DPO: {loss}, expected {want}", dir.display()));
             }
         }
