@@ -29,7 +29,7 @@ import toolchain
 
 HERE = pathlib.Path(__file__).resolve().parent
 FLAGS = ["-std=c++17", "-O3"]
-CUBINS = ["sm_80", "sm_86", "sm_89", "sm_90a"]
+CUBINS = ["sm_80", "sm_86", "sm_90a"]
 PTX = "compute_80"
 UPDATE = "help: run kernels/cubins/build.py and commit what it writes"
 

@@ -6,7 +6,7 @@ HEAD = """# Kernels as compiled
 
 Written by `kernels/cubins/build.py` from what nvcc {compiler} made; not measured on a GPU. CI compiles all of it again and fails where
 this page is not current. Per multiprocessor: how many blocks fit, computed from threads, registers and shared memory (static, and dynamic
-as declared in [`kernels/cubins/expect.toml`](../kernels/cubins/expect.toml)). Columns with four numbers are sm_80 / sm_86 / sm_89 / sm_90a.
+as declared in [`kernels/cubins/expect.toml`](../kernels/cubins/expect.toml)). Columns with three numbers are sm_80 / sm_86 / sm_90a.
 Where expect.toml gives no `shared_dynamic`, dynamic shared memory is not counted: fewer blocks may fit than the column says.
 No kernel spills registers or uses local memory unless its row says so.
 """

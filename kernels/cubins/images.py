@@ -100,7 +100,7 @@ def main_instruction(counts):
 
 
 # Per multiprocessor: warps, blocks, bytes of shared memory. 65,536 registers everywhere.
-LIMITS = {"sm_80": (64, 32, 167936), "sm_86": (48, 16, 102400), "sm_89": (48, 24, 102400), "sm_90a": (64, 32, 233472)}
+LIMITS = {"sm_80": (64, 32, 167936), "sm_86": (48, 16, 102400), "sm_90a": (64, 32, 233472)}
 
 
 def blocks_per_sm(arch, threads, registers, shared):

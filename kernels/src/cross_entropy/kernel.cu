@@ -85,8 +85,8 @@ GRADUS_DEVICE void head_tile(const HeadModel& model, uint32_t rows, uint32_t tok
 }
 
 template <class Tile>
-GRADUS_DEVICE const float (&row_values(const float (&acc)[Tile::kFragsN][4]))[Tile::kFragsN * 4] {
-  return reinterpret_cast<const float(&)[Tile::kFragsN * 4]>(acc);
+GRADUS_DEVICE float (&row_values(float (&acc)[Tile::kFragsN][4]))[Tile::kFragsN * 4] {
+  return reinterpret_cast<float(&)[Tile::kFragsN * 4]>(acc);
 }
 
 // The end of the vocabulary block that starts at `token`, or of the slab.

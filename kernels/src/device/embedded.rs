@@ -47,10 +47,9 @@ macro_rules! archive {
     };
 }
 
-static ARCHIVES: [Archive; 5] = [
+static ARCHIVES: [Archive; 4] = [
     archive!("sm_80"),
     archive!("sm_86"),
-    archive!("sm_89"),
     archive!("sm_90a"),
     archive!("compute_80"),
 ];

@@ -111,8 +111,7 @@ fn architectures(capability: (u32, u32), hopper: bool) -> &'static [&'static str
         ((9, 0), true) => &["sm_90a"],
         (_, true) => &[],
         ((8, 0..=5), _) => &["sm_80", "compute_80"],
-        ((8, 6..=8), _) => &["sm_86", "compute_80"],
-        ((8, _), _) => &["sm_89", "compute_80"],
+        ((8, _), _) => &["sm_86", "compute_80"],
         ((9, 0), _) => &["sm_90a", "compute_80"],
         _ => &["compute_80"],
     }
@@ -197,7 +196,7 @@ mod tests {
             ((8, 0), "sm_80"),
             ((8, 6), "sm_86"),
             ((8, 7), "sm_86"),
-            ((8, 9), "sm_89"),
+            ((8, 9), "sm_86"),
             ((9, 0), "sm_90a"),
             ((10, 0), "compute_80"),
             ((12, 0), "compute_80"),
