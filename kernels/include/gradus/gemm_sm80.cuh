@@ -16,7 +16,7 @@
 // on the way in or out. A warp's tile is 64x64 where registers allow: at 64x32 reading fragments and filling buffers
 // would take shared memory as many clocks (512 for 128x128x32) as the tensor cores take on A100; at 64x64 it is 384.
 //
-// Fragments of the next 16 columns are read while the current 16 are multiplied, across the ends of tiles, too.
+// Fragments of the next 16 columns are read while the current 16 are multiplied, across the ends of tiles, too (kAhead).
 //
 // **Determinism.** An element is one chain over K in steps of 16 columns, in order; then, the same, over the second
 // pair's columns. The chain does not depend on M, N, the tile's size or the element's place in it.
@@ -39,8 +39,11 @@ struct GemmPair {
     uint32_t k;
 };
 
-template <int kM_, int kN_, int kWarpM_, int kWarpN_, int kStages_>
+// kAhead_: whether a warp holds the fragments of two steps, or leaves it to the compiler how far it reads ahead, for kernels that keep
+// values of their own in registers meanwhile.
+template <int kM_, int kN_, int kWarpM_, int kWarpN_, int kStages_, bool kAhead_ = true>
 struct GemmTile {
+    static constexpr bool kAhead = kAhead_;
     static constexpr int kM = kM_;
     static constexpr int kN = kN_;
     static constexpr int kWarpM = kWarpM_;
@@ -225,6 +228,23 @@ __device__ __forceinline__ void gemm_tile(const GemmPair& first, const GemmPair&
 
     cp_async_wait<Tile::kStages - 2>();
     __syncthreads();
+    if constexpr (!Tile::kAhead) {
+        TileFragments<Tile> fragments;
+        for (uint32_t t = 0; t < tiles; t++) {
+            const unsigned char* buffer = smem + from * Tile::kStageBytes;
+            fragments.load(buffer, a_at, b_at);
+            fill_next();
+            fragments.multiply(acc);
+            fragments.load(buffer, a_at ^ kSecond, b_at ^ kSecond);
+            fragments.multiply(acc);
+            cp_async_wait<Tile::kStages - 2>();
+            __syncthreads();
+            from = from + 1 == Tile::kStages ? 0 : from + 1;
+        }
+        cp_async_wait<0>();
+        __syncthreads();
+        return;
+    }
     TileFragments<Tile> even, odd;
     if (tiles > 0) even.load(smem, a_at, b_at);
     for (uint32_t t = 0; t < tiles; t++) {

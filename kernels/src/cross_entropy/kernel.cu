@@ -19,8 +19,8 @@ using namespace gradus;
 
 // Tokens whose exponentials are summed in f32. Part of the numeric contract of the device; slabs are whole blocks.
 constexpr uint32_t kVocabBlock = 1536;
-using HeadTile = GemmTile<128, 128, 32, 128, 3>;
-using KlTile = GemmTile<64, 128, 16, 128, 4>;
+using HeadTile = GemmTile<128, 128, 32, 128, 3, false>;
+using KlTile = GemmTile<64, 128, 16, 128, 4, false>;
 static_assert(kVocabBlock % HeadTile::kN == 0 && kVocabBlock % KlTile::kN == 0, "whole tiles");
 static_assert(HeadTile::kThreads == 128 && HeadTile::kSmemBytes == 49152, "the host launches it so");
 static_assert(KlTile::kThreads == 128 && KlTile::kSmemBytes == 49152, "the host launches it so");
