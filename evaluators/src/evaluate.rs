@@ -58,7 +58,7 @@ impl GpuSet {
     /// With GPU `ordinal` as well; `None` past 63.
     #[must_use]
     pub fn with(self, ordinal: usize) -> Option<Self> {
-        (ordinal < 64).then_some(Self(self.0 | 1 << ordinal))
+        (ordinal < 64).then(|| Self(self.0 | 1 << ordinal))
     }
 
     /// Whether GPU `ordinal` is one of them.
