@@ -236,7 +236,8 @@ fn gpus() -> Vec<Arc<Gpu>> {
 #[test]
 fn every_family_is_close_to_its_golden_numbers_on_every_gpu() {
     let bounds = Bounds {
-        token: 0.6,
+        // A token of a model this small and sharp may be far off in bf16; a row may not.
+        token: 2.5,
         mean: 0.06,
         kl: (0.5, 0.05),
         dpo: 0.2,
