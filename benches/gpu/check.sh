@@ -1,13 +1,22 @@
 #!/bin/sh
-# Everything that a GPU has to answer, in one call: `benches/gpu/check.sh [--dry-run] [PACK=benches/gpu/pack]`. Needs neither network nor Rust.
+# Everything that a GPU has to answer, in one call: `benches/gpu/check.sh [--dry-run] [--only STEP,STEP] [PACK=benches/gpu/pack]`. Needs
+# neither network nor Rust.
 #
-# Each step has a time limit; a step that fails is recorded and the others go on. Results go to $OUT (default
-# benches/runs/<date>-<gpu>/): log.txt, kernels.json, kernels.svg, peers.json, compare.txt, summary.json, summary.txt.
+# Each step has a time limit; one that fails is recorded and the others go on. Every test, and every family that is measured, has a process
+# of its own: what breaks a context breaks no other. Results go to $OUT (default benches/runs/<date>-<gpu>/): log.txt, a folder per step,
+# summary.json, summary.txt. --only runs some of: doctor tests example kernels peers eval sanitizer.
 # --dry-run runs the same steps on the emulated driver, whose folder is $GRADUS_SHIM_DIR, at tiny sizes, and says what it leaves out.
 # Exit code: 1 if a step failed.
 set -u
 cd "$(dirname "$0")/../.."
-dry=; [ "${1:-}" != --dry-run ] || { dry=1; shift; }
+dry= only=
+while :; do
+    case ${1:-} in
+    --dry-run) dry=1; shift ;;
+    --only) only=,$2,; shift 2 ;;
+    *) break ;;
+    esac
+done
 pack=${1:-benches/gpu/pack}
 gradus=$pack/gradus
 [ -x "$gradus" ] || { echo "$gradus is not there: benches/gpu/pack.sh makes it" >&2; exit 2; }
@@ -31,38 +40,78 @@ step() {
     begun=$(date +%s)
     timeout -k 5 "$limit" "$@" >>"$log" 2>&1; code=$?
     case $code in 0) state=passed ;; 124 | 137) state=timeout failed=1 ;; *) state=failed failed=1 ;; esac
-    printf '%-22s %-8s %4s s  exit %s\n' "$name" "$state" "$(($(date +%s) - begun))" "$code" | tee -a "$steps"
+    printf '%-28s %-8s %4s s  exit %s\n' "$name" "$state" "$(($(date +%s) - begun))" "$code" | tee -a "$steps"
 }
-skip() { printf '%-22s skipped  %s\n' "$1" "$2" | tee -a "$steps"; }
+skip() { printf '%-28s skipped  %s\n' "$1" "$2" | tee -a "$steps"; }
+wanted() { case "$only" in '' | *,"$1",*) return 0 ;; *) return 1 ;; esac; }
 peer() { python3 -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null; }
 
-if [ -n "$dry" ]; then skip nvidia-smi "no GPU"; else step nvidia-smi 20 nvidia-smi -q; fi
-step doctor 30 "$gradus" doctor
-for package in gradus-kernels gradus-evaluators; do
-    if [ ! -x "$pack/$package-device" ]; then skip "$package-device" "not in the pack"
-    elif [ -n "$dry" ]; then skip "$package-device" "cargo test runs it on the emulator"
-    else step "$package-device" 90 "$pack/$package-device"; fi
-done
-if [ -n "$dry" ]; then sizes="--tiny --seconds 0 --samples 3"; else sizes="--seconds 0.5"; fi
-# shellcheck disable=SC2086
-step kernels 120 "$gradus" bench kernels --device cuda:0 $sizes --json "$OUT/kernels.json" --svg "$OUT/kernels.svg"
-if [ -n "$dry" ]; then skip peers "no GPU"
-elif ! peer; then skip peers "no PyTorch with CUDA"
-elif [ ! -s "$OUT/kernels.json" ]; then skip peers "kernels left no result"
-else
-    step peers 120 python3 benches/peers/gpu_peers.py "$OUT/kernels.json" "$OUT/peers.json"
-    # Ratios, not a verdict: a slower peer is no failure.
-    step compare 20 sh -c '"$1" bench compare "$2" "$3" --tolerance 1e9 >"$4"' - "$gradus" "$OUT/kernels.json" "$OUT/peers.json" "$OUT/compare.txt"
+# tests BINARY TEXT FOLDER: every test whose name has the text in it, each alone, as many at a time as there are processors but eight.
+tests() {
+    binary=$1 text=$2 to=$3/$(basename "$1")
+    mkdir -p "$to"
+    "$binary" --list "$text" 2>/dev/null | sed -n 's/: test$//p' >"$to.list"
+    [ -s "$to.list" ] || { echo "no test of $binary has $text in its name"; return 1; }
+    workers=$(nproc); [ "$workers" -le 8 ] || workers=8
+    xargs -P "$workers" -I{} sh -c 'name=$(echo "$3" | tr : _); timeout -k 2 60 "$1" --exact "$3" --nocapture >"$2/$name.txt" 2>&1 ||
+        { echo "FAILED ($?): $3"; tail -n 25 "$2/$name.txt"; touch "$2/failed"; }' - "$binary" "$to" {} <"$to.list"
+    echo "$(wc -l <"$to.list") tests"
+    [ ! -e "$to/failed" ]
+}
+
+if wanted doctor; then
+    if [ -n "$dry" ]; then skip nvidia-smi "no GPU"; else step nvidia-smi 20 nvidia-smi -q; fi
+    step doctor 30 "$gradus" doctor
 fi
-skip eval "bench eval measures the CPU only so far"
-if [ -n "$dry" ]; then skip sanitizer "no GPU"
-elif ! command -v compute-sanitizer >/dev/null; then skip sanitizer "compute-sanitizer is not installed"
-else
-    for tool in memcheck racecheck initcheck synccheck; do
-        step "$tool" 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$gradus" bench kernels --device cuda:0 --tiny --seconds 0 --samples 1
+if wanted tests; then
+    # Once with the kernels of this GPU, once with those of compute capability 8.0.
+    for portable in '' 1; do
+        for which in gradus-kernels-device: gradus-evaluators:gpu; do
+            binary=$pack/${which%%:*} name="${which%%:*}${portable:+ portable}"
+            if [ ! -x "$binary" ]; then skip "$name" "not in the pack"
+            elif [ -n "$dry" ]; then skip "$name" "cargo test runs it on the emulator"
+            else
+                printf '\n== tests: %s\n' "$name" >>"$log"
+                GRADUS_PORTABLE_KERNELS=$portable tests "$binary" "${which#*:}" "$OUT/tests${portable:+-portable}" >>"$log" 2>&1 &&
+                    state=passed || state=failed failed=1
+                printf '%-28s %-8s\n' "$name" "$state" | tee -a "$steps"
+            fi
+        done
     done
 fi
-awk 'BEGIN { print "[" } { printf "%s{\"step\": \"%s\", \"state\": \"%s\"}", (NR > 1 ? ",\n" : ""), $1, $2 } END { print "\n]" }' "$steps" >"$OUT/summary.json"
-# What is carried back is at most 16 MiB a file.
-[ "$(wc -c <"$log")" -le 16000000 ] || { tail -c 16000000 "$log" >"$log.end"; mv "$log.end" "$log"; }
+if wanted tests && [ -z "$dry" ] && peer; then step "transformers in bf16" 90 python3 tests/golden/llm/bf16.py tests/golden/llm "$OUT/bf16.json"; fi
+if wanted example; then step example 60 "$gradus" eval --quiet --device cuda:0 --json "$OUT/example.json"; fi
+if wanted kernels; then
+    mkdir -p "$OUT/kernels"
+    if [ -n "$dry" ]; then sizes="--tiny --seconds 0 --samples 3"; else sizes="--seconds 0.2"; fi
+    for families in linear cross_entropy kl attention rms_norm,layer_norm,add_normed,rope,activation,embedding,gather,dora_scale; do
+        name=${families%%,*}
+        # shellcheck disable=SC2086
+        step "kernels $name" 60 "$gradus" bench kernels --device cuda:0 $sizes --only "$families" --json "$OUT/kernels/$name.json" --svg "$OUT/kernels/$name.svg"
+    done
+fi
+if wanted peers; then
+    if [ -n "$dry" ]; then skip peers "no GPU"
+    elif ! peer; then skip peers "no PyTorch with CUDA"
+    else
+        mkdir -p "$OUT/peers"
+        for ours in "$OUT"/kernels/*.json; do
+            [ -s "$ours" ] || continue
+            name=$(basename "$ours" .json)
+            step "peers $name" 90 python3 benches/peers/gpu_peers.py "$ours" "$OUT/peers/$name.json"
+            # Ratios, not a verdict: a slower peer is no failure.
+            step "compare $name" 20 sh -c '"$1" bench compare "$2" "$3" --tolerance 1e9 >"$4"' - "$gradus" "$ours" "$OUT/peers/$name.json" "$OUT/peers/$name.txt"
+        done
+    fi
+fi
+if wanted sanitizer; then
+    if [ -n "$dry" ]; then skip sanitizer "no GPU"
+    elif ! command -v compute-sanitizer >/dev/null; then skip sanitizer "compute-sanitizer is not installed"
+    else
+        for tool in memcheck racecheck initcheck synccheck; do
+            step "$tool" 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$gradus" bench kernels --device cuda:0 --tiny --seconds 0 --samples 1
+        done
+    fi
+fi
+awk 'BEGIN { print "[" } { printf "%s\"%s\"", (NR > 1 ? ",\n" : ""), $0 } END { print "\n]" }' "$steps" >"$OUT/summary.json"
 exit $failed

@@ -11,12 +11,13 @@ target=${CARGO_TARGET_DIR:-target}
 cargo build --locked $flag -p gradus
 mkdir -p "$out"
 strip -o "$out/gradus" "$target/$profile/gradus"
-# Test binaries that run kernels on a device, named by cargo; none is no failure here, check.sh says so.
-for package in gradus-kernels gradus-evaluators; do
+# The tests that run kernels: those of the device, and of evaluations on GPUs.
+binary() {
     # shellcheck disable=SC2086
-    cargo test --locked $flag -p "$package" --test device --no-run --message-format=json 2>/dev/null |
-        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | while read -r binary; do strip -o "$out/$package-device" "$binary"; done
-done
+    cargo test --locked $flag "$@" --no-run --message-format=json 2>/dev/null | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+}
+strip -o "$out/gradus-kernels-device" "$(binary -p gradus-kernels --test device)"
+strip -o "$out/gradus-evaluators" "$(binary -p gradus-evaluators --lib)"
 size=$(du -sk "$out" | cut -f1)
 echo "$out: $size KiB"
 [ "$size" -le 61440 ] || { echo "more than 60 MiB: what is carried has to fit 64 MiB" >&2; exit 1; }

@@ -5,6 +5,9 @@
 //! the time of launching is not in the sample. `warm_us` is a run among many of one graph, caches as the last run left them.
 
 mod attention;
+mod drawn;
+mod head;
+mod linear;
 mod rows;
 mod sheet;
 
@@ -21,7 +24,15 @@ use std::sync::Arc;
 pub(crate) trait DeviceBench {
     /// What a run does.
     fn work(&self) -> Work;
-    /// Gives the kernel to `stream`. Allocates nothing.
+    /// Whether runs can be recorded as a graph: they allocate nothing, and one does not change what the next starts from.
+    fn captures(&self) -> bool {
+        true
+    }
+    /// Before each run that is timed, and not part of it.
+    fn prepare(&mut self, _stream: &Stream) -> Result<(), DeviceError> {
+        Ok(())
+    }
+    /// Gives the kernel to `stream`.
     fn run(&mut self, stream: &Stream) -> Result<(), DeviceError>;
     /// Runs once on fresh inputs and compares some rows with the reference: the largest difference as a fraction of what is
     /// allowed, or what is wrong.
@@ -163,13 +174,19 @@ impl Session {
         }
         let built = match shape.family() {
             "attention" => attention::build(&self.stream, shape).map(Some),
+            "linear" => linear::build(&self.stream, shape).map(Some),
+            "cross_entropy" => head::build(&self.stream, shape, 1).map(Some),
+            "kl" => head::build(&self.stream, shape, 2).map(Some),
             _ => rows::build(&self.stream, shape),
         };
         let mut bench = match built.map_err(|error| failure(error.to_string(), false))? {
             Some(bench) => bench,
             None => {
                 return Err(failure(
-                    format!("{} is not measured on GPUs", shape.family()),
+                    match shape.family() {
+                        "lora" => "on a GPU an adapter is part of its product: measure linear with rank=".to_owned(),
+                        family => format!("{family} is not measured on GPUs"),
+                    },
                     true,
                 ));
             }
@@ -196,8 +213,6 @@ impl Session {
         worst_error: f64,
     ) -> Result<Measured, DeviceError> {
         let work = bench.work();
-        bench.run(&self.stream)?;
-        self.stream.synchronize()?;
         let once_s = self.sample(bench)?.max(1e-6);
         // A sample costs its flush and its waiting, too.
         let samples = budget
@@ -207,7 +222,10 @@ impl Session {
         let us: Vec<f64> = (0..samples)
             .map(|_| Ok(self.sample(bench)? * 1e6))
             .collect::<Result<_, DeviceError>>()?;
-        let warm_us = self.warm(bench, once_s)?;
+        let warm_us = match bench.captures() {
+            true => Some(self.warm(bench, once_s)?),
+            false => None,
+        };
         let (compute_s, memory_s) = least_s(work, self.peaks.gflop_s, self.peaks.gb_s);
         let percent_of =
             |limit_s: f64| us.iter().map(|us| limit_s * 1e8 / us).collect::<Vec<f64>>();
@@ -218,7 +236,7 @@ impl Session {
         Ok(Measured {
             us: Percentiles::of(&us),
             wall_us: None,
-            warm_us: Some(warm_us),
+            warm_us,
             flop: work.flop,
             bytes: work.bytes,
             bound: Bound::of(compute_s, memory_s),
@@ -235,6 +253,7 @@ impl Session {
 
     /// Seconds of one run out of device memory.
     fn sample(&mut self, bench: &mut dyn DeviceBench) -> Result<f64, DeviceError> {
+        bench.prepare(&self.stream)?;
         self.stream.fill_bytes(&mut self.flush.view_mut(), 1)?;
         let begun = self.stream.record(true)?;
         bench.run(&self.stream)?;

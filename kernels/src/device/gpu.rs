@@ -40,9 +40,13 @@ pub struct GpuInfo {
 pub struct Gpu {
     context: Arc<CudaContext>,
     info: GpuInfo,
+    hopper: bool,
     modules: Mutex<HashMap<&'static str, Arc<CudaModule>>>,
     functions: Mutex<HashMap<KernelName, CudaFunction>>,
 }
+
+/// Set and not empty, it keeps Hopper on the kernels of compute capability 8.0: for comparing, and for testing them.
+const PORTABLE: &str = "GRADUS_PORTABLE_KERNELS";
 
 impl GpuInfo {
     /// Dense bf16 operations a second of the tensor cores with f32 sums, by their number and clock.
@@ -125,8 +129,10 @@ impl Gpu {
             driver_version: driver_version(),
         };
         keep_freed_memory(&context).map_err(call("configuring the memory pool"))?;
+        let portable = std::env::var_os(PORTABLE).is_some_and(|value| !value.is_empty());
         Ok(Arc::new(Self {
             context,
+            hopper: info.capability == (9, 0) && !portable,
             info,
             modules: Mutex::default(),
             functions: Mutex::default(),
@@ -139,10 +145,10 @@ impl Gpu {
         &self.info
     }
 
-    /// Whether kernels for Hopper (`sm_90a`) run here.
+    /// Whether kernels for Hopper (`sm_90a`) run here: on Hopper, unless `GRADUS_PORTABLE_KERNELS` is set.
     #[must_use]
     pub fn is_hopper(&self) -> bool {
-        self.info.capability == (9, 0)
+        self.hopper
     }
 
     /// A new stream.

@@ -33,8 +33,8 @@ pub struct KernelsArgs {
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: BenchDevice,
 
-    /// Only this family. Repeat for more.
-    #[arg(long, value_name = "FAMILY", value_parser = PossibleValuesParser::new(gradus_benches::shape::FAMILIES.iter().map(|f| f.name)))]
+    /// Only these families, with commas between them.
+    #[arg(long, value_name = "FAMILY", value_delimiter = ',', value_parser = PossibleValuesParser::new(gradus_benches::shape::FAMILIES.iter().map(|f| f.name)))]
     pub only: Vec<String>,
 
     /// Measure this shape, such as linear:512x2048x2048, instead of the usual ones. Repeat for more.

@@ -1,0 +1,122 @@
+//! `y = x w^T`, bf16, and with a rank an adapter beside it: its first product, and its second inside the large one.
+
+use super::DeviceBench;
+use super::drawn::{DrawnRows, dot};
+use crate::measure::{Work, compare};
+use crate::shape::Shape;
+use gradus_kernels::device::{
+    DeviceBuffer, DeviceError, DeviceRows, DeviceRowsMut, Stream, aligned_stride,
+};
+use gradus_kernels::linear::device::{LinearArgs, LinearOut, linear};
+use half::bf16;
+
+struct Linear {
+    /// Rows, output features, input features.
+    sizes: [usize; 3],
+    x: DrawnRows,
+    w: DrawnRows,
+    lora: Option<Lora>,
+    out: DeviceBuffer<bf16>,
+}
+
+/// An adapter, and the rows between its products.
+struct Lora {
+    rank: usize,
+    a: DrawnRows,
+    b: DrawnRows,
+    low: DeviceBuffer<bf16>,
+}
+
+pub(super) fn build(stream: &Stream, shape: &Shape) -> Result<Box<dyn DeviceBench>, DeviceError> {
+    let sizes @ [rows, out, cols] = ["rows", "out", "in"].map(|name| shape.dim(name));
+    let scale = (cols as f32).sqrt().recip();
+    let lora = shape.count("rank").map(|rank| {
+        Ok(Lora {
+            rank,
+            a: DrawnRows::new(stream, [rank, cols], scale, 3)?,
+            b: DrawnRows::new(stream, [out, rank], (rank as f32).sqrt().recip(), 4)?,
+            low: stream.alloc_zeroed("low-rank rows", rows * aligned_stride(rank))?,
+        })
+    });
+    Ok(Box::new(Linear {
+        sizes,
+        x: DrawnRows::new(stream, [rows, cols], 1.0, 1)?,
+        w: DrawnRows::new(stream, [out, cols], scale, 2)?,
+        lora: lora.transpose()?,
+        out: stream.alloc_zeroed("the product", rows * aligned_stride(out))?,
+    }))
+}
+
+/// `out = x w^T`, with an addition of low rank.
+fn product(
+    stream: &Stream,
+    x: DeviceRows<'_, bf16>,
+    w: DeviceRows<'_, bf16>,
+    low: Option<(DeviceRows<'_, bf16>, DeviceRows<'_, bf16>)>,
+    out: &mut DeviceBuffer<bf16>,
+) -> Result<(), DeviceError> {
+    let cols = w.rows();
+    let out = DeviceRowsMut::new(out.view_mut(), x.rows(), cols, aligned_stride(cols))?;
+    let args = LinearArgs {
+        x,
+        w,
+        low,
+        scale: None,
+        bias: None,
+    };
+    linear(stream, &args, LinearOut::Bf16(out))
+}
+
+impl DeviceBench for Linear {
+    fn work(&self) -> Work {
+        let [rows, out, cols] = self.sizes.map(|size| size as f64);
+        let rank = self.lora.as_ref().map_or(0.0, |lora| lora.rank as f64);
+        Work {
+            flop: 2.0 * rows * (out * cols + rank * (out + cols)),
+            bytes: 2.0 * ((rows + out + rank) * cols + rows * out + rank * out),
+        }
+    }
+
+    fn run(&mut self, stream: &Stream) -> Result<(), DeviceError> {
+        let (x, w) = (self.x.rows()?, self.w.rows()?);
+        let Some(lora) = &mut self.lora else {
+            return product(stream, x, w, None, &mut self.out);
+        };
+        product(stream, x, lora.a.rows()?, None, &mut lora.low)?;
+        let stride = aligned_stride(lora.rank);
+        let low = DeviceRows::new(lora.low.view(), self.sizes[0], lora.rank, stride)?;
+        product(stream, x, w, Some((low, lora.b.rows()?)), &mut self.out)
+    }
+
+    fn check(&mut self, stream: &Stream) -> Result<f64, String> {
+        let failed = |error: DeviceError| error.to_string();
+        stream
+            .fill_bytes(&mut self.out.view_mut(), 0xff)
+            .and_then(|()| self.run(stream))
+            .map_err(failed)?;
+        let [rows, out, _] = self.sizes;
+        let stride = aligned_stride(out);
+        let mut worst: f64 = 0.0;
+        for row in [0, rows / 3, rows / 2, rows - 1] {
+            let part = self.out.slice(row * stride..row * stride + out);
+            let got: Vec<bf16> = stream.download(part).map_err(failed)?;
+            let got: Vec<f32> = got.into_iter().map(bf16::to_f32).collect();
+            let x = self.x.host(row);
+            let low: Option<Vec<f32>> = self.lora.as_ref().map(|lora| {
+                let low = (0..lora.rank).map(|r| dot(x, lora.a.host(r)) as f32);
+                low.map(|v| bf16::from_f32(v).to_f32()).collect()
+            });
+            let add = |n: usize| match (&self.lora, &low) {
+                (Some(lora), Some(low)) => dot(low, lora.b.host(n)),
+                _ => 0.0,
+            };
+            let want: Vec<f64> = (0..out)
+                .map(|n| dot(x, self.w.host(n)) + add(n))
+                .collect();
+            // Half a unit of bf16's eight bits; sums of order one in f32; a low-rank row that rounds the other way.
+            let abs = if self.lora.is_some() { 4e-3 } else { 1e-4 };
+            worst = worst.max(compare(&got, &want, abs, 4e-3, &format!("row {row}"))?);
+        }
+        Ok(worst)
+    }
+}
