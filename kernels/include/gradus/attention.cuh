@@ -46,23 +46,25 @@ struct AttentionParams {
   float cap_in;       // what a score is multiplied by before tanh, times 2 log2(e)
   float cap_out;      // what tanh is multiplied by, in units of log2; 0: no tanh
   uint32_t vectors;   // every head starts at 16 bytes and has whole 16-byte pieces
+  uint32_t works;     // tiles times key heads
+  uint32_t zero;      // 0
 };
-static_assert(sizeof(AttentionParams) == 88 && offsetof(AttentionParams, k) == 48 && offsetof(AttentionParams, factor) == 72 &&
-                  offsetof(AttentionParams, vectors) == 84,
+static_assert(sizeof(AttentionParams) == 96 && offsetof(AttentionParams, k) == 48 && offsetof(AttentionParams, factor) == 72 &&
+                  offsetof(AttentionParams, vectors) == 84 && offsetof(AttentionParams, works) == 88,
               "as Params in device.rs");
 
 namespace gradus {
 namespace attention {
 
-// A block's work and the head that it is for.
+// A tile and the head that it is for: work `index` of p.works.
 struct Work {
   AttentionTile tile;
   uint32_t kv_head;
   int first_key, end_key;  // positions that some row of the block sees
-  GRADUS_DEVICE explicit Work(const AttentionParams& p) {
-    const uint32_t which = blockIdx.x / p.num_kv_heads;
+  GRADUS_DEVICE Work(const AttentionParams& p, uint32_t index) {
+    const uint32_t which = index / p.num_kv_heads;
     tile = p.tiles[which];
-    kv_head = blockIdx.x - which * p.num_kv_heads;
+    kv_head = index - which * p.num_kv_heads;
     first_key = max(0, first_seen(position(p, 0), p));
     end_key = position(p, tile.rows - 1) + 1;
   }
@@ -109,25 +111,28 @@ GRADUS_DEVICE void mask(const AttentionParams& p, float* s, int half, int column
 // Scores become weights; returns what earlier sums are multiplied by.
 template <int kColumns>
 GRADUS_DEVICE float weigh(float* s, int half, RowState& row, float factor) {
-  float most = row.most;
+  float most = row.most, odd = kNegInf;  // two chains: each operation waits for its predecessor
 #pragma unroll
-  for (int n = 0; n < kColumns / 8; ++n) most = fmaxf(most, fmaxf(s[4 * n + 2 * half], s[4 * n + 2 * half + 1]));
-  most = lanes_max<4>(most);
+  for (int n = 0; n < kColumns / 8; ++n) {
+    most = fmaxf(most, s[4 * n + 2 * half]);
+    odd = fmaxf(odd, s[4 * n + 2 * half + 1]);
+  }
+  most = lanes_max<4>(fmaxf(most, odd));
   const float base = most == kNegInf ? 0.f : most;
   const float kept = exp2_approx((row.most - base) * factor);  // a difference first: exactly 1 when the maximum stays
   const float shift = -(base * factor);
-  float sum = 0.f;
+  float sum[2] = {0.f, 0.f};
 #pragma unroll
   for (int n = 0; n < kColumns / 8; ++n) {
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
       float& x = s[4 * n + 2 * half + c];
       x = exp2_approx(fmaf(x, factor, shift));
-      sum += x;
+      sum[c] += x;
     }
   }
   row.most = most;
-  row.sum = fmaf(row.sum, kept, sum);
+  row.sum = fmaf(row.sum, kept, sum[0] + sum[1]);
   return kept;
 }
 

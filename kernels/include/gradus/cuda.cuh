@@ -215,6 +215,24 @@ GRADUS_DEVICE float rcp_approx(float x) {
   return 1.0f / x;
 #endif
 }
+
+// Lets others go first for a moment.
+GRADUS_DEVICE void backoff() {
+#if defined(__CUDA_ARCH__)
+  asm volatile("nanosleep.u32 20;");
+#endif
+}
+
+// What was computed of `x` is computed here: it does not sink behind the next volatile instruction, a wait for products say.
+template <int N>
+GRADUS_DEVICE void compute_now(float (&x)[N]) {
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+  for (int i = 0; i < N; ++i) asm volatile("" : "+f"(x[i])::"memory");
+#else
+  (void)x;
+#endif
+}
 // tanh(x): relative error 2^-11 on the device (sm_75 and later); use tanhf where that is too coarse.
 GRADUS_DEVICE float tanh_approx(float x) {
 #if defined(__CUDA_ARCH__)

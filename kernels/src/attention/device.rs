@@ -35,12 +35,15 @@ struct Params {
     cap_in: f32,
     cap_out: f32,
     vectors: u32,
+    works: u32,
+    zero: u32,
 }
 const _: () = assert!(
-    size_of::<Params>() == 88
+    size_of::<Params>() == 96
         && core::mem::offset_of!(Params, k) == 48
         && core::mem::offset_of!(Params, factor) == 72
         && core::mem::offset_of!(Params, vectors) == 84
+        && core::mem::offset_of!(Params, works) == 88
 );
 // SAFETY: plain numbers, laid out as the kernels' structure; both sides assert it.
 unsafe impl DeviceParams for Params {}
@@ -95,6 +98,8 @@ struct Plan {
     smem_bytes: u32,
     packing: Packing,
     vectors: bool,
+    /// A block a multiprocessor, which takes works until there is none; else one block a work.
+    persistent: bool,
 }
 
 impl Plan {
@@ -122,6 +127,7 @@ impl Plan {
                 smem_bytes: ((128 + 4 * keys) * row_bytes + 1024) as u32,
                 packing: Packing { rows: 128, group },
                 vectors,
+                persistent: true,
             };
         }
         let Kernel { head_dim, symbol } = padded(&SM80);
@@ -140,6 +146,7 @@ impl Plan {
             smem_bytes: ((rows + 2 * 64) * row_bytes) as u32,
             packing: Packing { rows, group },
             vectors,
+            persistent: false,
         }
     }
 }
@@ -211,6 +218,7 @@ pub fn attention(
         .map(|cap| (2.0 * LOG2_E * shape.scale / cap, LOG2_E * cap));
     let (cap_in, cap_out) = capped.unwrap_or((0.0, 0.0));
     segments.with_tiles(stream, plan.packing, |tiles, num_tiles| {
+        let works = num_tiles.saturating_mul(shape.num_kv_heads);
         let params = Params {
             qkv: qkv.rows.ptr(),
             out: out.ptr(),
@@ -234,11 +242,17 @@ pub fn attention(
             cap_in,
             cap_out,
             vectors: u32::from(plan.vectors),
+            works: narrow(&op, "tiles times key heads", works)?,
+            zero: 0,
         };
-        let blocks = (num_tiles as u64).saturating_mul(shape.num_kv_heads as u64);
+        let blocks = if plan.persistent {
+            works.min(stream.gpu().info().sm_count as usize)
+        } else {
+            works
+        };
         let grid = Grid {
             smem_bytes: plan.smem_bytes,
-            ..grid(&op, blocks, 1, plan.threads)?
+            ..grid(&op, blocks as u64, 1, plan.threads)?
         };
         // SAFETY: columns and rows that segments name lie inside both matrices, as checked; tiles and key rows are the segments' own
         // and outlive the launch in the stream's order.

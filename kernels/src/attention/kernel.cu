@@ -62,7 +62,7 @@ __device__ __forceinline__ void attend(const AttentionParams& p) {
   const RowTile<kD> queries{shared};
   const RowTile<kD> keys{shared + kM * RowTile<kD>::kStride};
   const RowTile<kD> values{keys.data + kKeys * RowTile<kD>::kStride};
-  const Work work(p);
+  const Work work(p, blockIdx.x);
   const int warp = warp_uniform(warp_id()), lane = lane_id();
   const int warp_row = warp * 16 * kTiles;
 

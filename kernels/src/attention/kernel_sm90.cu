@@ -1,7 +1,9 @@
 // Causal attention over packed rows on Hopper's warpgroup products (wgmma): gradus/attention.cuh has the formula and the promises.
 //
-// A block takes 128 packed rows. Warpgroup 0 fetches keys and values; warpgroups 1 and 2 take 64 rows each, their scores, weights and sums in
-// registers. Keys and values pass through a ring of four slots (two tiles of each) with a barrier for "landed" and one for "read".
+// A block takes works of 128 packed rows, one after another: long and short ones in turn, see `work_index`. Warpgroup 0 fetches keys and values;
+// warpgroups 1 and 2 take 64 rows each, their scores, weights and sums in registers. Keys and values pass through a ring of four slots (two tiles
+// of each) with a barrier for "landed" and one for "read"; it runs on from work to work. Queries of the next work are fetched as soon as the last
+// scores of this one are there.
 // In a consumer the scores of tile j + 1 are under way while tile j's values are summed and while tile j + 1's softmax still waits; the two
 // consumers take turns (named barriers), so that one's softmax runs beside the other's products.
 //
@@ -31,8 +33,8 @@ namespace {
 constexpr int kThreads = 384;
 constexpr int kM = 128;
 constexpr int kSlots = 4;
-constexpr int kFirstTurn = 1;  // named barriers: turns of the consumers, then queries of each have landed
-constexpr int kQueriesLanded = 3;
+constexpr int kFirstTurn = 1;  // named barriers: turns of the consumers, then one that the threads of a consumer meet at
+constexpr int kConsumer = 3;
 
 // Columns of a wgmma on kD values, and rows of a tile of keys.
 template <int kD>
@@ -63,27 +65,48 @@ struct Barriers {
   GRADUS_DEVICE explicit Barriers(void* at) : landed(static_cast<uint64_t*>(at)), read(landed + kSlots) {}
 };
 
-// Slots in the order K0 K1 V0 K2 V1 ... : slot = step % 4, its use = step / 4.
+// Slots in the order K0 K1 V0 K2 V1 ... , work after work: slot = step % 4, its use = step / 4.
 struct Step {
-  int step = 0;
-  GRADUS_DEVICE int slot() const { return step % kSlots; }
-  GRADUS_DEVICE uint32_t parity() const { return static_cast<uint32_t>(step / kSlots) & 1u; }
+  uint32_t step = 0;
+  GRADUS_DEVICE uint32_t slot() const { return step % kSlots; }
+  GRADUS_DEVICE uint32_t parity() const { return step / kSlots & 1u; }
 };
-GRADUS_DEVICE Step keys_step(int i) { return Step{i == 0 ? 0 : 2 * i - 1}; }
-GRADUS_DEVICE Step values_step(int i, int num_tiles) { return Step{i + 1 < num_tiles ? 2 * i + 2 : 2 * i + 1}; }
+GRADUS_DEVICE Step keys_step(uint32_t base, int i) { return Step{base + (i == 0 ? 0 : 2 * i - 1)}; }
+GRADUS_DEVICE Step values_step(uint32_t base, int i, int num_tiles) { return Step{base + (i + 1 < num_tiles ? 2 * i + 2 : 2 * i + 1)}; }
+
+// The block's work in its turn `turn`, p.works or more if there is none. Works come longest first, and every other turn backwards, so that all
+// blocks have about as much to do.
+GRADUS_DEVICE uint32_t work_index(uint32_t turn) { return turn * gridDim.x + (turn % 2 == 0 ? blockIdx.x : gridDim.x - 1 - blockIdx.x); }
+
+// A work and its tiles of keys.
+template <int kKeys>
+struct Tiles {
+  Work work;
+  int first, count;
+  GRADUS_DEVICE Tiles(const AttentionParams& p, uint32_t index) : work(p, index) {
+    first = work.first_key / kKeys;
+    count = (work.end_key + kKeys - 1) / kKeys - first;
+  }
+};
 
 // Warpgroup 0: a warp fetches its quarter of each tile.
 template <int kD>
-__device__ __forceinline__ void fetch(const AttentionParams& p, const Work& work, bf16* slots, const Barriers& bars, int first_tile, int num_tiles) {
+__device__ __forceinline__ void fetch(const AttentionParams& p, bf16* slots, const Barriers& bars) {
   using Z = Sizes<kD>;
   constexpr int kRows = Z::kKeys / 4;
   const int warp = warp_uniform(warp_id()), lane = lane_id();
-  const uint32_t* const key_rows = p.key_rows + work.tile.keys;
-  const auto key_row = [&](int tile) {
-    const int n = tile * Z::kKeys + warp * kRows + lane % kRows;
-    return n < work.end_key ? key_rows[n] : 0xffffffffu;
+  const auto key_row = [&](const Tiles<Z::kKeys>& tiles, int tile) {
+    const int n = (tiles.first + tile) * Z::kKeys + warp * kRows + lane % kRows;
+    return n < tiles.work.end_key ? p.key_rows[tiles.work.tile.keys + n] : 0xffffffffu;
   };
-  const auto load = [&](Step at, uint32_t row_of_lane, uint32_t column) {
+  // A step that has landed: wgmma may read what this thread copied.
+  const auto announce = [&](uint32_t step) {
+    fence_proxy_async();
+    mbarrier_arrive(&bars.landed[step % kSlots]);
+  };
+  uint32_t step = 0;
+  const auto load = [&](const Work& work, uint32_t row_of_lane, uint32_t column) {
+    const Step at{step};
     bf16* const slot = slots + at.slot() * Z::kSlotElements;
     const bf16* const head = p.qkv + column + work.kv_head * p.head_dim;
     mbarrier_wait(&bars.read[at.slot()], at.parity() ^ 1u);
@@ -93,28 +116,30 @@ __device__ __forceinline__ void fetch(const AttentionParams& p, const Work& work
       copy_row<kD, Z::kKeys>(p, slot, warp * kRows + 4 * i + lane / 8, row == 0xffffffffu ? nullptr : head + static_cast<uint64_t>(row) * p.stride);
     }
     cp_async_commit();
-  };
-  // The step before the newest has landed: wgmma may read what this thread copied.
-  const auto announce = [&](int step) {
-    fence_proxy_async();
-    mbarrier_arrive(&bars.landed[step % kSlots]);
-  };
-  uint32_t row = key_row(first_tile), row_next = 0xffffffffu;
-  load(keys_step(0), row, p.k);
-  int step = 1;
-  for (int i = 0; i < num_tiles; ++i) {
-    if (i + 1 < num_tiles) {
-      row_next = key_row(first_tile + i + 1);
-      load(keys_step(i + 1), row_next, p.k);
+    if (step > 0) {
       cp_async_wait<1>();
       announce(step - 1);
-      ++step;
     }
-    load(values_step(i, num_tiles), row, p.v);
-    cp_async_wait<1>();
-    announce(step - 1);
     ++step;
-    row = row_next;
+  };
+  uint32_t turn = 0;
+  Tiles<Z::kKeys> tiles(p, work_index(0));
+  uint32_t row = key_row(tiles, 0);
+  for (;;) {
+    const uint32_t next_index = work_index(++turn);
+    const bool last = next_index >= p.works;
+    const uint32_t row_of_next = last ? 0xffffffffu : key_row(Tiles<Z::kKeys>(p, next_index), 0);
+    load(tiles.work, row, p.k);
+#pragma unroll 1
+    for (int i = 0; i < tiles.count; ++i) {
+      const bool more = i + 1 < tiles.count;
+      const uint32_t row_next = more ? key_row(tiles, i + 1) : row_of_next;
+      if (more) load(tiles.work, row_next, p.k);
+      load(tiles.work, row, p.v);
+      row = row_next;
+    }
+    if (last) break;
+    tiles = Tiles<Z::kKeys>(p, next_index);
   }
   cp_async_wait<0>();
   announce(step - 1);
@@ -122,33 +147,27 @@ __device__ __forceinline__ void fetch(const AttentionParams& p, const Work& work
 
 // Warpgroups 1 and 2.
 template <int kD>
-__device__ __forceinline__ void consume(const AttentionParams& p, const Work& work, bf16* queries, bf16* slots, const Barriers& bars, int first_tile,
-                                        int num_tiles) {
+__device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries, bf16* slots, const Barriers& bars) {
   using Z = Sizes<kD>;
   constexpr int kKeys = Z::kKeys;
   const int consumer = warp_uniform(warpgroup_id()) - 1, lane = lane_id();
   const int thread = static_cast<int>(threadIdx.x & 127u), first_row = 64 * consumer;
   const int row = first_row + thread / 32 * 16 + lane / 4;  // and row + 8
 
+  const auto copy_queries = [&](const Work& work) {
 #pragma unroll 1
-  for (int r = first_row + thread / 8; r < first_row + 64; r += 16) copy_row<kD, kM>(p, queries, r, work.query(p, r));
-  cp_async_commit();
-  cp_async_wait<0>();
-  fence_proxy_async();
-  named_barrier_sync(kQueriesLanded + consumer, 128);
-
-  const int lowest = work.position(p, first_row), highest = work.position(p, first_row + 63);
-  const int last_seen[2] = {work.position(p, row), work.position(p, row + 8)};
-  RowState state[2];
-  float sums[kD / 2] = {};
-  float scores[kKeys / 2];
-  uint32_t weights[kKeys / 16][4];
-
+    for (int r = first_row + thread / 8; r < first_row + 64; r += 16) copy_row<kD, kM>(p, queries, r, work.query(p, r));
+    cp_async_commit();
+  };
+  const auto meet = [&]() { named_barrier_sync(kConsumer + consumer, 128); };
   const auto take_turn = [&]() { named_barrier_sync(kFirstTurn + consumer, 256); };
   const auto give_turn = [&]() { named_barrier_arrive(kFirstTurn + 1 - consumer, 256); };
   const auto release = [&](Step at) {
     if (lane == 0) mbarrier_arrive(&bars.read[at.slot()]);
   };
+  float sums[kD / 2];
+  float scores[kKeys / 2];
+  uint32_t weights[kKeys / 16][4];
   const auto multiply_keys = [&](Step at) {
     const bf16* const slot = slots + at.slot() * Z::kSlotElements;
 #pragma unroll
@@ -167,66 +186,103 @@ __device__ __forceinline__ void consume(const AttentionParams& p, const Work& wo
     }
     wgmma_commit();
   };
-  // Scores of tile i become weights; what the sums are multiplied by goes to `kept`.
-  float kept[2];
-  const auto softmax = [&](int i) {
-    const int start = (first_tile + i) * kKeys;
-    if (p.cap_out != 0.f) {
-#pragma unroll
-      for (int e = 0; e < kKeys / 2; ++e) scores[e] = soft_capped(scores[e], p);
-    }
-    if (start + kKeys - 1 > lowest || start < Work::first_seen(highest, p)) {
-#pragma unroll
-      for (int h = 0; h < 2; ++h) mask<kKeys>(p, scores, h, start + 2 * (lane & 3), last_seen[h]);
-    }
-#pragma unroll
-    for (int h = 0; h < 2; ++h) kept[h] = weigh<kKeys>(scores, h, state[h], p.factor);
-  };
   const auto pack = [&]() {
 #pragma unroll
     for (int e = 0; e < kKeys / 4; ++e) weights[e / 4][e % 4] = pack_bf16x2(scores[2 * e], scores[2 * e + 1]);
   };
 
-  mbarrier_wait(&bars.landed[keys_step(0).slot()], keys_step(0).parity());
+  uint32_t base = 0, turn = 0;
+  Tiles<kKeys> tiles(p, work_index(0));
+  copy_queries(tiles.work);
   if (consumer == 1) give_turn();  // the first turn is consumer 0's
-  take_turn();
-  wgmma_fence();
-  multiply_keys(keys_step(0));
-  if (consumer == 0 || num_tiles > 1) give_turn();
-  wgmma_wait<0>();
-  release(keys_step(0));
-  softmax(0);
-  pack();
 #pragma unroll 1
-  for (int i = 1; i < num_tiles; ++i) {
-    const Step keys = keys_step(i), values = values_step(i - 1, num_tiles);
-    mbarrier_wait(&bars.landed[keys.slot()], keys.parity());
+  for (;;) {
+    const Work& work = tiles.work;
+    const int num_tiles = tiles.count;
+    const uint32_t next_index = work_index(++turn);
+    const bool last_work = next_index >= p.works;
+    const int lowest = work.position(p, first_row), highest = work.position(p, first_row + 63);
+    const int last_seen[2] = {work.position(p, row), work.position(p, row + 8)};
+    RowState state[2];
+    // Scores of tile i become weights; what the sums are multiplied by goes to `kept`.
+    float kept[2];
+    const auto softmax = [&](int i) {
+      const int start = (tiles.first + i) * kKeys;
+      if (p.cap_out != 0.f) {
+#pragma unroll
+        for (int e = 0; e < kKeys / 2; ++e) scores[e] = soft_capped(scores[e], p);
+      }
+      if (start + kKeys - 1 > lowest || start < Work::first_seen(highest, p)) {
+#pragma unroll
+        for (int h = 0; h < 2; ++h) mask<kKeys>(p, scores, h, start + 2 * (lane & 3), last_seen[h]);
+      }
+#pragma unroll
+      for (int h = 0; h < 2; ++h) kept[h] = weigh<kKeys>(scores, h, state[h], p.factor);
+    };
+    // Each turn given is taken.
+    const auto pass_turn = [&](int i) {
+      if (consumer == 0 || i + 1 < num_tiles || !last_work) give_turn();
+    };
+    // The scores of tile i are there; after the last ones nobody reads these queries any more.
+    const auto scored = [&](int i) {
+      release(keys_step(base, i));
+      if (i + 1 < num_tiles || last_work) return;
+      meet();
+      copy_queries(Work(p, next_index));
+    };
+
+    cp_async_wait<0>();
+    fence_proxy_async();
+    meet();
+#pragma unroll
+    for (int e = 0; e < kD / 2; ++e) sums[e] = 0.f;
+    mbarrier_wait(&bars.landed[keys_step(base, 0).slot()], keys_step(base, 0).parity());
     take_turn();
     wgmma_fence();
-    multiply_keys(keys);
+    multiply_keys(keys_step(base, 0));
+    pass_turn(0);
+    wgmma_wait<0>();
+    scored(0);
+    softmax(0);
+    pack();
+#pragma unroll 1
+    for (int i = 1; i < num_tiles; ++i) {
+      const Step keys = keys_step(base, i), values = values_step(base, i - 1, num_tiles);
+      mbarrier_wait(&bars.landed[keys.slot()], keys.parity());
+      take_turn();
+      wgmma_fence();
+      multiply_keys(keys);
+      mbarrier_wait(&bars.landed[values.slot()], values.parity());
+      wgmma_fence();
+      multiply_values(values);
+      pass_turn(i);
+      wgmma_wait<1>();
+      scored(i);
+      softmax(i);
+      compute_now(scores);
+      // Never taken. Without an end of the block of instructions here the compiler waits for the values' product before the exponentials.
+      for (uint32_t n = p.zero; n != 0; --n) backoff();
+      wgmma_wait<0>();
+      release(values);
+#pragma unroll
+      for (int n = 0; n < kD / 8; ++n) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) sums[4 * n + e] *= kept[e / 2];
+      }
+      pack();
+    }
+    const Step values = values_step(base, num_tiles - 1, num_tiles);
     mbarrier_wait(&bars.landed[values.slot()], values.parity());
     wgmma_fence();
     multiply_values(values);
-    if (consumer == 0 || i + 1 < num_tiles) give_turn();  // each turn given is taken
-    wgmma_wait<1>();
-    release(keys);
-    softmax(i);
     wgmma_wait<0>();
     release(values);
 #pragma unroll
-    for (int n = 0; n < kD / 8; ++n) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) sums[4 * n + e] *= kept[e / 2];
-    }
-    pack();
+    for (int h = 0; h < 2; ++h) write_row<kD>(p, work, row + 8 * h, sums, h, state[h]);
+    if (last_work) break;
+    base += 2 * num_tiles;
+    tiles = Tiles<kKeys>(p, next_index);
   }
-  const Step values = values_step(num_tiles - 1, num_tiles);
-  mbarrier_wait(&bars.landed[values.slot()], values.parity());
-  wgmma_fence();
-  multiply_values(values);
-  wgmma_wait<0>();
-#pragma unroll
-  for (int h = 0; h < 2; ++h) write_row<kD>(p, work, row + 8 * h, sums, h, state[h]);
 }
 
 template <int kD>
@@ -243,15 +299,12 @@ __device__ __forceinline__ void attend(const AttentionParams& p) {
     mbarrier_init_fence();
   }
   __syncthreads();
-  const Work work(p);
-  const int first_tile = work.first_key / Z::kKeys;
-  const int num_tiles = (work.end_key + Z::kKeys - 1) / Z::kKeys - first_tile;
   if (warp_uniform(warpgroup_id()) == 0) {
-    setmaxnreg_dec<40>();
-    fetch<kD>(p, work, slots, bars, first_tile, num_tiles);
+    setmaxnreg_dec<kD <= 192 ? 72 : 40>();
+    fetch<kD>(p, slots, bars);
   } else {
-    setmaxnreg_inc<232>();
-    consume<kD>(p, work, shared, slots, bars, first_tile, num_tiles);
+    setmaxnreg_inc<kD <= 192 ? 216 : 232>();
+    consume<kD>(p, shared, slots, bars);
   }
 }
 
