@@ -184,7 +184,10 @@ impl Session {
             None => {
                 return Err(failure(
                     match shape.family() {
-                        "lora" => "on a GPU an adapter is part of its product: measure linear with rank=".to_owned(),
+                        "lora" => {
+                            "on a GPU an adapter is part of its product: measure linear with rank="
+                                .to_owned()
+                        }
                         family => format!("{family} is not measured on GPUs"),
                     },
                     true,

@@ -4,9 +4,7 @@ use super::DeviceBench;
 use super::drawn::{DrawnRows, dot};
 use crate::measure::{Work, compare};
 use crate::shape::Shape;
-use gradus_kernels::cross_entropy::device::{
-    DeviceHeadModel, DeviceHeadSums, VOCAB_SLAB, absorb,
-};
+use gradus_kernels::cross_entropy::device::{DeviceHeadModel, DeviceHeadSums, VOCAB_SLAB, absorb};
 use gradus_kernels::cross_entropy::{LogitTransform, Target, reference};
 use gradus_kernels::device::{DeviceError, Stream};
 
@@ -40,7 +38,9 @@ pub(super) fn build(
     let mut head = Head {
         vocab,
         hidden,
-        models: (0..models as u64).map(model).collect::<Result<_, DeviceError>>()?,
+        models: (0..models as u64)
+            .map(model)
+            .collect::<Result<_, DeviceError>>()?,
         targets: (0..rows).map(target).collect(),
         sums: Vec::new(),
     };
@@ -122,7 +122,9 @@ impl DeviceBench for Head {
         let mut worst: f64 = 0.0;
         for row in [0, self.targets.len() - 1] {
             let token = self.targets[row].token as usize;
-            let logits: Vec<_> = (0..self.models.len()).map(|m| self.logits(m, row)).collect();
+            let logits: Vec<_> = (0..self.models.len())
+                .map(|m| self.logits(m, row))
+                .collect();
             for (logits, nll) in logits.iter().zip(&nll) {
                 let want = reference::logsumexp(logits) - logits[token];
                 let what = format!("nll of row {row}");

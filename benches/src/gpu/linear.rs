@@ -110,9 +110,7 @@ impl DeviceBench for Linear {
                 (Some(lora), Some(low)) => dot(low, lora.b.host(n)),
                 _ => 0.0,
             };
-            let want: Vec<f64> = (0..out)
-                .map(|n| dot(x, self.w.host(n)) + add(n))
-                .collect();
+            let want: Vec<f64> = (0..out).map(|n| dot(x, self.w.host(n)) + add(n)).collect();
             // Half a unit of bf16's eight bits; sums of order one in f32; a low-rank row that rounds the other way.
             let abs = if self.lora.is_some() { 4e-3 } else { 1e-4 };
             worst = worst.max(compare(&got, &want, abs, 4e-3, &format!("row {row}"))?);

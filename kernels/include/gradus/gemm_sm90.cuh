@@ -96,8 +96,11 @@ struct HopperRing {
 GRADUS_DEVICE uint32_t hopper_steps(uint32_t first, uint32_t second) { return (first + 63) / 64 + (second + 63) / 64; }
 
 // Loads `columns` columns of a pair of operands, from rows `row` of A and `col` of B on. One thread.
+//
+// * `second`: where the second half of the tile's rows of B begins, which then are two boxes of kN / 2; 0: one box of kN
 template <class Tile>
-GRADUS_DEVICE void hopper_load(HopperRing<Tile>& ring, const TensorMap* a, const TensorMap* b, uint32_t columns, uint32_t row, uint32_t col) {
+GRADUS_DEVICE void hopper_load(HopperRing<Tile>& ring, const TensorMap* a, const TensorMap* b, uint32_t columns, uint32_t row, uint32_t col,
+                               uint32_t second = 0) {
   for (uint32_t k = 0; k < columns; k += Tile::kK) {
     mbarrier_wait(ring.empty + ring.stage, ring.parity ^ 1);
     unsigned char* const to = ring.smem + ring.stage * Tile::kStageBytes;
@@ -105,6 +108,7 @@ GRADUS_DEVICE void hopper_load(HopperRing<Tile>& ring, const TensorMap* a, const
     mbarrier_arrive_expect_tx(bar, Tile::kStageBytes);
     tma_load_2d(to, a, static_cast<int>(k), static_cast<int>(row), bar);
     tma_load_2d(to + Tile::kBytesA, b, static_cast<int>(k), static_cast<int>(col), bar);
+    if (second != 0) tma_load_2d(to + Tile::kBytesA + Tile::kN * Tile::kK, b, static_cast<int>(k), static_cast<int>(second), bar);
     ring.advance();
   }
 }

@@ -3,6 +3,8 @@
 // value = sum * scale[column] + bias[column], one rounding; then out = bf16(value), out = value, or out = out + factor * value, one
 // rounding. Fragments leave four at a time, 32 columns: bf16 as 16 bytes a lane, the quad's words transposed first, 64 bytes a row; f32 as
 // the quad's 32 bytes, a sector.
+//
+// Gated: a tile's columns are kN / 2 of the gate and the kN / 2 of the up beside them, `n` rows of w further down; out = f(gate) * up, one rounding.
 #pragma once
 #include "gradus/cuda.cuh"
 
@@ -14,7 +16,7 @@ struct HopperLinear {
   void* out;           // [m, n], bf16 or f32
   uint64_t out_stride;  // elements, a multiple of 8
   uint32_t m;
-  uint32_t n;
+  uint32_t n;           // columns of out
   uint32_t k;
   uint32_t r;
   float factor;  // of what is added to f32
@@ -52,6 +54,59 @@ GRADUS_DEVICE void transpose_quad(uint32_t (&v)[4], bool odd, bool high) {
   }
 }
 
+// A quad's words of a row of four fragments, 32 columns from `col` on: word j of a lane is of fragment j.
+GRADUS_DEVICE void hopper_put(const HopperLinear& p, uint32_t row, uint32_t col, uint32_t quad, uint32_t (&words)[4]) {
+  transpose_quad(words, quad & 1, quad & 2);
+  const uint32_t at = col + quad * 8;
+  if (row >= p.m || at >= p.n) return;
+  bf16* const out = static_cast<bf16*>(p.out) + row * p.out_stride + at;
+  if (at + 8 <= p.n) {
+    store16(out, make_uint4(words[0], words[1], words[2], words[3]));
+  } else {
+#pragma unroll
+    for (uint32_t i = 0; i < 8; i++) {
+      if (at + i < p.n) out[i].bits = static_cast<uint16_t>(words[i / 2] >> (i % 2 * 16));
+    }
+  }
+}
+
+// Stores 64 rows of a warpgroup's gate and up, as hopper_store: acc[4 j + ..] is the gate's and acc[kCount / 2 + 4 j + ..] the up's column
+// col + 8 j + 2 (lane % 4) + c.
+template <class F, int kCount>
+GRADUS_DEVICE void hopper_store_gated(const HopperLinear& p, uint32_t row, uint32_t col, const float (&acc)[kCount]) {
+  static_assert(kCount % 32 == 0, "four fragments of each at a time");
+#pragma unroll
+  for (int j0 = 0; j0 < kCount / 8; j0 += 4) {
+    const uint32_t quad = renewed(threadIdx.x) % 4;
+    const uint32_t first = col + j0 * 8 + quad * 2;
+    uint32_t words[2][4];
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+      float v[2][2];
+#pragma unroll
+      for (int c = 0; c < 2; c++) {
+        const uint32_t at = first + j * 8 + c;
+        const bool inside = at < p.n;
+        float scale[2], bias[2];
+#pragma unroll
+        for (int up = 0; up < 2; up++) {
+          scale[up] = p.scale != nullptr && inside ? p.scale[at + up * p.n] : 1.0f;
+          bias[up] = p.bias != nullptr && inside ? p.bias[at + up * p.n] : 0.0f;
+        }
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+          const int e = (j0 + j) * 4 + 2 * h + c;
+          v[h][c] = F::apply(fmaf(acc[e], scale[0], bias[0])) * fmaf(acc[kCount / 2 + e], scale[1], bias[1]);
+        }
+      }
+#pragma unroll
+      for (int h = 0; h < 2; h++) words[h][j] = pack_bf16x2(v[h][0], v[h][1]);
+    }
+#pragma unroll
+    for (int h = 0; h < 2; h++) hopper_put(p, row + 8 * h, col + j0 * 8, quad, words[h]);
+  }
+}
+
 // Stores 64 rows of a warpgroup's accumulators; a whole warp calls it. acc[4 j + 2 h + c]: row + 8 h, col + 8 j + 2 (lane % 4) + c, where
 // `row` is the lane's own.
 template <HopperStore kStore, int kCount>
@@ -80,19 +135,7 @@ GRADUS_DEVICE void hopper_store(const HopperLinear& p, uint32_t row, uint32_t co
         uint32_t words[4];
 #pragma unroll
         for (int j = 0; j < 4; j++) words[j] = pack_bf16x2(v[4 * j + 2 * h], v[4 * j + 2 * h + 1]);
-        transpose_quad(words, quad & 1, quad & 2);
-        const uint32_t at = col + (j0 + quad) * 8;
-        if (to < p.m && at < p.n) {
-          bf16* const out = static_cast<bf16*>(p.out) + to * p.out_stride + at;
-          if (at + 8 <= p.n) {
-            store16(out, make_uint4(words[0], words[1], words[2], words[3]));
-          } else {
-#pragma unroll
-            for (uint32_t i = 0; i < 8; i++) {
-              if (at + i < p.n) out[i].bits = static_cast<uint16_t>(words[i / 2] >> (i % 2 * 16));
-            }
-          }
-        }
+        hopper_put(p, to, col + j0 * 8, quad, words);
       } else if (to < p.m) {
         float* const out = static_cast<float*>(p.out) + to * p.out_stride + first;
 #pragma unroll

@@ -1,15 +1,10 @@
 // Gated activations of a stacked projection: out[r, i] = f(x[r, i]) * x[r, inner + i].
 //
-//   silu       f(x) = x / (1 + e^-x)
-//   gelu_tanh  f(x) = x / (1 + e^-2u), u = sqrt(2/pi) (x + 0.044715 x^3)
-//   gelu       f(x) = max(x, 0) - |x| e^(-t^2) P(v), t = |x| / sqrt 2, v = 1 / (1 + 0.35 t): the polynomial of the CPU side
-//              (simd/transcendental.rs), erfc(t) / 2 to 7e-9
-//
-// x [rows, 2 inner] bf16, out [rows, inner] bf16; f32 in between, rounded once. Exponential and reciprocal are the hardware's (ex2, rcp), each
-// off by about 1 ulp. A thread owns two units of eight values; nothing is summed, so a value depends on its gate and up alone.
+// gradus/activation.cuh has f. x [rows, 2 inner] bf16, out [rows, inner] bf16; f32 in between, rounded once. A thread owns two units of eight values; nothing is summed, so a value depends on its gate and up alone.
 // Where inner is no multiple of 8 the second half does not start at 16 bytes and is read value by value.
 //
 // Bytes per value of out, the floor: 4 + 2.
+#include "gradus/activation.cuh"
 #include "gradus/vectors.cuh"
 
 struct GatedParams {
@@ -23,41 +18,6 @@ struct GatedParams {
 };
 static_assert(sizeof(GatedParams) == 48 && offsetof(GatedParams, rows) == 32 && offsetof(GatedParams, inner) == 40,
               "as GatedParams in device.rs");
-
-constexpr float kLog2E = 1.4426950408889634f;
-
-struct Silu {
-  static __device__ __forceinline__ float apply(float x) { return x * rcp_approx(1.0f + exp2_approx(-kLog2E * x)); }
-};
-
-struct GeluTanh {
-  static __device__ __forceinline__ float apply(float x) {
-    const float u = fmaf(0.044715f, x * x * x, x);
-    return x * rcp_approx(1.0f + exp2_approx(-1.5957691216057308f * kLog2E * u));
-  }
-};
-
-struct Gelu {
-  static __device__ __forceinline__ float apply(float x) {
-    // Past 20 the second term is 0. fminf would turn NaN into 20.
-    const float size = fabsf(x) > 20.0f ? 20.0f : fabsf(x);
-    const float t = size * 0.70710678118654752f;
-    const float v = rcp_approx(fmaf(t, 0.35f, 1.0f));
-    float poly = 1.920094e-2f;
-    poly = fmaf(poly, v, -7.94664e-2f);
-    poly = fmaf(poly, v, 9.073592e-2f);
-    poly = fmaf(poly, v, -1.3859927e-2f);
-    poly = fmaf(poly, v, 4.3515306e-2f);
-    poly = fmaf(poly, v, 7.30179e-2f);
-    poly = fmaf(poly, v, 7.55942e-2f);
-    poly = fmaf(poly, v, 9.3950965e-2f);
-    poly = fmaf(poly, v, 9.856921e-2f);
-    poly = fmaf(poly, v, 9.874189e-2f);
-    const float tail = exp2_approx(-kLog2E * t * t) * (poly * v);
-    const float positive = x < 0.0f ? 0.0f : x;  // NaN stays
-    return fmaf(-size, tail, positive);
-  }
-};
 
 template <class F>
 __device__ __forceinline__ void gated(const GatedParams& p) {

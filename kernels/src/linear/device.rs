@@ -4,9 +4,12 @@
 //! rows: a row's bits are the same in any company.
 
 use super::hopper;
+use crate::activation::Activation;
+use crate::activation::device::gated_halves;
 use crate::device::check::{equal, narrow, refused};
 use crate::device::{
     DeviceError, DeviceParams, DeviceRows, DeviceRowsMut, DeviceView, Grid, KernelName, Stream,
+    aligned_stride,
 };
 use half::bf16;
 
@@ -38,6 +41,14 @@ pub enum LinearOut<'a> {
         rows: DeviceRowsMut<'a, f32>,
         /// Weight of the product.
         factor: f32,
+    },
+    /// `activation(g) * u`, `g` and `u` the halves of the product: `[rows, out_features / 2]`, overwritten, rounded once. On Hopper `g` and
+    /// `u` are f32 and never stored; elsewhere they are rounded to bf16 in between.
+    Gated {
+        /// Where it goes.
+        rows: DeviceRowsMut<'a, bf16>,
+        /// What becomes of `g`.
+        activation: Activation,
     },
 }
 
@@ -127,6 +138,17 @@ pub fn linear(
     }
     let (m, n, k) = (args.x.rows(), args.w.rows(), args.x.cols());
     let op = format!("linear [{m}, {k}] x [{n}, {k}]^T on the device");
+    let out = match out {
+        LinearOut::Gated { rows, activation } => {
+            let stride = aligned_stride(n);
+            let mut both = stream.alloc("gate and up", m * stride)?;
+            let halves = DeviceRowsMut::new(both.view_mut(), m, n, stride)?;
+            linear(stream, args, LinearOut::Bf16(halves))?;
+            let halves = DeviceRows::new(both.view(), m, n, stride)?;
+            return gated_halves(stream, activation, halves, rows);
+        }
+        out => out,
+    };
     equal(&op, "the columns of w", args.w.cols(), k)?;
     let (kind, address, rows, cols, out_stride, factor) = match &out {
         LinearOut::Bf16(out) => (0, out.ptr(), out.rows(), out.cols(), out.stride(), 0.0),
@@ -134,6 +156,7 @@ pub fn linear(
         LinearOut::AddF32 { rows: out, factor } => {
             (2, out.ptr(), out.rows(), out.cols(), out.stride(), *factor)
         }
+        LinearOut::Gated { .. } => unreachable!("replaced above"),
     };
     equal(&op, "the rows of out", rows, m)?;
     equal(&op, "the columns of out", cols, n)?;

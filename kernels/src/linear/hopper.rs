@@ -1,6 +1,7 @@
 //! `linear` on Hopper: `kernel_sm90.cu`. Checked here, so that it can be called alone.
 
 use super::device::{LinearArgs, LinearOut};
+use crate::activation::Activation;
 use crate::device::check::{equal, narrow, refused};
 use crate::device::tensor_map::TensorMap;
 use crate::device::{DeviceError, DeviceParams, DeviceRows, DeviceView, Grid, KernelName, Stream};
@@ -61,6 +62,15 @@ impl Tile {
         } else {
             &MIDDLE
         }
+    }
+}
+
+/// The tile of a gated product, half of it the gate's, and its kernel.
+fn gated(activation: Activation) -> (&'static Tile, &'static str) {
+    match activation {
+        Activation::Silu => (&WIDE, "gradus_linear_sm90_gated_silu"),
+        Activation::Gelu => (&MIDDLE, "gradus_linear_sm90_gated_gelu"),
+        Activation::GeluTanh => (&WIDE, "gradus_linear_sm90_gated_gelu_tanh"),
     }
 }
 
@@ -134,9 +144,22 @@ pub(super) fn linear(
             rows.stride(),
             *factor,
         ),
+        LinearOut::Gated { rows, .. } => {
+            (0, rows.ptr(), rows.rows(), rows.cols(), rows.stride(), 0.0)
+        }
+    };
+    // A gate's columns and an up's become one.
+    let halves = if matches!(out, LinearOut::Gated { .. }) {
+        2
+    } else {
+        1
     };
     equal(&op, "the rows of out", out_rows, m)?;
-    equal(&op, "the columns of out", out_cols, n)?;
+    let what = match halves {
+        1 => "the columns of out",
+        _ => "twice the columns of out, a gate's and an up's",
+    };
+    equal(&op, what, out_cols * halves, n)?;
     let vector = |what, view: &Option<DeviceView<'_, f32>>| match view {
         None => Ok(0),
         Some(view) => equal(&op, what, view.len(), n).map(|()| view.ptr()),
@@ -157,19 +180,29 @@ pub(super) fn linear(
     if k == 0 {
         return refused(&op, "k", 0, "at least 1");
     }
-    let tile = Tile::of(cols);
-    let tiles = u64::from(rows.div_ceil(tile.rows)) * u64::from(cols.div_ceil(tile.cols));
+    let (tile, cols, symbol) = match out {
+        LinearOut::Gated { activation, .. } => {
+            let (tile, symbol) = gated(*activation);
+            (tile, cols / 2, symbol)
+        }
+        _ => {
+            let tile = Tile::of(cols);
+            (tile, cols, tile.symbols[kind])
+        }
+    };
+    let box_cols = tile.cols / halves as u32;
+    let tiles = u64::from(rows.div_ceil(tile.rows)) * u64::from(cols.div_ceil(box_cols));
     let tiles = narrow(&op, "the number of tiles", tiles as usize)?;
     let (low_map, low_w_map) = match low {
         None => (TensorMap::NONE, TensorMap::NONE),
         Some((low, low_w)) => (
             TensorMap::boxes(gpu, "low", low, tile.rows)?,
-            TensorMap::boxes(gpu, "the low-rank weights", low_w, tile.cols)?,
+            TensorMap::boxes(gpu, "the low-rank weights", low_w, box_cols)?,
         ),
     };
     let params = LinearSm90Params {
         x: TensorMap::boxes(gpu, "x", product.x, tile.rows)?,
-        w: TensorMap::boxes(gpu, "w", product.w, tile.cols)?,
+        w: TensorMap::boxes(gpu, "w", product.w, box_cols)?,
         low: low_map,
         low_w: low_w_map,
         linear: Epilogue {
@@ -187,7 +220,7 @@ pub(super) fn linear(
     };
     let kernel = KernelName {
         module: "linear_sm90",
-        symbol: tile.symbols[kind],
+        symbol,
     };
     let grid = Grid {
         blocks: [tiles.min(gpu.info().sm_count.max(1)), 1, 1],

@@ -1,5 +1,7 @@
 // linear on Hopper: out = (x w^T + low low_w^T) * scale + bias, x [M, K] bf16, w [N, K] bf16, sums f32 in tensor cores.
 //
+// gated: out = f(g) * u, where g and u are the two halves of what linear would give, N each; they are never rounded nor stored.
+//
 // gradus/gemm_sm90.cuh has the loop over K and the overlap, gradus/linear_sm90.cuh the store. Three tiles, by N alone: 256x192; 128x128
 // where 192 would mostly be padding; 128x64 for N <= 64 (an adapter's first product, bound by reading x).
 //
@@ -12,6 +14,7 @@
 //     Predicted 0.055 ms.
 //
 // Determinism: an element is one chain of 16-column steps over K, then over R. Nothing depends on M.
+#include "gradus/activation.cuh"
 #include "gradus/gemm_sm90.cuh"
 #include "gradus/linear_sm90.cuh"
 
@@ -36,10 +39,29 @@ static_assert(sizeof(LinearSm90Params) == 576 && offsetof(LinearSm90Params, w) =
                   offsetof(LinearSm90Params, low_w) == 384 && offsetof(LinearSm90Params, linear) == 512,
               "the host writes this struct");
 
-template <class Tile, HopperStore kStore>
+// How a tile is stored, and how many columns of out it has.
+template <HopperStore kStore>
+struct Plain {
+  static constexpr bool kGated = false;
+  template <int kCount>
+  GRADUS_DEVICE static void store(const HopperLinear& p, uint32_t row, uint32_t col, const float (&acc)[kCount]) {
+    hopper_store<kStore>(p, row, col, acc);
+  }
+};
+template <class F>
+struct Gated {
+  static constexpr bool kGated = true;
+  template <int kCount>
+  GRADUS_DEVICE static void store(const HopperLinear& p, uint32_t row, uint32_t col, const float (&acc)[kCount]) {
+    hopper_store_gated<F>(p, row, col, acc);
+  }
+};
+
+template <class Tile, class Out>
 GRADUS_DEVICE void linear_tiles(const LinearSm90Params& p, unsigned char* smem) {
+  constexpr uint32_t kCols = Out::kGated ? Tile::kN / 2 : Tile::kN;
   HopperRing<Tile> ring(smem);
-  const uint32_t rows = ceil_div<uint32_t>(p.linear.m, Tile::kM), cols = ceil_div<uint32_t>(p.linear.n, Tile::kN);
+  const uint32_t rows = ceil_div<uint32_t>(p.linear.m, Tile::kM), cols = ceil_div<uint32_t>(p.linear.n, kCols);
   const int warpgroup = warp_uniform(warpgroup_id());
   if (warpgroup == 0) {
     setmaxnreg_dec<kHopperLoadRegisters>();
@@ -48,8 +70,9 @@ GRADUS_DEVICE void linear_tiles(const LinearSm90Params& p, unsigned char* smem) 
       tma_prefetch(&p.w);
       for (uint32_t tile = blockIdx.x; tile < rows * cols; tile += gridDim.x) {
         const HopperPlace at = hopper_place(tile, rows, cols);
-        hopper_load(ring, &p.x, &p.w, p.linear.k, at.row * Tile::kM, at.col * Tile::kN);
-        hopper_load(ring, &p.low, &p.low_w, p.linear.r, at.row * Tile::kM, at.col * Tile::kN);
+        const uint32_t row = at.row * Tile::kM, col = at.col * kCols, up = Out::kGated ? p.linear.n + col : 0;
+        hopper_load(ring, &p.x, &p.w, p.linear.k, row, col, up);
+        hopper_load(ring, &p.low, &p.low_w, p.linear.r, row, col, up);
       }
     }
   } else {
@@ -65,24 +88,28 @@ GRADUS_DEVICE void linear_tiles(const LinearSm90Params& p, unsigned char* smem) 
       for (int part = 0; part < Tile::kParts; part++) {
         const uint32_t thread = renewed(threadIdx.x % 128);
         const uint32_t own_row = (group * Tile::kParts + part) * 64 + thread / 32 * 16 + thread % 32 / 4;
-        hopper_store<kStore>(p.linear, at.row * Tile::kM + own_row, at.col * Tile::kN, acc[part]);
+        Out::store(p.linear, at.row * Tile::kM + own_row, at.col * kCols, acc[part]);
       }
     }
   }
 }
 
-#define LINEAR_SM90(name, Tile, store)                                                   \
-  GRADUS_KERNEL(name, LinearSm90Params, kHopperThreads, 1) {                             \
-    GRADUS_DYNAMIC_SMEM(unsigned char, smem);                                            \
-    linear_tiles<Tile, HopperStore::store>(p, smem);                                     \
+#define LINEAR_SM90(name, Tile, ...)                         \
+  GRADUS_KERNEL(name, LinearSm90Params, kHopperThreads, 1) { \
+    GRADUS_DYNAMIC_SMEM(unsigned char, smem);                \
+    linear_tiles<Tile, __VA_ARGS__>(p, smem);                \
   }
 
-LINEAR_SM90(linear_sm90_bf16, WideTile, kBf16)
-LINEAR_SM90(linear_sm90_f32, WideTile, kF32)
-LINEAR_SM90(linear_sm90_add_f32, WideTile, kAddF32)
-LINEAR_SM90(linear_sm90_middle_bf16, MiddleTile, kBf16)
-LINEAR_SM90(linear_sm90_middle_f32, MiddleTile, kF32)
-LINEAR_SM90(linear_sm90_middle_add_f32, MiddleTile, kAddF32)
-LINEAR_SM90(linear_sm90_narrow_bf16, NarrowTile, kBf16)
-LINEAR_SM90(linear_sm90_narrow_f32, NarrowTile, kF32)
-LINEAR_SM90(linear_sm90_narrow_add_f32, NarrowTile, kAddF32)
+LINEAR_SM90(linear_sm90_bf16, WideTile, Plain<HopperStore::kBf16>)
+LINEAR_SM90(linear_sm90_f32, WideTile, Plain<HopperStore::kF32>)
+LINEAR_SM90(linear_sm90_add_f32, WideTile, Plain<HopperStore::kAddF32>)
+LINEAR_SM90(linear_sm90_middle_bf16, MiddleTile, Plain<HopperStore::kBf16>)
+LINEAR_SM90(linear_sm90_middle_f32, MiddleTile, Plain<HopperStore::kF32>)
+LINEAR_SM90(linear_sm90_middle_add_f32, MiddleTile, Plain<HopperStore::kAddF32>)
+LINEAR_SM90(linear_sm90_narrow_bf16, NarrowTile, Plain<HopperStore::kBf16>)
+LINEAR_SM90(linear_sm90_narrow_f32, NarrowTile, Plain<HopperStore::kF32>)
+LINEAR_SM90(linear_sm90_narrow_add_f32, NarrowTile, Plain<HopperStore::kAddF32>)
+LINEAR_SM90(linear_sm90_gated_silu, WideTile, Gated<Silu>)
+// The error function's polynomial wants registers that 192 accumulators do not leave.
+LINEAR_SM90(linear_sm90_gated_gelu, MiddleTile, Gated<Gelu>)
+LINEAR_SM90(linear_sm90_gated_gelu_tanh, WideTile, Gated<GeluTanh>)

@@ -3,6 +3,7 @@
 use crate::matrix::{Matrix, Value, within};
 use crate::operand::{Operand, Resident, dot};
 use crate::streams;
+use gradus_kernels::activation::{Activation, reference::gated};
 use gradus_kernels::device::{DeviceBuffer, DeviceError, DeviceRowsMut, Stream};
 use gradus_kernels::linear::device::{LinearArgs, LinearOut, linear};
 use half::bf16;
@@ -165,6 +166,74 @@ fn products_match_their_definition_at_every_edge_of_a_tile() {
                 once,
                 "{what}: bf16 is not the rounded f32 sum"
             );
+        }
+    }
+}
+
+fn silu(rows: DeviceRowsMut<'_, bf16>) -> LinearOut<'_> {
+    LinearOut::Gated {
+        rows,
+        activation: Activation::Silu,
+    }
+}
+
+fn gelu(rows: DeviceRowsMut<'_, bf16>) -> LinearOut<'_> {
+    LinearOut::Gated {
+        rows,
+        activation: Activation::Gelu,
+    }
+}
+
+fn gelu_tanh(rows: DeviceRowsMut<'_, bf16>) -> LinearOut<'_> {
+    LinearOut::Gated {
+        rows,
+        activation: Activation::GeluTanh,
+    }
+}
+
+const GATED: [(Activation, Into<bf16>); 3] = [
+    (Activation::Silu, silu),
+    (Activation::Gelu, gelu),
+    (Activation::GeluTanh, gelu_tanh),
+];
+
+#[test]
+fn a_gated_product_is_the_activation_of_one_half_times_the_other() {
+    for (m, n, k, r) in SHAPES {
+        let case = Case::new(m, 2 * n, k, r);
+        let values = case.values();
+        for stream in streams() {
+            let (gpu, what) = (case.upload(&stream), case.shape(&stream));
+            for (activation, into) in GATED {
+                let out = gpu.product(0..m, &Matrix::<bf16>::poisoned(m, n), into);
+                for (row, values) in values.iter().enumerate() {
+                    let (gate, up) = values.split_at(n);
+                    let want: Vec<f64> = gate
+                        .iter()
+                        .zip(up)
+                        .map(|(&gate, &up)| gated(activation, gate as f32, up as f32))
+                        .collect();
+                    // Elsewhere than on Hopper the halves are rounded to bf16 in between.
+                    let between = if stream.gpu().is_hopper() { 0.0 } else { 8e-3 };
+                    within(&out, row, &want, 3e-6 + between, 4e-6 + between, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_of_a_gated_product_has_the_same_bits_alone_as_in_company() {
+    for (m, n, k, r) in SHAPES {
+        let case = Case::new(m, 2 * n, k, r);
+        for stream in streams() {
+            let (gpu, what) = (case.upload(&stream), case.shape(&stream));
+            let all = gpu.product(0..m, &Matrix::<bf16>::poisoned(m, n), silu);
+            for row in [0, m * 2 / 3, m - 1] {
+                let alone = gpu.product(row..row + 1, &Matrix::<bf16>::poisoned(1, n), silu);
+                let bits = all.bits()[row * n..(row + 1) * n].to_vec();
+                assert_eq!(alone.bits(), bits, "{what}: row {row} alone");
+            }
         }
     }
 }

@@ -10,7 +10,6 @@ use super::{GpuExecutor, States};
 use crate::engine::executor::{Step, StepError};
 use crate::model::{Model, QkNorm};
 use crate::weights::LayerBytes;
-use gradus_kernels::activation::device::gated_halves;
 use gradus_kernels::attention::device::{DeviceQkv, attention};
 use gradus_kernels::device::{
     DeviceBuffer, DeviceError, DeviceRows, DeviceRowsMut, DeviceView, Stream, aligned_stride,
@@ -363,17 +362,12 @@ impl Pass<'_> {
         let inner = self.model().config.intermediate_size;
         let norm = self.weights.vector(Vector::NormBeforeMlp);
         let x = self.normed(hidden.rows()?.slice(from, to), norm)?;
-        let mut wide = Bf16::alloc(self.stream, "gate and up", to - from, 2 * inner)?;
-        self.weights
-            .gate_up
-            .apply(self.stream, x.rows()?, LinearOut::Bf16(wide.rows_mut()?))?;
         let mut inside = Bf16::alloc(self.stream, "the MLP's inside", to - from, inner)?;
-        gated_halves(
-            self.stream,
-            self.model().activation,
-            wide.rows()?,
-            inside.rows_mut()?,
-        )?;
+        let out = LinearOut::Gated {
+            rows: inside.rows_mut()?,
+            activation: self.model().activation,
+        };
+        self.weights.gate_up.apply(self.stream, x.rows()?, out)?;
         let norm = self.weights.vector(Vector::NormAfterMlp);
         let hidden = hidden.rows_mut()?.into_slice(from, to);
         self.add_back(&self.weights.down, inside.rows()?, norm, hidden)
