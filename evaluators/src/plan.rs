@@ -3,7 +3,7 @@
 mod device;
 
 pub use device::Floors;
-pub(crate) use device::{DeviceFootprint, TILE_TOKENS, host_bytes};
+pub(crate) use device::{DeviceFootprint, TILE_TOKENS, host_bytes, tile_tokens};
 
 use crate::layout::Chunk;
 use crate::model::Model;

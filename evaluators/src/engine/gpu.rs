@@ -41,7 +41,7 @@ pub(crate) struct GpuExecutor {
     heads: UploadRing,
     /// The layer that was taken last.
     current: Option<(LayerPlan, Sent)>,
-    /// Tokens that go through projections and MLP at a time.
+    /// Tokens that go through projections and MLP at a time, at most.
     tile_tokens: usize,
 }
 
@@ -74,7 +74,7 @@ impl States {
 }
 
 impl GpuExecutor {
-    /// On `gpu`, with `tile_tokens` tokens through projections and MLP at a time; it decides memory and changes no bit.
+    /// On `gpu`, with at most `tile_tokens` tokens through projections and MLP at a time; it decides memory and changes no bit.
     pub(crate) fn new(gpu: &Arc<Gpu>, tile_tokens: usize) -> Result<Self, DeviceError> {
         Ok(Self {
             stream: gpu.stream()?,

@@ -2,13 +2,18 @@
 
 use super::{Footprint, Load, PROCESS_BYTES};
 use crate::error::EvaluateError;
+use gradus_checkpoint::ModelConfig;
 use gradus_kernels::cross_entropy::device::VOCAB_SLAB;
 use gradus_kernels::device::{GpuInfo, aligned_stride};
 use serde::Serialize;
 use std::fmt;
 
-/// Tokens that go through projections and MLP at a time: enough to fill a GPU, few enough that what is wide stays small.
-pub(crate) const TILE_TOKENS: usize = 8192;
+/// Tokens that go through projections and MLP at a time, at most and at least: enough that a GPU's last round of tiles, which is seldom
+/// full, is one of many, and few enough that what is wide stays small.
+pub(crate) const TILE_TOKENS: usize = 32_768;
+const TILE_TOKENS_MIN: usize = 4096;
+/// Device memory that what is wide may take.
+const TILE_BYTES: usize = 2 << 30;
 /// Tokens in flight at most, per candidate and over all candidates of a pass. More would hide no more of the weights' way.
 const TOKENS_MAX: usize = 1 << 18;
 const TOKENS_ALL_MAX: usize = 1 << 22;
@@ -21,6 +26,18 @@ const REACHED: f64 = 0.8;
 /// What crosses PCIe 5 x16 in a second.
 const TRANSFER: f64 = 50e9;
 
+/// Bytes of a token on its way through a layer's projections and MLP: normalised states, gate and up, their product, and an output that is
+/// normalised before it is added.
+fn tile_token_bytes(config: &ModelConfig) -> usize {
+    6 * config.hidden_size + 6 * config.intermediate_size
+}
+
+/// Tokens of a model of this shape that go through projections and MLP at a time.
+pub(crate) fn tile_tokens(config: &ModelConfig) -> usize {
+    let fit = TILE_BYTES / tile_token_bytes(config).max(1);
+    (fit - fit % TILE_TOKENS_MIN).clamp(TILE_TOKENS_MIN, TILE_TOKENS)
+}
+
 /// Device memory of a run.
 pub(crate) struct DeviceFootprint(Footprint);
 
@@ -30,10 +47,7 @@ impl DeviceFootprint {
         let mut footprint = Footprint { fixed: 0, token: 0 };
         for load in loads {
             let c = &load.model.config;
-            let (hidden, inner) = (
-                aligned_stride(c.hidden_size) as u64,
-                c.intermediate_size as u64,
-            );
+            let hidden = aligned_stride(c.hidden_size) as u64;
             let (q, kv) = (
                 (c.num_heads * c.head_dim) as u64,
                 (c.num_kv_heads * c.head_dim) as u64,
@@ -46,9 +60,7 @@ impl DeviceFootprint {
                 + 2 * adapters.layer_bytes
                 + slabs * slab
                 + 2 * adapters.head_bytes;
-            // Normalised states, gate and up, their product, ranks, and an output that is normalised before it is added.
-            let tile =
-                TILE_TOKENS as u64 * (2 * hidden + 6 * inner + 2 * 3 * adapters.rank + 4 * hidden);
+            let tile = tile_tokens(c) as u64 * (tile_token_bytes(c) as u64 + 2 * 3 * adapters.rank);
             let members = load.members as u64;
             // Residual streams; the embedding's rows meanwhile; at the head also rows in bf16, and sums over the vocabulary.
             let token = members * (4 * hidden + 2 * hidden + 2 * adapters.head_ranks + 512)

@@ -9,6 +9,7 @@ use super::weights::{LayerPlan, Vector};
 use super::{GpuExecutor, States};
 use crate::engine::executor::{Step, StepError};
 use crate::model::{Model, QkNorm};
+use crate::plan::tile_tokens;
 use crate::weights::LayerBytes;
 use gradus_kernels::attention::device::{DeviceQkv, attention};
 use gradus_kernels::device::{
@@ -211,7 +212,7 @@ impl GpuExecutor {
             step,
             prepared,
             weights: Weights::new(&self.stream, plan, memory, delta)?,
-            tile: self.tile_tokens,
+            tile: self.tile_tokens.min(tile_tokens(&step.model.config)),
         };
         pass.forward(hidden)?;
         if let Some((_, sent)) = &adapter {
