@@ -1,16 +1,20 @@
 //! Whole models: losses of token ids, timed.
 
 mod model;
+mod synthetic;
 
-pub use model::{EvalShape, ModelShape, ShapeFileError, write_checkpoint};
+pub use model::{Adapters, EvalShape, ModelShape, ShapeFileError};
+pub use synthetic::{is_written, write_adapters, write_checkpoint, write_ids};
 
 use crate::clock::{Percentiles, time};
-use crate::measure::peaks;
-use crate::result::{Bound, EvalNumbers, Measured, Row, Run};
-use gradus_evaluators::{EvaluateError, token_losses};
+use crate::gpu::{Session, least_s};
+use crate::measure::{Work, peaks};
+use crate::result::{Bound, EvalNumbers, Measured, Peaks, Row, Run};
+use gradus_evaluators::{Compute, EvaluateError, Phase, TokenRequest, token_losses};
 use gradus_kernels::Cpu;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use thiserror::Error;
 
 /// Why a model could not be timed.
@@ -32,6 +36,12 @@ pub enum EvalBenchError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// A directory with a model that is not to be lost.
+    #[error("{} holds another model\nhelp: name a directory that is empty, or that holds synthetic weights of the same shape", path.display())]
+    Taken {
+        /// The directory.
+        path: PathBuf,
     },
     /// The evaluation.
     #[error("the model could not be evaluated")]
@@ -79,13 +89,15 @@ pub fn read_ids(directory: &Path, most: usize) -> Result<Vec<Vec<u32>>, EvalBenc
 pub struct Job<'a> {
     /// Directory of the checkpoint.
     pub checkpoint: &'a Path,
+    /// Directories of its adapters, evaluated together; the model itself if there is none.
+    pub adapters: &'a [PathBuf],
     /// Token ids.
     pub rows: &'a [Vec<u32>],
     /// What the result calls it.
     pub shape: String,
-    /// Operations and weight bytes of a run, if the model's shape is known.
-    pub work: Option<(f64, f64)>,
-    /// Memory limit.
+    /// What a run does at least, if the model's shape is known.
+    pub work: Option<Work>,
+    /// Memory limit of the host.
     pub memory_bytes: u64,
     /// Runs. Every run reads and packs the weights anew.
     pub repeat: usize,
@@ -97,53 +109,164 @@ pub struct Job<'a> {
 /// If the model cannot be evaluated.
 pub fn on_cpu(cpu: &Cpu, job: &Job<'_>) -> Result<Run, EvalBenchError> {
     let limits = peaks(cpu);
-    let (mut us, mut wall_us, mut nll) = (Vec::new(), Vec::new(), f64::NAN);
-    for _ in 0..job.repeat.max(1) {
-        let mut losses = Ok(Vec::new());
-        let (cpu_s, wall_s) =
-            time(|| losses = token_losses(cpu, job.checkpoint, job.rows, job.memory_bytes));
-        let losses = losses?;
-        let scored: usize = losses.iter().map(Vec::len).sum();
-        nll = losses.iter().flatten().sum::<f64>() / scored.max(1) as f64;
-        us.push(cpu_s * 1e6);
-        wall_us.push(wall_s * 1e6);
+    let runs = Runs::of(Compute::Cpu(cpu), job)?;
+    let mut row = runs.row(job, &runs.cpu_us, &limits);
+    if let Some(eval) = &mut row.eval {
+        let done = (eval.tokens * eval.candidates) as f64;
+        eval.tokens_per_cpu_s = Some(done * 1e6 / least(&runs.cpu_us));
     }
-    let tokens: usize = job.rows.iter().map(Vec::len).sum();
-    let least = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min) / 1e6;
-    let (flop, bytes) = job.work.unwrap_or((0.0, 0.0));
-    let limit_us = 1e6 * (flop / limits.gflop_s).max(bytes / limits.gb_s) / 1e9;
-    let percent: Vec<f64> = us.iter().map(|us| limit_us / us * 100.0).collect();
-    let eval = EvalNumbers {
-        tokens: tokens as u64,
-        candidates: 1,
-        tokens_per_s: tokens as f64 / least(&wall_us),
-        tokens_per_cpu_s: Some(tokens as f64 / least(&us)),
-        nll,
-        phases_s: BTreeMap::new(),
-    };
-    let measured = Measured {
-        us: Percentiles::of(&us),
-        wall_us: Some(Percentiles::of(&wall_us)),
-        warm_us: None,
-        flop,
-        bytes,
-        bound: Bound::of(flop / limits.gflop_s, bytes / limits.gb_s),
-        roof_gflop_s: limits.gflop_s,
-        roof_gb_s: limits.gb_s,
-        percent: Percentiles::of(&percent),
-        samples: us.len(),
-        runs: 1,
-        worst_error: None,
-        prepare_us: None,
-        datasheet_percent: None,
-    };
     let mut run = Run::new("eval", crate::cpu::machine(cpu), Some(limits));
-    run.rows.push(Row {
-        family: "eval".to_owned(),
-        shape: job.shape.clone(),
-        variant: "gradus".to_owned(),
-        measured,
-        eval: Some(eval),
-    });
+    run.rows.push(row);
     Ok(run)
 }
+
+/// Times `job` on the session's GPU, by the clock on the wall.
+///
+/// # Errors
+/// If the model cannot be evaluated.
+pub fn on_gpu(session: &Session, job: &Job<'_>) -> Result<Run, EvalBenchError> {
+    let mut run = session.run();
+    run.kind = "eval".to_owned();
+    run.machine.clock = "wall".to_owned();
+    let runs = Runs::of(Compute::Gpu(session.gpu()), job)?;
+    run.rows.push(runs.row(job, &runs.wall_us, session.peaks()));
+    Ok(run)
+}
+
+/// A job's runs.
+#[derive(Default)]
+struct Runs {
+    cpu_us: Vec<f64>,
+    wall_us: Vec<f64>,
+    /// Wall seconds by phase, of the fastest run.
+    phases_s: BTreeMap<String, f64>,
+    /// Of the last run.
+    nll: f64,
+    passes: usize,
+    read_bytes: u64,
+}
+
+impl Runs {
+    fn of(compute: Compute<'_>, job: &Job<'_>) -> Result<Self, EvalBenchError> {
+        let request = TokenRequest {
+            checkpoint: job.checkpoint,
+            adapters: job.adapters,
+            rows: job.rows,
+            memory_bytes: job.memory_bytes,
+        };
+        let mut runs = Self::default();
+        for _ in 0..job.repeat.max(1) {
+            let mut phases = Phases::begin();
+            let mut found = None;
+            let (cpu_s, wall_s) = time(|| {
+                found = Some(token_losses(compute, &request, &mut |phase| {
+                    phases.enter(phase);
+                }));
+            });
+            let phases_s = phases.end();
+            let found = found.expect("the closure was run")?;
+            if wall_s * 1e6 < least(&runs.wall_us) {
+                runs.phases_s = phases_s;
+            }
+            runs.cpu_us.push(cpu_s * 1e6);
+            runs.wall_us.push(wall_s * 1e6);
+            let first = &found.losses[0];
+            let scored: usize = first.iter().map(Vec::len).sum();
+            runs.nll = first.iter().flatten().sum::<f64>() / scored.max(1) as f64;
+            (runs.passes, runs.read_bytes) = (found.passes, found.read_bytes);
+        }
+        Ok(runs)
+    }
+
+    /// With times `us` by the machine's clock.
+    fn row(&self, job: &Job<'_>, us: &[f64], limits: &Peaks) -> Row {
+        let tokens: usize = job.rows.iter().map(Vec::len).sum();
+        let candidates = job.adapters.len().max(1);
+        let work = job.work.unwrap_or(Work {
+            flop: 0.0,
+            bytes: 0.0,
+        });
+        let (compute_s, memory_s) = least_s(work, limits.gflop_s, limits.gb_s);
+        let percent_of = |limit_s: f64| {
+            let percent: Vec<f64> = us.iter().map(|us| limit_s * 1e8 / us).collect();
+            Percentiles::of(&percent)
+        };
+        let datasheet = limits.datasheet.as_ref().filter(|_| job.work.is_some());
+        let datasheet_percent = datasheet.map(|sheet| {
+            let (compute_s, memory_s) = least_s(work, sheet.gflop_s, sheet.gb_s);
+            percent_of(compute_s.max(memory_s)).p50
+        });
+        Row {
+            family: "eval".to_owned(),
+            shape: job.shape.clone(),
+            variant: "gradus".to_owned(),
+            measured: Measured {
+                us: Percentiles::of(us),
+                wall_us: Some(Percentiles::of(&self.wall_us)),
+                warm_us: None,
+                flop: work.flop,
+                bytes: work.bytes,
+                bound: Bound::of(compute_s, memory_s),
+                roof_gflop_s: limits.gflop_s,
+                roof_gb_s: limits.gb_s,
+                percent: percent_of(compute_s.max(memory_s)),
+                samples: us.len(),
+                runs: 1,
+                worst_error: None,
+                prepare_us: None,
+                datasheet_percent,
+            },
+            eval: Some(EvalNumbers {
+                tokens: tokens as u64,
+                candidates: candidates as u64,
+                tokens_per_s: (tokens * candidates) as f64 * 1e6 / least(&self.wall_us),
+                tokens_per_cpu_s: None,
+                nll: self.nll,
+                phases_s: self.phases_s.clone(),
+                passes: self.passes as u64,
+                read_bytes: self.read_bytes,
+            }),
+        }
+    }
+}
+
+fn least(us: &[f64]) -> f64 {
+    us.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+/// Seconds of one run by phase; a phase may come again with the next chunk.
+struct Phases {
+    seconds: BTreeMap<String, f64>,
+    current: &'static str,
+    since: Instant,
+}
+
+impl Phases {
+    fn begin() -> Self {
+        Self {
+            seconds: BTreeMap::new(),
+            current: "open",
+            since: Instant::now(),
+        }
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        let now = Instant::now();
+        let spent = self.seconds.entry(self.current.to_owned()).or_default();
+        *spent += (now - self.since).as_secs_f64();
+        self.since = now;
+        self.current = match phase {
+            Phase::Layers => "layers",
+            Phase::Head => "head",
+            Phase::Close => "close",
+        };
+    }
+
+    fn end(mut self) -> BTreeMap<String, f64> {
+        self.enter(Phase::Close);
+        self.seconds
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -86,6 +86,16 @@ impl Session {
         Ok(session)
     }
 
+    /// What measures.
+    pub(crate) fn gpu(&self) -> &Arc<Gpu> {
+        &self.gpu
+    }
+
+    /// What it can do.
+    pub(crate) fn peaks(&self) -> &Peaks {
+        &self.peaks
+    }
+
     /// A large product, if this GPU has one that is right; else the datasheet's arithmetic, or none.
     fn compute_peak(&mut self, tiny: bool) {
         let text = if tiny {
@@ -283,7 +293,7 @@ impl Session {
 }
 
 /// Seconds that arithmetic and memory need; a limit that is not known limits nothing.
-fn least_s(work: Work, gflop_s: f64, gb_s: f64) -> (f64, f64) {
+pub(crate) fn least_s(work: Work, gflop_s: f64, gb_s: f64) -> (f64, f64) {
     let over = |amount: f64, giga_s: f64| {
         if giga_s > 0.0 {
             amount / giga_s / 1e9

@@ -194,6 +194,12 @@ pub struct EvalNumbers {
     /// Wall seconds by phase, of the fastest run.
     #[serde(default)]
     pub phases_s: std::collections::BTreeMap<String, f64>,
+    /// Passes over the weights.
+    #[serde(default)]
+    pub passes: u64,
+    /// Bytes of layers and head that these passes read, as stored.
+    #[serde(default)]
+    pub read_bytes: u64,
 }
 
 /// A shape without a time.

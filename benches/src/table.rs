@@ -127,7 +127,12 @@ pub fn eval(eval: &crate::result::EvalNumbers) -> String {
     if let Some(rate) = eval.tokens_per_cpu_s {
         text.push_str(&format!(", {} per CPU-second", short(rate)));
     }
-    text.push_str(&format!("; mean loss {:.6} nats", eval.nll));
+    text.push_str(&format!(
+        "; mean loss {:.6} nats; {:.2} GB of weights read in {} passes",
+        eval.nll,
+        eval.read_bytes as f64 / 1e9,
+        eval.passes
+    ));
     for (phase, seconds) in &eval.phases_s {
         text.push_str(&format!("\n  {phase:<16} {seconds:.3} s"));
     }

@@ -115,9 +115,23 @@ pub(crate) struct RowResult {
     pub kl: Vec<f64>,
 }
 
+/// A part of the work, as the host sees it: a GPU may be up to two layers behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// A chunk is embedded and goes through the layers.
+    Layers,
+    /// Its tokens go through the vocabulary.
+    Head,
+    /// Everything is computed; buffers are given back.
+    Close,
+}
+
 /// Told of work done, in floating point operations; may stop the pass.
 pub(crate) trait Monitor {
     fn step(&mut self, flops: f64) -> Result<(), PassError>;
+
+    /// A part begins.
+    fn phase(&mut self, _: Phase) {}
 }
 
 /// The base's rows at the head, kept for candidates whose weights are their own.
@@ -237,7 +251,9 @@ pub(crate) fn run_chunk<E: Executor>(
     against: &Against<'_, E::HeadRows>,
     monitor: &mut dyn Monitor,
 ) -> Result<Pass<E::HeadRows>, PassError> {
+    monitor.phase(Phase::Layers);
     let mut inputs = forward(executor, group, chunk, monitor)?;
+    monitor.phase(Phase::Head);
     let results = head::run(executor, group, chunk, against, &mut inputs, monitor)?;
     let first = inputs
         .into_iter()

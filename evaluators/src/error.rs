@@ -1,5 +1,6 @@
 //! Why a task could not be evaluated at all; one candidate's failure is part of the result instead.
 
+use crate::engine::{MemberError, PassError};
 use crate::model::ModelError;
 use crate::plan::MemoryError;
 use gradus_checkpoint::source::ReadFileError;
@@ -50,6 +51,14 @@ pub enum EvaluateError {
     /// The base cannot take the data's tokens.
     #[error("the base model cannot be evaluated on this task: {reason}")]
     BaseFailed {
+        /// Why.
+        reason: String,
+    },
+    /// An adapter whose losses were asked for without a task.
+    #[error("the adapter {path} cannot be evaluated: {reason}")]
+    Adapter {
+        /// Its directory.
+        path: String,
         /// Why.
         reason: String,
     },
@@ -122,6 +131,20 @@ impl From<PrepareError> for EvaluateError {
         match error {
             PrepareError::Cancelled => EvaluateError::Cancelled,
             error => EvaluateError::Prepare(error),
+        }
+    }
+}
+
+impl From<PassError> for EvaluateError {
+    fn from(error: PassError) -> Self {
+        match error {
+            PassError::Cancelled => EvaluateError::Cancelled,
+            PassError::Device(error) => EvaluateError::Device(error),
+            PassError::Weights(MemberError::Read(error))
+            | PassError::Base(MemberError::Read(error)) => EvaluateError::BaseWeights(error),
+            PassError::Weights(error) | PassError::Base(error) => EvaluateError::BaseFailed {
+                reason: chain(&error),
+            },
         }
     }
 }

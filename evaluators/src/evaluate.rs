@@ -13,10 +13,12 @@ use crate::plan::{
     AdapterLoad, DeviceFootprint, Floors, Footprint, Load, MemoryError, Plan, PlannedSet,
     host_bytes,
 };
-use candidates::{Base, Entrant};
+pub(crate) use candidates::Base;
+use candidates::Entrant;
 use gradus_kernels::device::{DeviceError, Gpu};
 use gradus_kernels::{Cpu, Isa};
 use gradus_tasks::{Cancelled, DataSet, Owner, Prepared, RuleSet, TaskSpec, TaskType};
+pub(crate) use run::Queue;
 use sets::{Set, refuse_oversized, sets};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

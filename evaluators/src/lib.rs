@@ -28,6 +28,7 @@ mod score;
 mod token_losses;
 mod weights;
 
+pub use engine::Phase;
 pub use error::EvaluateError;
 pub use evaluate::{
     CandidateSource, Device, GpuSet, NUMERICS, NUMERICS_SM80, NUMERICS_SM90, Options, Request,
@@ -38,4 +39,4 @@ pub use evaluation::{
     Provenance, RowInfo, Score,
 };
 pub use plan::{Floors, MemoryError, Plan, PlannedSet};
-pub use token_losses::token_losses;
+pub use token_losses::{Compute, TokenLosses, TokenRequest, token_losses};

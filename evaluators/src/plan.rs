@@ -7,8 +7,10 @@ pub(crate) use device::{DeviceFootprint, TILE_TOKENS, host_bytes, tile_tokens};
 
 use crate::layout::Chunk;
 use crate::model::Model;
+use gradus_checkpoint::BoundAdapter;
 use gradus_kernels::cross_entropy::VOCAB_BLOCK;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
 
@@ -49,6 +51,39 @@ pub(crate) struct AdapterLoad {
 }
 
 impl AdapterLoad {
+    /// Of `adapter`; a layer's bytes are those of the largest layer, head or embedding, as stored and packed.
+    pub(crate) fn of(adapter: &BoundAdapter) -> Self {
+        let mut layers: BTreeMap<&str, u64> = BTreeMap::new();
+        for (module, lora) in &adapter.modules {
+            let layer = module.split('.').take(3).map(str::len).sum::<usize>() + 2;
+            let name = &module[..layer.min(module.len())];
+            let stored = lora.a.size_bytes() + lora.b.size_bytes();
+            // Ranks are padded to a panel of 32 when packed.
+            let rank = lora.rank.next_multiple_of(32) as u64;
+            let packed = 4 * rank * (lora.a.row_elements() as u64 + lora.b.num_rows() as u64);
+            *layers.entry(name).or_default() += stored + packed;
+        }
+        let embedding = adapter
+            .embedding
+            .as_ref()
+            .map_or(0, |lora| 2 * (lora.a.size_bytes() + lora.b.size_bytes()));
+        let head = adapter.modules.get("lm_head");
+        let dora = head.is_some_and(|lora| lora.magnitude.is_some());
+        Self {
+            layer_bytes: layers.into_values().max().unwrap_or(0).max(embedding),
+            rank: adapter
+                .modules
+                .values()
+                .map(|m| m.rank as u64)
+                .max()
+                .unwrap_or(0),
+            head_ranks: head.map_or(0, |lora| lora.rank as u64),
+            head_bytes: head.map_or(0, |lora| lora.a.size_bytes() + lora.b.size_bytes()),
+            own_heads: u64::from(adapter.saved.contains_key("lm_head.weight")),
+            merged_heads: u64::from(dora),
+        }
+    }
+
     /// Of these and another adapter.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {

@@ -1,11 +1,7 @@
-//! Shapes of models, and checkpoints of those shapes with weights that were drawn.
+//! Shapes of models, and the work of evaluating them.
 
-use super::EvalBenchError;
-use crate::data::random_bf16;
+use crate::measure::Work;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// What of a `config.json` decides how long an evaluation takes.
@@ -28,6 +24,15 @@ pub struct ModelShape {
     pub tie_word_embeddings: bool,
 }
 
+/// Adapters of one model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Adapters {
+    /// How many; without any the model itself is evaluated.
+    pub count: usize,
+    /// Rank of each, on every projection.
+    pub rank: usize,
+}
+
 /// A model, rows and their length.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvalShape {
@@ -46,7 +51,7 @@ pub struct EvalShape {
 pub enum ShapeFileError {
     /// Neither a name nor a file.
     #[error(
-        "{name} is no model shape: {reason}\nhelp: 100m, 0.5b, 1.5b, 8b, or a config.json with sizes as transformers writes them"
+        "{name} is no model shape: {reason}\nhelp: tiny, 100m, 0.5b, 1.5b, 8b, or a config.json with sizes as transformers writes them"
     )]
     Unknown {
         /// As written.
@@ -59,8 +64,9 @@ pub enum ShapeFileError {
 /// Name, vocabulary, width, gate, layers, heads, key heads, tied.
 type Known = (&'static str, usize, usize, usize, usize, usize, usize, bool);
 
-/// A 100M Llama, Qwen2.5-0.5B, Qwen2.5-1.5B, Llama-3.1-8B.
-const KNOWN: [Known; 4] = [
+/// One that takes no time, a 100M Llama, Qwen2.5-0.5B, Qwen2.5-1.5B, Llama-3.1-8B.
+const KNOWN: [Known; 5] = [
+    ("tiny", 301, 96, 67, 2, 6, 2, false),
     ("100m", 32_000, 768, 2048, 12, 12, 4, true),
     ("0.5b", 151_936, 896, 4864, 24, 14, 2, true),
     ("1.5b", 151_936, 1536, 8960, 28, 12, 2, true),
@@ -130,9 +136,15 @@ impl ModelShape {
 
     /// Parameters of the products: those that every token meets.
     fn product_params(&self) -> f64 {
-        let (h, i) = (self.hidden_size as f64, self.intermediate_size as f64);
-        let layer = 2.0 * h * h + 2.0 * h * self.kv() as f64 + 3.0 * h * i;
-        self.num_hidden_layers as f64 * layer + h * self.vocab_size as f64
+        let layer: usize = self.projections().iter().map(|p| p.1 * p.2).sum();
+        let layers = self.num_hidden_layers as f64 * layer as f64;
+        layers + self.hidden_size as f64 * self.vocab_size as f64
+    }
+
+    /// Parameters of an adapter of rank `rank` on every projection.
+    fn adapter_params(&self, rank: usize) -> f64 {
+        let layer: usize = self.projections().iter().map(|p| rank * (p.1 + p.2)).sum();
+        self.num_hidden_layers as f64 * layer as f64
     }
 
     /// Operations of `rows` rows of `tokens` tokens, head included.
@@ -155,35 +167,30 @@ impl ModelShape {
         2.0 * (self.product_params() + untied)
     }
 
-    /// Names and shapes of the tensors of a Llama.
-    fn tensors(&self) -> Vec<(String, Vec<usize>)> {
-        let (h, i, kv, v) = (
-            self.hidden_size,
-            self.intermediate_size,
-            self.kv(),
-            self.vocab_size,
-        );
-        let mut all = vec![("model.embed_tokens.weight".to_owned(), vec![v, h])];
-        for layer in 0..self.num_hidden_layers {
-            for (name, shape) in [
-                ("input_layernorm", vec![h]),
-                ("self_attn.q_proj", vec![h, h]),
-                ("self_attn.k_proj", vec![kv, h]),
-                ("self_attn.v_proj", vec![kv, h]),
-                ("self_attn.o_proj", vec![h, h]),
-                ("post_attention_layernorm", vec![h]),
-                ("mlp.gate_proj", vec![i, h]),
-                ("mlp.up_proj", vec![i, h]),
-                ("mlp.down_proj", vec![h, i]),
-            ] {
-                all.push((format!("model.layers.{layer}.{name}.weight"), shape));
-            }
+    /// What `rows` rows of `tokens` tokens take for the model alone, or for `adapters` on it: the model is read once.
+    #[must_use]
+    pub fn work(&self, rows: usize, tokens: usize, adapters: Adapters) -> Work {
+        let params = self.adapter_params(adapters.rank);
+        let flop = self.flop(rows, tokens);
+        let count = adapters.count as f64;
+        Work {
+            flop: flop * count.max(1.0) + count * 2.0 * params * (rows * tokens) as f64,
+            bytes: self.weight_bytes() + count * 2.0 * params,
         }
-        all.push(("model.norm.weight".to_owned(), vec![h]));
-        if !self.tie_word_embeddings {
-            all.push(("lm_head.weight".to_owned(), vec![v, h]));
-        }
-        all
+    }
+
+    /// Name, outputs and inputs of a layer's projections.
+    pub(super) fn projections(&self) -> [(&'static str, usize, usize); 7] {
+        let (h, i, kv) = (self.hidden_size, self.intermediate_size, self.kv());
+        [
+            ("self_attn.q_proj", h, h),
+            ("self_attn.k_proj", kv, h),
+            ("self_attn.v_proj", kv, h),
+            ("self_attn.o_proj", h, h),
+            ("mlp.gate_proj", i, h),
+            ("mlp.up_proj", i, h),
+            ("mlp.down_proj", h, i),
+        ]
     }
 }
 
@@ -200,111 +207,21 @@ impl EvalShape {
     }
 }
 
-/// Writes a Llama checkpoint of `shape` to `directory`, weights drawn, bf16.
-///
-/// # Errors
-/// If the disk does not take it.
-pub fn write_checkpoint(
-    shape: &ModelShape,
-    positions: usize,
-    directory: &Path,
-) -> Result<(), EvalBenchError> {
-    write(shape, positions, directory).map_err(|source| EvalBenchError::Write {
-        path: PathBuf::from(directory),
-        source,
-    })
-}
-
-fn write(shape: &ModelShape, positions: usize, directory: &Path) -> std::io::Result<()> {
-    let mut config = serde_json::to_value(shape)?;
-    let more = serde_json::json!({
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", "rms_norm_eps": 1e-6,
-        "rope_theta": 1e6, "max_position_embeddings": positions.max(4096), "torch_dtype": "bfloat16",
-        "bos_token_id": 1, "eos_token_id": 2, "attention_bias": false, "mlp_bias": false,
-    });
-    if let (Some(config), serde_json::Value::Object(more)) = (config.as_object_mut(), more) {
-        config.extend(more);
-    }
-    std::fs::write(directory.join("config.json"), config.to_string())?;
-    let tensors = shape.tensors();
-    let (mut header, mut end) = (serde_json::Map::new(), 0);
-    for (name, dims) in &tensors {
-        let start = end;
-        end += 2 * dims.iter().product::<usize>();
-        let entry =
-            serde_json::json!({"dtype": "BF16", "shape": dims, "data_offsets": [start, end]});
-        header.insert(name.clone(), entry);
-    }
-    let mut header = serde_json::to_vec(&header)?;
-    header.resize(header.len().next_multiple_of(8), b' ');
-    let mut file = BufWriter::new(File::create(directory.join("model.safetensors"))?);
-    file.write_all(&(header.len() as u64).to_le_bytes())?;
-    file.write_all(&header)?;
-    for (index, (_, dims)) in tensors.iter().enumerate() {
-        match dims[..] {
-            // Norms: ones.
-            [cols] => (0..cols).try_for_each(|_| file.write_all(&[0x80, 0x3f]))?,
-            _ => write_matrix(&mut file, dims[0], dims[1], index as u64)?,
-        }
-    }
-    file.into_inner()
-        .map_err(|error| error.into_error())?
-        .sync_all()
-}
-
-/// A few rows are drawn and repeated in turn: drawing billions of values would take longer than evaluating them.
-fn write_matrix(file: &mut impl Write, rows: usize, cols: usize, seed: u64) -> std::io::Result<()> {
-    const DRAWN: usize = 61;
-    let drawn = random_bf16(DRAWN.min(rows) * cols, cols, seed);
-    let mut left = rows * cols * 2;
-    while left > 0 {
-        let part = left.min(drawn.len());
-        file.write_all(&drawn[..part])?;
-        left -= part;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_written_checkpoint_is_one_that_can_be_evaluated() {
-        let model = ModelShape {
-            vocab_size: 301,
-            hidden_size: 96,
-            intermediate_size: 67,
-            num_hidden_layers: 2,
-            num_attention_heads: 6,
-            num_key_value_heads: 2,
-            tie_word_embeddings: false,
-        };
-        let directory = tempfile::tempdir().unwrap();
-        write_checkpoint(&model, 64, directory.path()).unwrap();
-        let size = std::fs::metadata(directory.path().join("model.safetensors"))
-            .unwrap()
-            .len();
-        assert!(
-            size as f64 > model.weight_bytes() && (size as f64) < model.weight_bytes() + 8192.0
-        );
-        let shape = EvalShape {
-            name: "t".to_owned(),
-            model,
-            rows: 3,
-            tokens: 17,
-        };
-        let cpu = gradus_kernels::Cpu::new(1).unwrap();
-        let losses =
-            gradus_evaluators::token_losses(&cpu, directory.path(), &shape.ids(), 1 << 30).unwrap();
-        assert_eq!(losses.iter().map(Vec::len).collect::<Vec<_>>(), [16; 3]);
-        // Weights of unit gain and targets that were drawn: near the logarithm of the vocabulary, and finite.
-        assert!(
-            losses
-                .iter()
-                .flatten()
-                .all(|nll| nll.is_finite() && *nll > 0.0)
-        );
+    fn work_grows_with_adapters_and_the_model_is_read_once() {
+        let model = ModelShape::named("tiny").unwrap();
+        let work = |count| model.work(3, 17, Adapters { count, rank: 5 });
+        let (alone, one, two) = (work(0), work(1), work(2));
+        assert_eq!(alone.flop, model.flop(3, 17));
+        assert_eq!(two.flop, 2.0 * one.flop);
+        // Queries and outputs 96 x 96, keys and values 32 x 96, gate, up and down 67 x 96.
+        let params = 2.0 * 5.0 * (2.0 * 192.0 + 2.0 * 128.0 + 3.0 * 163.0);
+        assert_eq!(one.flop - alone.flop, 2.0 * params * 51.0);
+        assert_eq!(two.bytes - one.bytes, 2.0 * params);
     }
 
     #[test]

@@ -9,17 +9,16 @@ use crate::plan::AdapterLoad;
 use gradus_checkpoint::finetune::is_finetune;
 use gradus_checkpoint::{Adapter, BoundAdapter, Checkpoint};
 use gradus_tasks::Owner;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The task's base model.
-pub(super) struct Base {
-    pub(super) checkpoint: Checkpoint,
-    pub(super) model: Model,
+pub(crate) struct Base {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) model: Model,
 }
 
 impl Base {
-    pub(super) fn open(dir: &Path) -> Result<Self, EvaluateError> {
+    pub(crate) fn open(dir: &Path) -> Result<Self, EvaluateError> {
         let path = || dir.display().to_string();
         let checkpoint = Checkpoint::open(dir).map_err(|source| EvaluateError::Base {
             path: path(),
@@ -159,40 +158,12 @@ impl Entrant {
         matches!(&self.state, State::Adapter(adapter) if !adapter.saved.is_empty())
     }
 
-    /// What the adapter takes; a layer's bytes are those of the largest layer, head or embedding, as stored and packed.
+    /// What the adapter takes.
     pub(super) fn adapter_load(&self) -> AdapterLoad {
         let State::Adapter(adapter) = &self.state else {
             return AdapterLoad::default();
         };
-        let mut layers: BTreeMap<&str, u64> = BTreeMap::new();
-        for (module, lora) in &adapter.modules {
-            let layer = module.split('.').take(3).map(str::len).sum::<usize>() + 2;
-            let name = &module[..layer.min(module.len())];
-            let stored = lora.a.size_bytes() + lora.b.size_bytes();
-            // Ranks are padded to a panel of 32 when packed.
-            let rank = lora.rank.next_multiple_of(32) as u64;
-            let packed = 4 * rank * (lora.a.row_elements() as u64 + lora.b.num_rows() as u64);
-            *layers.entry(name).or_default() += stored + packed;
-        }
-        let embedding = adapter
-            .embedding
-            .as_ref()
-            .map_or(0, |lora| 2 * (lora.a.size_bytes() + lora.b.size_bytes()));
-        let head = adapter.modules.get("lm_head");
-        let dora = head.is_some_and(|lora| lora.magnitude.is_some());
-        AdapterLoad {
-            layer_bytes: layers.into_values().max().unwrap_or(0).max(embedding),
-            rank: adapter
-                .modules
-                .values()
-                .map(|m| m.rank as u64)
-                .max()
-                .unwrap_or(0),
-            head_ranks: head.map_or(0, |lora| lora.rank as u64),
-            head_bytes: head.map_or(0, |lora| lora.a.size_bytes() + lora.b.size_bytes()),
-            own_heads: u64::from(adapter.saved.contains_key("lm_head.weight")),
-            merged_heads: u64::from(dora),
-        }
+        AdapterLoad::of(adapter)
     }
 
     /// `max_position_embeddings` of the model that it makes.

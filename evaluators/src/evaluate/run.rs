@@ -8,8 +8,8 @@ use super::candidates::owner;
 use super::outcome::{outcome, overflows, score};
 use super::{Request, Set, Setup, failure};
 use crate::engine::{
-    Against, CpuExecutor, Executor, GpuExecutor, Group, Member, MemberError, PassError, RowResult,
-    order, run_chunk,
+    Against, CpuExecutor, Executor, GpuExecutor, Group, Member, PassError, RowResult, order,
+    run_chunk,
 };
 use crate::error::{EvaluateError, chain};
 use crate::evaluation::{CandidateOutcome, CandidateResult, Event, Failure, Observer};
@@ -18,9 +18,9 @@ use crate::plan::{Plan, PlannedSet, TILE_TOKENS};
 use gradus_kernels::device::DeviceError;
 use gradus_tasks::Owner;
 use progress::{ChunkProgress, Progress};
-use queue::Queue;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(crate) use queue::Queue;
 pub(super) use rate::product_rate;
 
 /// Rows' numbers of one candidate, as far as they are known.
@@ -343,15 +343,10 @@ enum Interruption {
 }
 
 fn stopped(error: PassError) -> Interruption {
-    Interruption::End(match error {
-        PassError::Device(error) => return Interruption::Device(error),
-        PassError::Cancelled => EvaluateError::Cancelled,
-        PassError::Weights(MemberError::Read(error))
-        | PassError::Base(MemberError::Read(error)) => EvaluateError::BaseWeights(error),
-        PassError::Weights(error) | PassError::Base(error) => EvaluateError::BaseFailed {
-            reason: chain(&error),
-        },
-    })
+    match error {
+        PassError::Device(error) => Interruption::Device(error),
+        error => Interruption::End(error.into()),
+    }
 }
 
 fn place_rows(all: &mut [RowResult], rows: &[usize], results: Vec<RowResult>) {

@@ -117,6 +117,12 @@ API cuDeviceGetDefaultMemPool(void** pool, int ordinal) {
   return *pool ? kSuccess : kInvalidDevice;
 }
 API cuMemPoolSetAttribute(void* pool, int, void*) { return pool ? kSuccess : kInvalidValue; }
+// The pool keeps nothing: as much is reserved as is used.
+API cuMemPoolGetAttribute(void* pool, int, unsigned long long* value) {
+  if (!pool || !value) return kInvalidValue;
+  *value = 0;
+  return kSuccess;
+}
 API cuDevicePrimaryCtxRetain(void** context, int ordinal) {
   if (auto failure = planned_failure(__func__)) return failure;
   *context = device_of(ordinal);

@@ -159,16 +159,15 @@ impl Gpu {
         Stream::new(self.clone())
     }
 
-    /// Free and total bytes of device memory; what this process keeps for reuse counts as used.
+    /// Free and total bytes of device memory; what this process keeps for reuse counts as free.
     ///
     /// # Errors
     /// If the device is lost.
     pub fn memory(&self) -> Result<(u64, u64), DeviceError> {
-        let (free, total) = self
-            .context
-            .mem_get_info()
-            .map_err(|error| self.call("asking for free memory", error))?;
-        Ok((free as u64, total as u64))
+        let call = |error| self.call("asking for free memory", error);
+        let (free, total) = self.context.mem_get_info().map_err(call)?;
+        let kept = kept_memory(&self.context).map_err(call)?;
+        Ok((free as u64 + kept, total as u64))
     }
 
     /// The driver's context.
@@ -306,6 +305,27 @@ fn keep_freed_memory(context: &Arc<CudaContext>) -> Result<(), DriverError> {
         )
         .result()
     }
+}
+
+/// Bytes that the pool keeps and nothing uses.
+fn kept_memory(context: &Arc<CudaContext>) -> Result<u64, DriverError> {
+    use sys::CUmemPool_attribute::{
+        CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, CU_MEMPOOL_ATTR_USED_MEM_CURRENT,
+    };
+    if !context.has_async_alloc() {
+        return Ok(0);
+    }
+    let (mut reserved, mut used) = (0_u64, 0_u64);
+    // SAFETY: the device is open; both attributes are 64-bit integers.
+    unsafe {
+        let pool = cudarc::driver::result::device::get_default_mem_pool(context.cu_device())?;
+        let ask = |attribute, value: &mut u64| {
+            sys::cuMemPoolGetAttribute(pool, attribute, (&raw mut *value).cast()).result()
+        };
+        ask(CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &mut reserved)?;
+        ask(CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &mut used)?;
+    }
+    Ok(reserved.saturating_sub(used))
 }
 
 /// `GPU-8-4-4-4-12` hexadecimal digits.

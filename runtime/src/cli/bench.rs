@@ -85,11 +85,24 @@ pub struct BenchEvalArgs {
     #[arg(required_unless_present = "shape")]
     pub checkpoint: Option<PathBuf>,
 
-    /// Synthetic weights of this shape instead: 100m, 0.5b, 1.5b, 8b, or a config.json.
+    /// Synthetic weights of this shape instead: tiny (does it work here), 100m, 0.5b, 1.5b, 8b, or a config.json.
     #[arg(long, value_name = "SHAPE", conflicts_with = "checkpoint")]
     pub shape: Option<String>,
 
-    /// Device to measure. Only the CPU so far.
+    /// Where synthetic weights and ids are written and stay; weights that are there already are used
+    /// [default: a temporary directory].
+    #[arg(long, value_name = "DIR", requires = "shape")]
+    pub dir: Option<PathBuf>,
+
+    /// Evaluate this many adapters of the model together, drawn, on every projection [default: the model alone].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub candidates: Option<u16>,
+
+    /// Rank of these adapters.
+    #[arg(long, value_name = "R", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub rank: u16,
+
+    /// Device to measure: cpu, cuda:N, or auto (the first GPU, else the CPU).
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: BenchDevice,
 
@@ -101,7 +114,7 @@ pub struct BenchEvalArgs {
     #[arg(long, value_name = "T", default_value_t = 512, value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
     pub tokens: u32,
 
-    /// Threads that compute.
+    /// Threads that compute, on a CPU.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub threads: u16,
 
@@ -109,7 +122,7 @@ pub struct BenchEvalArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub repeat: u32,
 
-    /// Memory to plan with.
+    /// Memory of the host to plan with; a GPU's own is planned with as far as it is free.
     #[arg(long, value_name = "SIZE", default_value = "4GiB")]
     pub memory: ByteSize,
 

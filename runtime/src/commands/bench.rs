@@ -1,15 +1,13 @@
 //! `gradus bench`: kernels and models against the limits of this machine, and results side by side.
 
-use crate::cli::bench::{
-    BenchArgs, BenchCommand, BenchDevice, BenchEvalArgs, CompareArgs, KernelsArgs,
-};
+mod eval;
+
+use crate::cli::bench::{BenchArgs, BenchCommand, BenchDevice, CompareArgs, KernelsArgs};
 use crate::exit::Exit;
 use crate::host::Memory;
 use crate::output_file::{OutputFile, OutputFileError};
 use gradus_benches::compare::{CompareError, compare};
-use gradus_benches::eval::{
-    EvalBenchError, EvalShape, Job, ModelShape, ShapeFileError, on_cpu, read_ids, write_checkpoint,
-};
+use gradus_benches::eval::{EvalBenchError, ShapeFileError};
 use gradus_benches::measure::Budget;
 use gradus_benches::result::{Failure, ReadRunError, Row, Run};
 use gradus_benches::shape::{FAMILIES, ReadShapesError, Shape, defaults, read_shapes, tiny};
@@ -54,7 +52,9 @@ pub enum BenchError {
     #[error(transparent)]
     Eval(#[from] EvalBenchError),
     /// A directory for synthetic weights.
-    #[error("no directory for synthetic weights can be made\nhelp: TMPDIR names another place")]
+    #[error(
+        "no directory for synthetic weights can be made\nhelp: TMPDIR, or --dir, names another place"
+    )]
     Temporary(#[source] std::io::Error),
 }
 
@@ -79,7 +79,7 @@ impl BenchError {
 pub fn run(arguments: &BenchArgs) -> Result<Exit, BenchError> {
     match &arguments.what {
         BenchCommand::Kernels(arguments) => kernels(arguments),
-        BenchCommand::Eval(arguments) => eval(arguments),
+        BenchCommand::Eval(arguments) => eval::run(arguments),
         BenchCommand::Compare(arguments) => compared(arguments),
     }
 }
@@ -270,100 +270,6 @@ fn list(shapes: &[Shape]) {
 
 fn write(run: &Run, json: Option<&Place>) -> Result<(), BenchError> {
     json.map_or(Ok(()), |place| place.write(&run.json()))
-}
-
-fn eval(arguments: &BenchEvalArgs) -> Result<Exit, BenchError> {
-    if let Some(ordinal) = chosen_gpu(arguments.device)? {
-        return Err(BenchError::Usage(format!(
-            "whole models are not measured on cuda:{ordinal} yet\nhelp: --device cpu; gradus bench kernels measures GPUs"
-        )));
-    }
-    let json = Place::checked(arguments.json.as_ref())?;
-    let cpu = start(arguments.threads, None)?;
-    let temporary;
-    let (checkpoint, rows, shape, work) = match (&arguments.shape, &arguments.checkpoint) {
-        (Some(name), _) => {
-            let model = ModelShape::named(name)?;
-            let shape = EvalShape {
-                name: name.clone(),
-                model,
-                rows: arguments.rows.unwrap_or(8) as usize,
-                tokens: arguments.tokens as usize,
-            };
-            temporary = tempfile::tempdir().map_err(BenchError::Temporary)?;
-            room(&shape, temporary.path())?;
-            write_checkpoint(&shape.model, shape.tokens, temporary.path())?;
-            let work = (
-                shape.model.flop(shape.rows, shape.tokens),
-                shape.model.weight_bytes(),
-            );
-            (
-                temporary.path(),
-                shape.ids(),
-                format!("{name},rows={},tokens={}", shape.rows, shape.tokens),
-                Some(work),
-            )
-        }
-        (None, checkpoint) => {
-            let directory = checkpoint.as_deref().unwrap_or(Path::new("."));
-            let rows = read_ids(
-                directory,
-                arguments.rows.map_or(usize::MAX, |rows| rows as usize),
-            )?;
-            let model = directory.join("config.json");
-            let model = ModelShape::named(&model.to_string_lossy()).ok();
-            let name = directory
-                .file_name()
-                .map_or_else(|| "checkpoint".into(), |name| name.to_string_lossy());
-            let (count, tokens) = (rows.len(), rows[0].len());
-            let work = model.map(|model| (model.flop(count, tokens), model.weight_bytes()));
-            (
-                directory,
-                rows,
-                format!("{name},rows={count},tokens={tokens}"),
-                work,
-            )
-        }
-    };
-    let run = on_cpu(
-        &cpu,
-        &Job {
-            checkpoint,
-            rows: &rows,
-            shape,
-            work,
-            memory_bytes: arguments.memory.0,
-            repeat: arguments.repeat as usize,
-        },
-    )?;
-    say(&json, &table::machine(&run.machine, run.peaks.as_ref()));
-    say(&json, &table::header());
-    for row in &run.rows {
-        say(&json, &table::line(row));
-        if let Some(eval) = &row.eval {
-            say(&json, &table::eval(eval));
-        }
-    }
-    write(&run, json.as_ref())?;
-    Ok(Exit::Done)
-}
-
-/// Refuses a model that the disk has no room for.
-fn room(shape: &EvalShape, directory: &Path) -> Result<(), BenchError> {
-    let (needs, free) = (
-        shape.model.weight_bytes(),
-        crate::host::free_space(directory),
-    );
-    match free {
-        Some(free) if needs + 1e8 > free as f64 => Err(BenchError::Usage(format!(
-            "synthetic weights of {} take {:.1} GB, and {} has {:.1} GB\nhelp: TMPDIR names another place",
-            shape.name,
-            needs / 1e9,
-            directory.display(),
-            free as f64 / 1e9
-        ))),
-        _ => Ok(()),
-    }
 }
 
 fn compared(arguments: &CompareArgs) -> Result<Exit, BenchError> {

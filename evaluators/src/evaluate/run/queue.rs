@@ -6,7 +6,7 @@ use gradus_kernels::device::DeviceError;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Chunks to be computed.
-pub(super) struct Queue<'a> {
+pub(crate) struct Queue<'a> {
     state: Mutex<State<'a>>,
     changed: Condvar,
 }
@@ -24,7 +24,7 @@ struct State<'a> {
 
 impl<'a> Queue<'a> {
     /// Chunks of `tokens` tokens for `workers` executors.
-    pub(super) fn new(order: RowOrder<'a>, tokens: usize, workers: usize) -> Self {
+    pub(crate) fn new(order: RowOrder<'a>, tokens: usize, workers: usize) -> Self {
         Self {
             state: Mutex::new(State {
                 order,
@@ -44,7 +44,7 @@ impl<'a> Queue<'a> {
     }
 
     /// The next chunk; waits while others may still give one back. `None` if all is done, or nothing more shall be.
-    pub(super) fn take(&self) -> Option<Chunk> {
+    pub(crate) fn take(&self) -> Option<Chunk> {
         let mut state = self.lock();
         loop {
             if state.stop.is_some() {
@@ -67,7 +67,7 @@ impl<'a> Queue<'a> {
     }
 
     /// A chunk is done. Returns how many of how many rows are.
-    pub(super) fn done(&self, chunk: &Chunk) -> (usize, usize) {
+    pub(crate) fn done(&self, chunk: &Chunk) -> (usize, usize) {
         let mut state = self.lock();
         state.in_work -= 1;
         // Rows of a chunk are in one chunk only.
@@ -77,7 +77,7 @@ impl<'a> Queue<'a> {
     }
 
     /// Nothing more shall be done; the first reason counts.
-    pub(super) fn stop(&self, error: EvaluateError) {
+    pub(crate) fn stop(&self, error: EvaluateError) {
         let mut state = self.lock();
         state.in_work -= 1;
         state.stop.get_or_insert(error);
@@ -86,7 +86,7 @@ impl<'a> Queue<'a> {
 
     /// The device had not enough memory for `chunk`: it comes again in pieces, as do all that follow. A single row that is too
     /// much ends the run.
-    pub(super) fn too_large(&self, chunk: Chunk, error: DeviceError) {
+    pub(crate) fn too_large(&self, chunk: Chunk, error: DeviceError) {
         let mut state = self.lock();
         state.in_work -= 1;
         let tokens = chunk.tokens().div_ceil(2);
@@ -123,7 +123,7 @@ impl<'a> Queue<'a> {
     }
 
     /// Whether all chunks were computed.
-    pub(super) fn finish(self) -> Result<(), EvaluateError> {
+    pub(crate) fn finish(self) -> Result<(), EvaluateError> {
         let state = self
             .state
             .into_inner()
