@@ -257,6 +257,7 @@ impl Phases {
         self.since = now;
         self.current = match phase {
             Phase::Layers => "layers",
+            Phase::Read => "read",
             Phase::Head => "head",
             Phase::Close => "close",
         };

@@ -120,6 +120,8 @@ pub(crate) struct RowResult {
 pub enum Phase {
     /// A chunk is embedded and goes through the layers.
     Layers,
+    /// It waits until the next layer has been read.
+    Read,
     /// Its tokens go through the vocabulary.
     Head,
     /// Everything is computed; buffers are given back.
@@ -295,8 +297,11 @@ fn forward<E: Executor>(
         .iter()
         .map(|tensors| move || LayerBytes::read(tensors));
     read_ahead(jobs, |layers| {
-        for (layer, bytes) in layers.enumerate() {
-            executor.take_layer(bytes?).map_err(PassError::of_group)?;
+        for layer in 0..model.layers.len() {
+            monitor.phase(Phase::Read);
+            let bytes = layers.next().expect("there is a job for each layer")?;
+            monitor.phase(Phase::Layers);
+            executor.take_layer(bytes).map_err(PassError::of_group)?;
             for (member, hidden) in members.iter_mut().zip(&mut hidden) {
                 let Some(states) = hidden.as_mut().filter(|_| member.failure.is_none()) else {
                     continue;

@@ -1,4 +1,4 @@
-use crate::binary::{Finished, run};
+use crate::binary::{Finished, command, finish, run};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -251,4 +251,106 @@ fn a_model_of_a_shape_is_timed_and_one_without_ids_is_refused() {
     let outcome = run(["bench", "eval", "--shape", "9b"]);
     assert_eq!(outcome.code, Some(2));
     assert!(outcome.stderr.contains("0.5b"), "{}", outcome.stderr);
+}
+
+/// `bench eval` of the tiny shape on the emulated driver, with `variables`.
+fn tiny_on_gpu(variables: &[(&str, &str)], more: &[&str]) -> Finished {
+    let tiny = [
+        "bench", "eval", "--shape", "tiny", "--rows", "5", "--tokens", "17", "--json", "-",
+    ];
+    finish(
+        command()
+            .env("LD_LIBRARY_PATH", gradus_shim::library_dir())
+            .envs(variables.iter().copied())
+            .args(tiny)
+            .args(more),
+    )
+}
+
+#[track_caller]
+fn only_row(done: &Finished) -> Value {
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let result: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(result["rows"].as_array().map(Vec::len), Some(1), "{result}");
+    result["rows"][0].clone()
+}
+
+#[test]
+fn a_model_is_timed_on_a_gpu_and_its_loss_is_near_the_processors() {
+    let nll = |row: &Value| row["eval"]["nll"].as_f64().unwrap();
+    for adapters in [&[][..], &["--candidates", "3", "--rank", "5"]] {
+        let cpu = only_row(&tiny_on_gpu(&[], adapters));
+        let on_gpu = [&["--device", "cuda:0", "--repeat", "2"][..], adapters].concat();
+        let gpu = only_row(&tiny_on_gpu(&[], &on_gpu));
+        assert_eq!(gpu["shape"], cpu["shape"]);
+        assert_eq!((&gpu["flop"], &gpu["bytes"]), (&cpu["flop"], &cpu["bytes"]));
+        let candidates = if adapters.is_empty() { 1 } else { 3 };
+        assert_eq!(gpu["eval"]["candidates"], candidates);
+        assert_eq!(
+            (&gpu["samples"], &gpu["eval"]["tokens"]),
+            (&json!(2), &json!(85))
+        );
+        for phase in ["open", "read", "layers", "head", "close"] {
+            assert!(gpu["eval"]["phases_s"][phase].is_f64(), "{phase}: {gpu}");
+        }
+        let apart = (nll(&gpu) - nll(&cpu)).abs();
+        assert!(apart < 0.05 && apart > 0.0, "{apart}");
+    }
+}
+
+#[test]
+fn a_gpu_short_of_memory_evaluates_in_more_passes_to_the_same_bits() {
+    let whole = only_row(&tiny_on_gpu(&[], &["--device", "cuda:0"]));
+    assert_eq!(whole["eval"]["passes"], 1);
+    for call in 1..200 {
+        let fail = format!("cuMemAllocAsync:{call}");
+        let done = tiny_on_gpu(&[("GRADUS_SHIM_FAIL", &fail)], &["--device", "cuda:0"]);
+        if done.code != Some(0) {
+            done.complains(1, &["out of device memory"]);
+            continue;
+        }
+        let row = only_row(&done);
+        assert_eq!(row["eval"]["nll"], whole["eval"]["nll"], "{fail}");
+        if row["eval"]["passes"].as_u64() > Some(1) {
+            return;
+        }
+    }
+    panic!("no failed allocation was answered with less at a time");
+}
+
+#[test]
+fn without_a_driver_no_model_is_timed_on_a_gpu_nor_written() {
+    if gradus_shim::uses_real_driver() {
+        println!("SKIPPED: this machine has a driver");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("model");
+    let arguments = [
+        "bench", "eval", "--shape", "tiny", "--device", "cuda:0", "--dir",
+    ];
+    finish(command().args(arguments).arg(&place)).complains(1, &["no CUDA driver", "libcuda.so.1"]);
+    assert!(!place.exists());
+    let done = finish(
+        command()
+            .args([
+                "bench", "eval", "--shape", "tiny", "--device", "auto", "--dir",
+            ])
+            .arg(&place),
+    );
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let done = finish(
+        command()
+            .args(["bench", "eval"])
+            .arg(&place)
+            .args(["--rows", "2", "--json", "-"]),
+    );
+    let row = only_row(&done);
+    assert_eq!(row["eval"]["tokens"], 2 * 512, "ids lie beside it");
+    let done = finish(
+        command()
+            .args(["bench", "eval", "--shape", "0.5b", "--dir"])
+            .arg(&place),
+    );
+    done.complains(1, &["holds another model"]);
 }

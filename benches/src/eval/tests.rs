@@ -104,7 +104,7 @@ fn a_gpus_row_is_timed_on_the_wall_and_by_phase() {
         let candidates = adapters.len().max(1) as u64;
         assert_eq!((eval.tokens, eval.candidates), (5 * 37, candidates));
         let phases: Vec<_> = eval.phases_s.keys().map(String::as_str).collect();
-        assert_eq!(phases, ["close", "head", "layers", "open"]);
+        assert_eq!(phases, ["close", "head", "layers", "open", "read"]);
         let sum: f64 = eval.phases_s.values().sum();
         let fastest = (eval.tokens * candidates) as f64 / eval.tokens_per_s;
         assert!((sum / fastest - 1.0).abs() < 0.05, "{sum} of {fastest}");
@@ -120,5 +120,27 @@ fn a_gpus_row_is_timed_on_the_wall_and_by_phase() {
             let want = cpu.rows[0].eval.as_ref().unwrap().nll;
             assert!((eval.nll - want).abs() < 0.05, "{} and {want}", eval.nll);
         }
+    }
+}
+
+#[test]
+fn an_adapter_that_cannot_be_evaluated_is_named() {
+    let world = World::new(Adapters { count: 1, rank: 3 });
+    let missing = world.directory.path().join("adapters/none");
+    let narrow = &world.adapters[0].join("adapter_config.json");
+    let config = std::fs::read_to_string(narrow).unwrap();
+    std::fs::write(narrow, config.replace("\"r\":3", "\"r\":4")).unwrap();
+    let cpu = Cpu::new(1).unwrap();
+    for (adapter, reason) in [(&missing, "none"), (&world.adapters[0], "4")] {
+        let request = TokenRequest {
+            checkpoint: world.directory.path(),
+            adapters: std::slice::from_ref(adapter),
+            rows: &world.shape.ids(),
+            memory_bytes: 1 << 30,
+        };
+        let error = token_losses(Compute::Cpu(&cpu), &request, &mut |_| {}).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(&adapter.display().to_string()), "{text}");
+        assert!(text.contains(reason), "{text}");
     }
 }
