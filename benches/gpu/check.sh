@@ -104,6 +104,14 @@ if wanted peers; then
         done
     fi
 fi
+if wanted eval; then
+    mkdir -p "$OUT/eval"
+    if [ -n "$dry" ]; then model="--shape tiny --rows 2 --tokens 17"; else model="--shape 0.5b --rows 128 --tokens 1024 --repeat 3"; fi
+    # shellcheck disable=SC2086
+    step eval 60 "$gradus" bench eval --device cuda:0 $model --json "$OUT/eval/model.json"
+    # shellcheck disable=SC2086
+    step "eval candidates" 60 "$gradus" bench eval --device cuda:0 $model --candidates 4 --rank 16 --json "$OUT/eval/candidates.json"
+fi
 if wanted sanitizer; then
     if [ -n "$dry" ]; then skip sanitizer "no GPU"
     elif ! command -v compute-sanitizer >/dev/null; then skip sanitizer "compute-sanitizer is not installed"

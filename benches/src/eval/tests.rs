@@ -63,7 +63,7 @@ fn candidates_together_have_the_bits_of_each_alone_and_are_near_the_processors()
         assert_eq!(together.len(), 3);
         for (candidate, adapter) in world.adapters.iter().enumerate() {
             let alone = world.losses(device, std::slice::from_ref(adapter));
-            assert_eq!(together[candidate], alone[0], "candidate {candidate}");
+            assert!(together[candidate] == alone[0], "candidate {candidate}");
             let apart = (mean(&together[candidate]) - mean(&want[candidate])).abs();
             // The bound of the golden models' means.
             assert!(apart < 0.05, "candidate {candidate}: {apart}");

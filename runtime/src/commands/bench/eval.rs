@@ -137,7 +137,7 @@ impl Files {
             adapters: Vec::new(),
             rows: shape.ids(),
             model: Some(shape.model),
-            temporary: temporary,
+            temporary,
         })
     }
 
