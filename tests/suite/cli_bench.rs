@@ -40,7 +40,7 @@ fn every_family_of_the_cpu_is_right_and_has_a_time_a_rate_and_a_limit() {
         (&json!("gradus-bench"), &json!(2))
     );
     let rows = result["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 12, "{result}");
+    assert_eq!(rows.len(), 13, "{result}");
     for row in rows {
         let number = |field: &Value| field.as_f64().unwrap();
         assert!(
