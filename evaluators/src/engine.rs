@@ -20,8 +20,7 @@ mod read_ahead;
 
 use crate::layout::{Chunk, Row, RowOrder};
 use crate::model::{Model, ModelError};
-use crate::weights::LayerBytes;
-use executor::{HeadInput, StepError};
+use executor::{HeadInput, ReadLayers, StepError};
 use gradus_checkpoint::{BoundAdapter, Checkpoint, Owner, ReadTensorError, TensorInfo};
 use gradus_kernels::device::DeviceError;
 use read_ahead::read_ahead;
@@ -292,16 +291,18 @@ fn forward<E: Executor>(
         .prepare(model, chunk, *first_rope)
         .map_err(PassError::of_group)?;
     let flops = model.layer_flops(chunk.tokens()) + model.attention_flops(chunk.attended());
+    let reader = &executor.reader();
     let jobs = model
         .layers
         .iter()
-        .map(|tensors| move || LayerBytes::read(tensors));
+        .map(|tensors| move || reader.read(tensors));
     read_ahead(jobs, |layers| {
         for layer in 0..model.layers.len() {
             monitor.phase(Phase::Read);
-            let bytes = layers.next().expect("there is a job for each layer")?;
+            let layer_read = layers.next().expect("there is a job for each layer");
             monitor.phase(Phase::Layers);
-            executor.take_layer(bytes).map_err(PassError::of_group)?;
+            let taken = layer_read.and_then(|layer| executor.take_layer(layer));
+            taken.map_err(PassError::of_group)?;
             for (member, hidden) in members.iter_mut().zip(&mut hidden) {
                 let Some(states) = hidden.as_mut().filter(|_| member.failure.is_none()) else {
                     continue;

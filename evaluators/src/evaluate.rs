@@ -412,7 +412,7 @@ impl Setup {
             let tokens = if self.gpus.is_empty() {
                 footprint.tokens(self.memory_bytes, members, longest)?
             } else {
-                let host = host_bytes(&loads);
+                let host = host_bytes(&loads, self.gpus.len());
                 if host > self.memory_bytes {
                     let (limit, least) = (self.memory_bytes, host);
                     return Err(MemoryError {

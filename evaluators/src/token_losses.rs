@@ -144,7 +144,7 @@ fn tokens_in_flight(
             longest,
         )?),
         Compute::Gpu(gpu) => {
-            let least = host_bytes(&loads);
+            let least = host_bytes(&loads, 1);
             if least > memory_bytes {
                 let limit = memory_bytes;
                 return Err(MemoryError {

@@ -6,6 +6,7 @@ use gradus_kernels::linear::PackedWeights;
 use gradus_kernels::lora::{LoraPart, PackedLora, dora_scale};
 use gradus_kernels::{Cpu, ParamDtype, Params};
 use std::ops::Range;
+use std::slice::from_ref;
 
 /// A tensor's bytes.
 pub(crate) struct Stored {
@@ -50,7 +51,7 @@ pub(crate) fn read_vector(tensor: &TensorInfo) -> Result<Vec<f32>, ReadTensorErr
 }
 
 /// `read_rows` refuses every other dtype before this is asked.
-fn param_dtype(dtype: Dtype) -> ParamDtype {
+pub(crate) fn param_dtype(dtype: Dtype) -> ParamDtype {
     match dtype {
         Dtype::F32 => ParamDtype::F32,
         Dtype::F16 => ParamDtype::F16,
@@ -82,15 +83,9 @@ pub(crate) struct LayerVectors {
     pub(crate) k_norm: Option<Vec<f32>>,
 }
 
-impl LayerBytes {
-    /// Reads all of a layer.
+impl LayerVectors {
+    /// Reads a layer's.
     pub(crate) fn read(tensors: &LayerTensors) -> Result<Self, ReadTensorError> {
-        let all = |projections: &[Projection]| -> Result<Vec<Stored>, ReadTensorError> {
-            projections
-                .iter()
-                .map(|p| Stored::read_all(&p.weight))
-                .collect()
-        };
         let bias = |projections: &[Projection]| -> Result<Option<Vec<f32>>, ReadTensorError> {
             let mut stacked = Vec::new();
             for p in projections {
@@ -102,22 +97,35 @@ impl LayerBytes {
         };
         let vector = |tensor: &Option<TensorInfo>| tensor.as_ref().map(read_vector).transpose();
         Ok(Self {
+            qkv_bias: bias(&tensors.qkv)?,
+            o_bias: bias(from_ref(&tensors.o))?,
+            gate_up_bias: bias(&tensors.gate_up)?,
+            down_bias: bias(from_ref(&tensors.down))?,
+            norm_before_attention: vector(&tensors.norm_before_attention)?,
+            norm_after_attention: vector(&tensors.norm_after_attention)?,
+            norm_before_mlp: vector(&tensors.norm_before_mlp)?,
+            norm_after_mlp: vector(&tensors.norm_after_mlp)?,
+            q_norm: vector(&tensors.q_norm)?,
+            k_norm: vector(&tensors.k_norm)?,
+        })
+    }
+}
+
+impl LayerBytes {
+    /// Reads all of a layer.
+    pub(crate) fn read(tensors: &LayerTensors) -> Result<Self, ReadTensorError> {
+        let all = |projections: &[Projection]| -> Result<Vec<Stored>, ReadTensorError> {
+            projections
+                .iter()
+                .map(|p| Stored::read_all(&p.weight))
+                .collect()
+        };
+        Ok(Self {
             qkv: all(&tensors.qkv)?,
             o: Stored::read_all(&tensors.o.weight)?,
             gate_up: all(&tensors.gate_up)?,
             down: Stored::read_all(&tensors.down.weight)?,
-            vectors: LayerVectors {
-                qkv_bias: bias(&tensors.qkv)?,
-                o_bias: bias(std::slice::from_ref(&tensors.o))?,
-                gate_up_bias: bias(&tensors.gate_up)?,
-                down_bias: bias(std::slice::from_ref(&tensors.down))?,
-                norm_before_attention: vector(&tensors.norm_before_attention)?,
-                norm_after_attention: vector(&tensors.norm_after_attention)?,
-                norm_before_mlp: vector(&tensors.norm_before_mlp)?,
-                norm_after_mlp: vector(&tensors.norm_after_mlp)?,
-                q_norm: vector(&tensors.q_norm)?,
-                k_norm: vector(&tensors.k_norm)?,
-            },
+            vectors: LayerVectors::read(tensors)?,
         })
     }
 }
@@ -257,15 +265,9 @@ impl LayerDelta {
         };
         Ok(Self {
             qkv: read(&tensors.qkv, &base.qkv)?,
-            o: read(
-                std::slice::from_ref(&tensors.o),
-                std::slice::from_ref(&base.o),
-            )?,
+            o: read(from_ref(&tensors.o), from_ref(&base.o))?,
             gate_up: read(&tensors.gate_up, &base.gate_up)?,
-            down: read(
-                std::slice::from_ref(&tensors.down),
-                std::slice::from_ref(&base.down),
-            )?,
+            down: read(from_ref(&tensors.down), from_ref(&base.down))?,
         })
     }
 }

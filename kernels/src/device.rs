@@ -40,6 +40,6 @@ pub use cudarc::driver::DeviceRepr as DeviceParams;
 pub use error::DeviceError;
 pub use gpu::{Gpu, GpuInfo};
 pub use pinned::Pinned;
-pub use ring::{Sent, UploadRing};
+pub use ring::{Sent, Staged, Staging, UploadRing};
 pub use rows::{DeviceRows, DeviceRowsMut, aligned_stride};
 pub use stream::{Event, Graph, Grid, KernelName, Stream};

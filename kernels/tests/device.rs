@@ -20,6 +20,8 @@ mod matrix;
 mod operand;
 #[path = "device/order.rs"]
 mod order;
+#[path = "device/ring.rs"]
+mod ring;
 #[path = "device/rms_norm.rs"]
 mod rms_norm;
 #[path = "device/rope.rs"]

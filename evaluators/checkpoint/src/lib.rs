@@ -36,4 +36,4 @@ pub use checkpoint::{CandidateKind, Checkpoint, OpenCheckpointError, ShapeError}
 pub use config::{Family, HiddenAct, LayerConfig, LayerRope, ModelConfig, RopeConfig, RopeKind};
 pub use dtype::Dtype;
 pub use owner::Owner;
-pub use tensor::{ReadTensorError, TensorInfo};
+pub use tensor::{ReadTensorError, TensorInfo, TensorReader};

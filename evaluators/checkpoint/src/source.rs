@@ -283,14 +283,17 @@ impl SourceFile {
     /// # Errors
     /// `Vanished`, `Changed` or `Io`.
     pub fn read_at(&self, begin: u64, out: &mut [u8]) -> Result<(), ReadFileError> {
-        let file = self.open()?;
-        file.read_exact_at(out, begin).map_err(|e| match e.kind() {
-            std::io::ErrorKind::UnexpectedEof => ReadFileError::Changed {
-                path: self.shown.clone(),
-                before: self.stamp.len,
-                now: file.metadata().map_or(0, |m| m.len()),
-            },
-            _ => self.io(e),
+        self.opened()?.read_at(begin, out)
+    }
+
+    /// The file opened for many reads.
+    ///
+    /// # Errors
+    /// `Vanished`, `Changed` or `Io`.
+    pub(crate) fn opened(&self) -> Result<OpenFile<'_>, ReadFileError> {
+        Ok(OpenFile {
+            source: self,
+            file: self.open()?,
         })
     }
 
@@ -320,6 +323,32 @@ impl SourceFile {
             });
         }
         Ok(bytes)
+    }
+}
+
+/// A file that was the one expected when it was opened.
+#[derive(Debug)]
+pub(crate) struct OpenFile<'a> {
+    source: &'a SourceFile,
+    file: File,
+}
+
+impl OpenFile<'_> {
+    /// Fills `out` from the bytes that start at `begin`. Several threads may at once.
+    ///
+    /// # Errors
+    /// `Changed` or `Io`.
+    pub(crate) fn read_at(&self, begin: u64, out: &mut [u8]) -> Result<(), ReadFileError> {
+        self.file
+            .read_exact_at(out, begin)
+            .map_err(|e| match e.kind() {
+                std::io::ErrorKind::UnexpectedEof => ReadFileError::Changed {
+                    path: self.source.shown.clone(),
+                    before: self.source.stamp.len,
+                    now: self.file.metadata().map_or(0, |m| m.len()),
+                },
+                _ => self.source.io(e),
+            })
     }
 }
 

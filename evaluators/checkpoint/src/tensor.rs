@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::finite::{NonFinite, first_non_finite};
 use crate::header::{self, HeaderEntry, ParseHeaderError};
-use crate::source::{ReadFileError, SourceFile};
+use crate::source::{OpenFile, ReadFileError, SourceFile};
 use crate::{Dtype, Owner};
 
 /// A tensor of a checkpoint or adapter: what its header says, checked; its bytes stay in the file.
@@ -116,36 +116,41 @@ impl TensorInfo {
         self.shape.iter().skip(1).product()
     }
 
-    /// Replaces `out` by the bytes of some rows, little-endian, as stored.
+    /// Opens the file for many reads.
     ///
     /// # Errors
-    /// `Dtype` for what is no parameter type, `Rows` out of range, `File` if the file vanished, changed or fails.
-    pub fn read_rows(&self, rows: Range<usize>, out: &mut Vec<u8>) -> Result<(), ReadTensorError> {
+    /// `Dtype` for what is no parameter type, `File` if the file vanished, changed or fails.
+    pub fn reader(&self) -> Result<TensorReader<'_>, ReadTensorError> {
         let Some(element) = self.dtype.param_bytes() else {
             return Err(ReadTensorError::Dtype {
                 name: self.name.clone(),
                 dtype: self.dtype,
             });
         };
-        if rows.start > rows.end || rows.end > self.num_rows() {
-            let (begin, end) = (rows.start, rows.end);
-            return Err(ReadTensorError::Rows {
-                name: self.name.clone(),
-                begin,
-                end,
-                rows: self.num_rows(),
-            });
+        Ok(TensorReader {
+            tensor: self,
+            file: self.file.opened().map_err(|source| self.unread(source))?,
+            row_bytes: self.row_elements() * element,
+        })
+    }
+
+    fn unread(&self, source: ReadFileError) -> ReadTensorError {
+        ReadTensorError::File {
+            name: self.name.clone(),
+            source,
         }
-        let row_bytes = self.row_elements() * element;
+    }
+
+    /// Replaces `out` by the bytes of some rows, little-endian, as stored.
+    ///
+    /// # Errors
+    /// `Dtype` for what is no parameter type, `Rows` out of range, `File` if the file vanished, changed or fails.
+    pub fn read_rows(&self, rows: Range<usize>, out: &mut Vec<u8>) -> Result<(), ReadTensorError> {
+        let reader = self.reader()?;
+        reader.check(&rows)?;
         out.clear();
-        out.resize(rows.len() * row_bytes, 0);
-        let begin = self.begin + (rows.start * row_bytes) as u64;
-        self.file
-            .read_at(begin, out)
-            .map_err(|source| ReadTensorError::File {
-                name: self.name.clone(),
-                source,
-            })
+        out.resize(rows.len() * reader.row_bytes, 0);
+        reader.read_rows(rows, out)
     }
 
     /// Replaces `out` by some rows widened to f32. Every value of the three parameter types is exact in f32.
@@ -204,6 +209,64 @@ impl TensorInfo {
                 .into())
             }
         }
+    }
+}
+
+/// A tensor whose file is open. Several threads may read at once.
+#[derive(Debug)]
+pub struct TensorReader<'a> {
+    tensor: &'a TensorInfo,
+    file: OpenFile<'a>,
+    row_bytes: usize,
+}
+
+impl TensorReader<'_> {
+    /// Bytes of a row, as stored.
+    #[must_use]
+    pub fn row_bytes(&self) -> usize {
+        self.row_bytes
+    }
+
+    fn check(&self, rows: &Range<usize>) -> Result<(), ReadTensorError> {
+        let all = self.tensor.num_rows();
+        if rows.start <= rows.end && rows.end <= all {
+            return Ok(());
+        }
+        Err(ReadTensorError::Rows {
+            name: self.tensor.name.clone(),
+            begin: rows.start,
+            end: rows.end,
+            rows: all,
+        })
+    }
+
+    /// Fills `out`, which is as long as they are, with the bytes of some rows, little-endian, as stored.
+    ///
+    /// # Errors
+    /// `Rows` out of range, `File` if the file changed or fails.
+    ///
+    /// # Panics
+    /// If `out` has another length.
+    pub fn read_rows(&self, rows: Range<usize>, out: &mut [u8]) -> Result<(), ReadTensorError> {
+        self.check(&rows)?;
+        assert_eq!(out.len(), rows.len() * self.row_bytes, "whole rows");
+        let begin = self.tensor.begin + (rows.start * self.row_bytes) as u64;
+        self.file
+            .read_at(begin, out)
+            .map_err(|source| self.tensor.unread(source))
+    }
+
+    /// As [`TensorReader::read_rows`], and refuses NaN and infinities.
+    ///
+    /// # Errors
+    /// Those, and `NonFinite` with the place of the first one.
+    ///
+    /// # Panics
+    /// If `out` has another length.
+    pub fn read_finite(&self, rows: Range<usize>, out: &mut [u8]) -> Result<(), ReadTensorError> {
+        let first = rows.start;
+        self.read_rows(rows, out)?;
+        self.tensor.check_finite(first, out)
     }
 }
 

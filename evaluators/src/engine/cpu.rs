@@ -4,11 +4,11 @@ mod embed;
 mod head;
 mod layer;
 
-use super::executor::{Executor, HeadInput, HeadNumbers, Step, StepError};
+use super::executor::{Executor, HeadInput, HeadNumbers, ReadLayers, Step, StepError};
 use super::positions::{RopeTables, rope_tables};
 use super::{Monitor, PassError};
 use crate::layout::Chunk;
-use crate::model::Model;
+use crate::model::{LayerTensors, Model};
 use crate::weights::{LayerBytes, LayerDelta, PackedLayer};
 use gradus_checkpoint::BoundAdapter;
 use gradus_kernels::Cpu;
@@ -39,7 +39,19 @@ impl<'a> CpuExecutor<'a> {
     }
 }
 
+/// Reads layers into ordinary memory.
+pub(crate) struct Reader;
+
+impl ReadLayers for Reader {
+    type Layer = LayerBytes;
+
+    fn read(&self, tensors: &LayerTensors) -> Result<LayerBytes, StepError> {
+        Ok(LayerBytes::read(tensors)?)
+    }
+}
+
 impl Executor for CpuExecutor<'_> {
+    type Reader = Reader;
     type Prepared = RopeTables;
     type Hidden = Vec<f32>;
     type HeadRows = CpuHeadRows;
@@ -60,6 +72,10 @@ impl Executor for CpuExecutor<'_> {
         chunk: &Chunk,
     ) -> Result<Vec<f32>, StepError> {
         Ok(embed::embed(self.cpu, model, adapter, &chunk.ids)?)
+    }
+
+    fn reader(&self) -> Reader {
+        Reader
     }
 
     fn take_layer(&mut self, bytes: LayerBytes) -> Result<(), StepError> {

@@ -4,6 +4,7 @@ use super::MemberError;
 use crate::model::Model;
 use crate::weights::Stored;
 use gradus_checkpoint::{BoundAdapter, EmbeddingLora, ReadTensorError, TensorInfo};
+use rayon::prelude::*;
 
 /// The distinct rows of the embedding that some tokens use.
 pub(crate) struct Table {
@@ -22,27 +23,34 @@ impl Table {
         ids: &[u32],
     ) -> Result<Self, MemberError> {
         let width = model.config.hidden_size;
-        let mut unique = ids.to_vec();
-        unique.sort_unstable();
-        unique.dedup();
-        let rows = model.embedding.num_rows();
-        if let Some(&id) = unique.last().filter(|&&id| id as usize >= rows) {
-            return Err(MemberError::Token { id, rows });
-        }
+        let (unique, places) = distinct(&model.embedding, ids)?;
         let mut values = read_rows(&model.embedding, &unique, width)?;
         if let Some(lora) = adapter.and_then(|a| a.embedding.as_ref()) {
             add_lora(&mut values, lora, &unique, width).map_err(MemberError::Adapter)?;
         }
-        let places = ids
-            .iter()
-            .map(|id| unique.binary_search(id).expect("collected above") as u32)
-            .collect();
         Ok(Self {
             values,
             rows: unique.len(),
             places,
         })
     }
+}
+
+/// The distinct of `ids`, ascending, and the place of each of `ids` among them.
+pub(crate) fn distinct(
+    embedding: &TensorInfo,
+    ids: &[u32],
+) -> Result<(Vec<u32>, Vec<u32>), MemberError> {
+    let mut distinct = ids.to_vec();
+    distinct.par_sort_unstable();
+    distinct.dedup();
+    let rows = embedding.num_rows();
+    if let Some(&id) = distinct.last().filter(|&&id| id as usize >= rows) {
+        return Err(MemberError::Token { id, rows });
+    }
+    let place = |id| distinct.binary_search(id).expect("collected above") as u32;
+    let places = ids.par_iter().map(place).collect();
+    Ok((distinct, places))
 }
 
 /// Rows `ids` (ascending) of `tensor`, widened; neighbours are read together.

@@ -5,14 +5,23 @@
 
 use super::{MemberError, Monitor, PassError};
 use crate::layout::Chunk;
-use crate::model::Model;
-use crate::weights::LayerBytes;
+use crate::model::{LayerTensors, Model};
 use gradus_checkpoint::{BoundAdapter, ReadTensorError, TensorInfo};
 use gradus_kernels::cross_entropy::{LogitTransform, Target};
 use gradus_kernels::device::DeviceError;
 
+/// Reads layers for an executor, on a thread of its own, while it computes.
+pub(crate) trait ReadLayers: Sync {
+    /// A layer's weights on the host.
+    type Layer: Send;
+
+    fn read(&self, tensors: &LayerTensors) -> Result<Self::Layer, StepError>;
+}
+
 /// Computes the steps of a pass.
 pub(crate) trait Executor {
+    /// Reads what [`Executor::take_layer`] takes.
+    type Reader: ReadLayers;
     /// What all layers of a pass over a chunk read: positions, rotary tables, segments.
     type Prepared;
     /// Hidden states of one member, `[tokens, hidden_size]`.
@@ -36,8 +45,11 @@ pub(crate) trait Executor {
         chunk: &Chunk,
     ) -> Result<Self::Hidden, StepError>;
 
+    /// A reader of layers for one pass.
+    fn reader(&self) -> Self::Reader;
+
     /// Takes the weights of the next layer, which all members share.
-    fn take_layer(&mut self, bytes: LayerBytes) -> Result<(), StepError>;
+    fn take_layer(&mut self, layer: LayerOf<Self>) -> Result<(), StepError>;
 
     /// `hidden = layer(hidden)` for one member; in the last layer only tokens that the head needs come back.
     fn step(
@@ -67,6 +79,9 @@ pub(crate) trait Executor {
         monitor: &mut dyn Monitor,
     ) -> Result<Vec<HeadNumbers>, (usize, PassError)>;
 }
+
+/// What an executor's reader gives.
+pub(crate) type LayerOf<E> = <<E as Executor>::Reader as ReadLayers>::Layer;
 
 /// One layer of one member.
 #[derive(Clone, Copy)]

@@ -1,32 +1,30 @@
 //! The engine's steps on a GPU: bf16 weights and inputs of products, f32 sums and residual stream.
 //!
-//! The host runs ahead of the device: it stages the next layer, and the next adapter, while the device computes. It waits only
-//! where a slot of the rings is still in use, and at the end of a head.
+//! The host runs ahead of the device: the next layer is read into pinned memory, and the next adapter staged, while the device computes. It
+//! waits only where every buffer of a ring is still to be copied, and at the end of a head.
 
 mod adapter;
+mod embed;
 mod head;
 mod layer;
 mod matrix;
 mod prepared;
 mod weights;
 
-use super::embed::Table;
 use super::executor::{Executor, HeadInput, HeadNumbers, Step, StepError};
 use super::{Monitor, PassError};
 use crate::layout::Chunk;
 use crate::model::Model;
-use crate::weights::LayerBytes;
 use gradus_checkpoint::BoundAdapter;
 use gradus_kernels::cross_entropy::Target;
 use gradus_kernels::device::{
     DeviceBuffer, DeviceError, DeviceRows, DeviceRowsMut, Gpu, Sent, Stream, UploadRing,
     aligned_stride,
 };
-use gradus_kernels::embedding::device::embedding;
 use head::GpuHeadRows;
 use prepared::Prepared;
 use std::sync::Arc;
-use weights::LayerPlan;
+use weights::{LayerPlan, LayerReader, StagedLayer};
 
 /// Slots of each ring: one in use, one on its way.
 const SLOTS: usize = 2;
@@ -39,6 +37,7 @@ pub(crate) struct GpuExecutor {
     own: UploadRing,
     adapters: UploadRing,
     heads: UploadRing,
+    embeddings: UploadRing,
     /// The layer that was taken last.
     current: Option<(LayerPlan, Sent)>,
     /// Tokens that go through projections and MLP at a time, at most.
@@ -82,6 +81,7 @@ impl GpuExecutor {
             own: UploadRing::new(gpu, "layers of one candidate", 1)?,
             adapters: UploadRing::new(gpu, "adapters", SLOTS)?,
             heads: UploadRing::new(gpu, "head weights", SLOTS)?,
+            embeddings: UploadRing::new(gpu, "embedding rows", 1)?,
             current: None,
             tile_tokens: tile_tokens.max(1),
         })
@@ -89,6 +89,7 @@ impl GpuExecutor {
 }
 
 impl Executor for GpuExecutor {
+    type Reader = LayerReader;
     type Prepared = Prepared;
     type Hidden = States;
     type HeadRows = GpuHeadRows;
@@ -108,37 +109,20 @@ impl Executor for GpuExecutor {
         adapter: Option<&BoundAdapter>,
         chunk: &Chunk,
     ) -> Result<States, StepError> {
-        let width = model.config.hidden_size;
-        let table = Table::read(model, adapter, &chunk.ids)?;
-        let stride = aligned_stride(width);
-        let values = matrix::with_stride(table.values, width, stride);
-        let values = self.stream.upload("embedding rows", &values)?;
-        let values = DeviceRows::new(values.view(), table.rows, width, stride)?;
-        let places = self
-            .stream
-            .upload("places in the embedding", &table.places)?;
-        let mut hidden = States::alloc(&self.stream, chunk.tokens(), width)?;
-        let scale = model.embedding_scale();
-        embedding(
-            &self.stream,
-            values,
-            places.view(),
-            scale,
-            hidden.rows_mut()?,
-        )?;
-        Ok(hidden)
+        self.embedded(model, adapter, chunk)
     }
 
-    fn take_layer(&mut self, bytes: LayerBytes) -> Result<(), StepError> {
+    fn reader(&self) -> LayerReader {
+        LayerReader(self.layers.staging().clone())
+    }
+
+    fn take_layer(&mut self, layer: StagedLayer) -> Result<(), StepError> {
         if let Some((_, sent)) = self.current.take() {
             self.layers.release(sent, &self.stream)?;
         }
-        let plan = LayerPlan::new(&bytes);
-        let sent = self
-            .layers
-            .send(plan.size_bytes(), |out| plan.fill(&bytes, out))?;
+        let sent = self.layers.send_staged(layer.staged)?;
         self.layers.wait(sent, &self.stream)?;
-        self.current = Some((plan, sent));
+        self.current = Some((layer.plan, sent));
         Ok(())
     }
 

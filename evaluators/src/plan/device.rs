@@ -52,7 +52,7 @@ impl DeviceFootprint {
                 (c.num_heads * c.head_dim) as u64,
                 (c.num_kv_heads * c.head_dim) as u64,
             );
-            let layer = 2 * load.model.layer_flops(1) as u64 / 2;
+            let layer = layer_bytes(load);
             let adapters = &load.adapters;
             let slab = VOCAB_SLAB as u64 * hidden * 2;
             let slabs = 2 * (1 + adapters.own_heads);
@@ -107,15 +107,26 @@ impl From<DeviceFootprint> for Footprint {
     }
 }
 
-/// Host memory of a run on GPUs: layers as stored, on their way and staged, and slabs of the head likewise.
-pub(crate) fn host_bytes(loads: &[Load<'_>]) -> u64 {
+/// Host memory of a run on GPUs: each GPU's pinned buffers for layers, slabs of the head, adapters and rows of the embedding.
+pub(crate) fn host_bytes(loads: &[Load<'_>], gpus: usize) -> u64 {
+    // The slots of a ring and one more.
+    const BUFFERS: u64 = 3;
     let of = |load: &Load<'_>| {
-        let layers = &load.model.layers;
-        let stored = layers.iter().map(|l| l.size_bytes()).max().unwrap_or(0);
-        let slab = VOCAB_SLAB as u64 * load.model.config.hidden_size as u64 * 4;
-        5 * stored + 4 * slab * (1 + load.adapters.own_heads) + 4 * load.adapters.layer_bytes
+        let adapters = &load.adapters;
+        let layers = BUFFERS + 2 * u64::from(load.replaces);
+        let slab = VOCAB_SLAB as u64 * load.model.config.hidden_size as u64 * 2;
+        layers * layer_bytes(load)
+            + BUFFERS * (slab * (1 + adapters.own_heads) + adapters.head_bytes)
+            + BUFFERS * adapters.layer_bytes
+            + load.model.embedding.size_bytes()
     };
-    loads.iter().map(of).max().unwrap_or(0) + PROCESS_BYTES
+    loads.iter().map(of).max().unwrap_or(0) * gpus.max(1) as u64 + PROCESS_BYTES
+}
+
+/// Of one layer in bf16.
+fn layer_bytes(load: &Load<'_>) -> u64 {
+    // Two operations a parameter and token, two bytes a parameter.
+    load.model.layer_flops(1) as u64
 }
 
 /// What a run on GPUs cannot be faster than.

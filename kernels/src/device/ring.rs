@@ -1,35 +1,153 @@
-//! Weights on their way to a device while it computes: a few slots, filled in turn.
+//! Weights on their way to a device while it computes.
 //!
 //! ```text
-//! host      fill slot 0      fill slot 1      (slot 0's use is over)  fill slot 0 ...
-//! copies            slot 0 ─────►    slot 1 ─────►
-//! compute                    reads slot 0            reads slot 1
+//! reader    fill buffer 0    fill buffer 1    fill buffer 2    (buffer 0 was copied)  fill buffer 0 ...
+//! copies                     buffer 0 to slot 0 ──►   buffer 1 to slot 1 ──►   (slot 0's use is over)  buffer 2 to slot 0 ...
+//! compute                                         reads slot 0              reads slot 1
 //! ```
 //!
-//! Copies run on a stream of their own. A slot is filled again only when the device is done with it, so the host is never more
-//! than the slots ahead.
+//! Buffers are pinned host memory ([`Staging`]), filled by any thread; slots are device memory. Copies run on a stream of their own and wait
+//! there until the device is done with a slot, so that no thread of the host does. What holds a reader back is that a buffer is filled again
+//! only when it has been copied.
 
 use super::buffer::{DeviceBuffer, DeviceView};
 use super::error::DeviceError;
 use super::gpu::Gpu;
 use super::pinned::Pinned;
 use super::stream::{Event, Stream};
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Slots of pinned host memory, each with device memory of the same size.
+/// Pinned buffers that go round.
+#[derive(Debug)]
+pub struct Staging {
+    gpu: Arc<Gpu>,
+    most: usize,
+    buffers: Mutex<Buffers>,
+    returned: Condvar,
+}
+
+/// Which buffers there are.
+#[derive(Debug, Default)]
+struct Buffers {
+    /// Buffers that nobody holds, each with the copy out of it that must be over first.
+    free: VecDeque<(Pinned, Option<Arc<Event>>)>,
+    made: usize,
+}
+
+/// A pinned buffer, to be filled.
+#[derive(Debug)]
+pub struct Staged {
+    staging: Arc<Staging>,
+    /// Taken when it goes back.
+    buffer: Option<Pinned>,
+    bytes: usize,
+    copied: Option<Arc<Event>>,
+}
+
+impl Staging {
+    /// At most `most` buffers, made when they are wanted.
+    ///
+    /// # Panics
+    /// If there are none.
+    #[must_use]
+    pub fn new(gpu: &Arc<Gpu>, most: usize) -> Arc<Self> {
+        assert!(most > 0, "somebody wants a buffer");
+        Arc::new(Self {
+            gpu: gpu.clone(),
+            most,
+            buffers: Mutex::default(),
+            returned: Condvar::new(),
+        })
+    }
+
+    fn buffers(&self) -> MutexGuard<'_, Buffers> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A buffer of `bytes` bytes, which may hold anything. Waits until one is there and has been copied.
+    ///
+    /// # Errors
+    /// If the host cannot lock that much memory, or the device is lost.
+    pub fn take(self: &Arc<Self>, bytes: usize) -> Result<Staged, DeviceError> {
+        let mut buffers = self.buffers();
+        let taken = loop {
+            if let Some(free) = buffers.free.pop_front() {
+                break Some(free);
+            }
+            if buffers.made < self.most {
+                buffers.made += 1;
+                break None;
+            }
+            buffers = self
+                .returned
+                .wait(buffers)
+                .unwrap_or_else(PoisonError::into_inner);
+        };
+        drop(buffers);
+        let mut staged = Staged {
+            staging: self.clone(),
+            buffer: None,
+            bytes,
+            copied: None,
+        };
+        if let Some((buffer, copied)) = taken {
+            staged.buffer = Some(buffer);
+            staged.copied = copied;
+        }
+        if let Some(copied) = &staged.copied {
+            copied.synchronize()?;
+        }
+        staged.copied = None;
+        if staged
+            .buffer
+            .as_ref()
+            .is_none_or(|b| b.bytes().len() < bytes)
+        {
+            // The old one goes first: the host need not lock both.
+            staged.buffer = None;
+            staged.buffer = Some(Pinned::new(&self.gpu, bytes)?);
+        }
+        Ok(staged)
+    }
+}
+
+impl Staged {
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let buffer = self.buffer.as_mut().expect("held until it goes back");
+        &mut buffer.bytes_mut()[..self.bytes]
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        let mut buffers = self.staging.buffers();
+        match self.buffer.take() {
+            Some(buffer) => buffers.free.push_back((buffer, self.copied.take())),
+            // It could not be made.
+            None => buffers.made -= 1,
+        }
+        drop(buffers);
+        self.staging.returned.notify_one();
+    }
+}
+
+/// Slots of device memory that are filled in turn.
 #[derive(Debug)]
 pub struct UploadRing {
     copies: Stream,
     what: &'static str,
+    staging: Arc<Staging>,
     slots: Vec<Slot>,
     next: usize,
 }
 
 #[derive(Debug)]
 struct Slot {
-    staging: Pinned,
     memory: DeviceBuffer<u8>,
-    uploaded: Option<Event>,
+    uploaded: Option<Arc<Event>>,
     used: Option<Event>,
 }
 
@@ -41,7 +159,7 @@ pub struct Sent {
 }
 
 impl UploadRing {
-    /// A ring of `slots` slots, which grow as they must. `what` they hold, for errors.
+    /// A ring of `slots` slots, which grow as they must, and one more buffer than that. `what` they hold, for errors.
     ///
     /// # Errors
     /// If the driver refuses.
@@ -51,10 +169,9 @@ impl UploadRing {
     pub fn new(gpu: &Arc<Gpu>, what: &'static str, slots: usize) -> Result<Self, DeviceError> {
         assert!(slots > 0, "a ring has slots");
         let copies = gpu.stream()?;
-        let slots = (0..slots)
+        let slots: Vec<Slot> = (0..slots)
             .map(|_| {
                 Ok(Slot {
-                    staging: Pinned::new(gpu, 0)?,
                     memory: copies.alloc(what, 0)?,
                     uploaded: None,
                     used: None,
@@ -62,6 +179,7 @@ impl UploadRing {
             })
             .collect::<Result<_, DeviceError>>()?;
         Ok(Self {
+            staging: Staging::new(gpu, slots.len() + 1),
             copies,
             what,
             slots,
@@ -69,41 +187,57 @@ impl UploadRing {
         })
     }
 
-    /// Fills the next slot on the host and sends it. Waits until the device is done with what the slot held.
+    /// Where its buffers come from, for a thread that fills them ahead.
+    #[must_use]
+    pub fn staging(&self) -> &Arc<Staging> {
+        &self.staging
+    }
+
+    /// Fills a buffer and sends it.
     ///
     /// # Errors
-    /// `OutOfMemory` if the slot must grow and cannot; if the device is lost.
+    /// As [`Staging::take`] and [`UploadRing::send_staged`].
     pub fn send(
         &mut self,
         bytes: usize,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<Sent, DeviceError> {
-        let index = self.next;
+        let mut staged = self.staging.take(bytes)?;
+        fill(staged.bytes_mut());
+        self.send_staged(staged)
+    }
+
+    /// Sends a buffer to the next slot, once the device is done with what that held.
+    ///
+    /// # Errors
+    /// `OutOfMemory` if the slot must grow and cannot; if the device is lost.
+    pub fn send_staged(&mut self, mut staged: Staged) -> Result<Sent, DeviceError> {
+        let (index, bytes) = (self.next, staged.bytes);
         let slot = &mut self.slots[index];
-        for event in [slot.uploaded.take(), slot.used.take()]
-            .into_iter()
-            .flatten()
-        {
-            event.synchronize()?;
+        if let Some(used) = slot.used.take() {
+            self.copies.wait(&used)?;
         }
         if slot.memory.len() < bytes {
             // The old memory goes first: the device need not hold both.
             slot.memory = self.copies.alloc(self.what, 0)?;
-            slot.staging = Pinned::new(self.copies.gpu(), 0)?;
             slot.memory = self.copies.alloc(self.what, bytes)?;
-            slot.staging = Pinned::new(self.copies.gpu(), bytes)?;
         }
-        fill(&mut slot.staging.bytes_mut()[..bytes]);
-        // SAFETY: the staging memory is written and freed only after `uploaded`, or, where that could not be recorded, after
-        // the synchronisation in `drop`.
-        unsafe {
-            self.copies.copy_in_pinned(
-                &slot.staging,
-                bytes,
-                &mut slot.memory.slice_mut(0..bytes),
-            )?;
-        }
-        slot.uploaded = Some(self.copies.record(false)?);
+        let buffer = staged.buffer.as_ref().expect("held until it goes back");
+        // SAFETY: the buffer is filled or freed only after `copied`, or, where that could not be recorded, after the synchronisation below.
+        let sent = unsafe {
+            self.copies
+                .copy_in_pinned(buffer, bytes, &mut slot.memory.slice_mut(0..bytes))
+        };
+        let recorded = sent.and_then(|()| self.copies.record(false));
+        let uploaded = match recorded {
+            Ok(event) => Arc::new(event),
+            Err(error) => {
+                let _ = self.copies.synchronize();
+                return Err(error);
+            }
+        };
+        staged.copied = Some(uploaded.clone());
+        slot.uploaded = Some(uploaded);
         self.next = (index + 1) % self.slots.len();
         Ok(Sent { slot: index, bytes })
     }

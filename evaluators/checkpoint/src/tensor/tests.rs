@@ -20,6 +20,35 @@ fn rows_come_from_their_place_and_widen_exactly() {
 }
 
 #[test]
+fn an_open_tensor_reads_any_rows_by_several_threads_and_names_those_that_are_not_there() {
+    let dir = llama_dir();
+    let model = Checkpoint::open(dir.path()).expect("valid");
+    let up = model
+        .tensor("model.layers.1.mlp.up_proj.weight")
+        .expect("there");
+    let mut all = Vec::new();
+    up.read_rows(0..6, &mut all).expect("read");
+    let reader = up.reader().expect("opened");
+    let row = reader.row_bytes();
+    std::thread::scope(|scope| {
+        for first in 0..5 {
+            let (reader, all) = (&reader, &all);
+            scope.spawn(move || {
+                let mut two = vec![0; 2 * row];
+                reader
+                    .read_finite(first..first + 2, &mut two)
+                    .expect("read");
+                assert_eq!(two, all[first * row..(first + 2) * row]);
+            });
+        }
+    });
+    let error = reader
+        .read_rows(5..7, &mut vec![0; 2 * row])
+        .expect_err("past the end");
+    assert!(matches!(error, ReadTensorError::Rows { rows: 6, .. }));
+}
+
+#[test]
 fn each_parameter_type_widens_to_the_value_it_stands_for_and_others_are_refused_by_name() {
     let dir = llama_dir();
     let header = r#"{"f32":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"f16":{"dtype":"F16","shape":[2],"data_offsets":[8,12]},

@@ -6,13 +6,13 @@ use crate::engine::executor::{HeadInput, HeadNumbers, StepError};
 use crate::engine::read_ahead::read_ahead;
 use crate::engine::{MemberError, Monitor, PassError, same_tensor};
 use crate::model::Model;
-use crate::weights::{LoraBytes, Stored, read_vector};
+use crate::weights::{LoraBytes, read_vector};
 use gradus_checkpoint::{BoundAdapter, ReadTensorError, TensorInfo};
 use gradus_kernels::Params;
 use gradus_kernels::cross_entropy::Target;
 use gradus_kernels::cross_entropy::device::{DeviceHeadModel, DeviceHeadSums, VOCAB_SLAB, absorb};
 use gradus_kernels::device::{
-    DeviceBuffer, DeviceError, DeviceRows, DeviceRowsMut, DeviceView, Stream, UploadRing,
+    DeviceBuffer, DeviceError, DeviceRows, DeviceRowsMut, DeviceView, Staged, Stream, UploadRing,
     aligned_stride,
 };
 use gradus_kernels::linear::device::{LinearArgs, LinearOut, linear};
@@ -124,13 +124,12 @@ struct AdapterSlab {
 }
 
 impl Slab {
-    fn new(stored: &[Stored], models: &[&HeadInput<GpuHeadRows>]) -> Self {
+    fn new(tensors: &[&TensorInfo], tokens: usize, models: &[&HeadInput<GpuHeadRows>]) -> Self {
         let mut places = Places::default();
-        let weights: Vec<MatrixPlace> = stored
+        let weights: Vec<MatrixPlace> = tensors
             .iter()
-            .map(|s| places.matrix(s.view().rows(), s.view().cols()))
+            .map(|tensor| places.matrix(tokens, tensor.row_elements()))
             .collect();
-        let tokens = weights.first().map_or(0, |place| place.rows);
         let adapters = models
             .iter()
             .map(|model| {
@@ -150,15 +149,19 @@ impl Slab {
         }
     }
 
-    fn fill(
+    /// Reads the slab's weights; a failure says of which tensor.
+    fn read(
         &self,
-        stored: &[Stored],
+        tensors: &[&TensorInfo],
         models: &[&HeadInput<GpuHeadRows>],
         first: usize,
         out: &mut [u8],
-    ) {
-        for (place, stored) in self.weights.iter().zip(stored) {
-            place.fill(&[(0, stored.view())], out);
+    ) -> Result<(), (usize, ReadTensorError)> {
+        for (i, (place, tensor)) in self.weights.iter().zip(tensors).enumerate() {
+            let rows = first..first + place.rows;
+            place
+                .read(&[(0, tensor, rows)], out)
+                .map_err(|error| (i, error))?;
         }
         for (slab, model) in self.adapters.iter().zip(models) {
             let (Some(slab), Some(lora)) = (slab, &model.rows.lora) else {
@@ -178,6 +181,7 @@ impl Slab {
                 place.fill(&magnitude[tokens], out);
             }
         }
+        Ok(())
     }
 }
 
@@ -197,51 +201,39 @@ pub(super) fn stream(
         .map(|m| DeviceHeadSums::new(stream, m.rows.rows, targets, kl))
         .collect::<Result<Vec<_>, DeviceError>>()
         .map_err(device)?;
-    // Each distinct tensor is read once a slab; `uses[i]` is the place of model i's.
-    let mut tensors: Vec<(usize, &TensorInfo)> = Vec::new();
+    // Each distinct tensor is read once a slab; `uses[i]` is the place of model i's, `owners[i]` the first model that uses tensor i.
+    let (mut tensors, mut owners): (Vec<&TensorInfo>, Vec<usize>) = (Vec::new(), Vec::new());
     let uses: Vec<usize> = models
         .iter()
         .enumerate()
         .map(|(i, model)| {
-            tensors
-                .iter()
-                .position(|(_, t)| same_tensor(t, &model.weights))
-                .unwrap_or_else(|| {
-                    tensors.push((i, &model.weights));
-                    tensors.len() - 1
-                })
+            let known = tensors.iter().position(|t| same_tensor(t, &model.weights));
+            known.unwrap_or_else(|| {
+                tensors.push(&model.weights);
+                owners.push(i);
+                tensors.len() - 1
+            })
         })
         .collect();
-    let tensors = &tensors;
+    let (tensors, owners, staging) = (&tensors, &owners, &ring.staging().clone());
     let jobs = (0..vocabulary).step_by(VOCAB_SLAB).map(|first| {
-        move || -> Result<Vec<Stored>, (usize, ReadTensorError)> {
-            let rows = first..vocabulary.min(first + VOCAB_SLAB);
-            tensors
-                .iter()
-                .map(|(model, tensor)| Stored::read(tensor, rows.clone()).map_err(|e| (*model, e)))
-                .collect()
+        move || -> Result<(Slab, Staged), (usize, PassError)> {
+            let tokens = VOCAB_SLAB.min(vocabulary - first);
+            let slab = Slab::new(tensors, tokens, models);
+            let mut staged = staging.take(slab.bytes).map_err(device)?;
+            slab.read(tensors, models, first, staged.bytes_mut())
+                .map_err(|(tensor, error)| (owners[tensor], error.into()))?;
+            Ok((slab, staged))
         }
     });
     read_ahead(jobs, |slabs| {
-        for (i, slab_bytes) in slabs.enumerate() {
-            let stored = slab_bytes.map_err(|(model, error)| (model, error.into()))?;
-            let tokens = stored[0].view().rows();
-            let slab = Slab::new(&stored, models);
-            let first = i * VOCAB_SLAB;
-            let sent = ring
-                .send(slab.bytes, |out| slab.fill(&stored, models, first, out))
-                .map_err(device)?;
+        for (i, read) in slabs.enumerate() {
+            let (slab, staged) = read?;
+            let (first, tokens) = (i * VOCAB_SLAB, slab.weights[0].rows);
+            let sent = ring.send_staged(staged).map_err(device)?;
             ring.wait(sent, stream).map_err(device)?;
-            absorb_slab(
-                stream,
-                ring.view(sent),
-                &slab,
-                models,
-                &uses,
-                first,
-                &mut sums,
-            )
-            .map_err(device)?;
+            let memory = ring.view(sent);
+            absorb_slab(stream, memory, &slab, models, &uses, first, &mut sums).map_err(device)?;
             ring.release(sent, stream).map_err(device)?;
             let products =
                 2.0 * (models[0].rows.rows * tokens * models[0].weights.row_elements()) as f64;

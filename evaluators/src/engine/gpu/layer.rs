@@ -10,7 +10,6 @@ use super::{GpuExecutor, States};
 use crate::engine::executor::{Step, StepError};
 use crate::model::{Model, QkNorm};
 use crate::plan::tile_tokens;
-use crate::weights::LayerBytes;
 use gradus_kernels::attention::device::{DeviceQkv, attention};
 use gradus_kernels::device::{
     DeviceBuffer, DeviceError, DeviceRows, DeviceRowsMut, DeviceView, Stream, aligned_stride,
@@ -178,13 +177,11 @@ impl GpuExecutor {
         hidden: &mut States,
     ) -> Result<(), StepError> {
         let own = if step.replaced {
-            let bytes = LayerBytes::read(&step.model.layers[step.layer])?;
-            let plan = LayerPlan::new(&bytes);
-            let sent = self
-                .own
-                .send(plan.size_bytes(), |out| plan.fill(&bytes, out))?;
+            let tensors = &step.model.layers[step.layer];
+            let layer = LayerPlan::read(tensors, self.own.staging())?;
+            let sent = self.own.send_staged(layer.staged)?;
             self.own.wait(sent, &self.stream)?;
-            Some((plan, sent))
+            Some((layer.plan, sent))
         } else {
             None
         };

@@ -1,9 +1,12 @@
 //! Matrices as the device wants them: bf16, rows at an aligned stride, packed one behind the other in one piece of memory.
 
+use crate::weights::param_dtype;
+use gradus_checkpoint::{Dtype, ReadTensorError, TensorInfo};
 use gradus_kernels::device::{DeviceError, DeviceRows, DeviceView, aligned_stride};
 use gradus_kernels::{ParamDtype, Params};
 use half::{bf16, f16};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Where things start in a piece of memory.
 const ALIGNMENT: usize = 256;
@@ -83,6 +86,25 @@ impl MatrixPlace {
         rest.fill(0);
     }
 
+    /// Reads `parts`, each with its first row, in order, into the matrix; zeros in between. Refuses NaN and infinities.
+    pub(super) fn read(
+        &self,
+        parts: &[(usize, &TensorInfo, Range<usize>)],
+        all: &mut [u8],
+    ) -> Result<(), ReadTensorError> {
+        let row_bytes = self.stride * 2;
+        let (mut rest, mut row) = (self.bytes(all), 0);
+        for (first, tensor, rows) in parts {
+            let (gap, tail) = rest.split_at_mut((first - row) * row_bytes);
+            let (own, tail) = tail.split_at_mut(rows.len() * row_bytes);
+            gap.fill(0);
+            read_rows(tensor, rows.clone(), own, self.stride)?;
+            (rest, row) = (tail, first + rows.len());
+        }
+        rest.fill(0);
+        Ok(())
+    }
+
     /// Writes `part` with its first value at (`row`, `col`) of a matrix that was cleared.
     pub(super) fn place(&self, part: Params<'_>, row: usize, col: usize, all: &mut [u8]) {
         let bytes = self.bytes(all);
@@ -124,6 +146,42 @@ impl VectorPlace {
     pub(super) fn view<'a>(&self, memory: DeviceView<'a, u8>) -> DeviceView<'a, f32> {
         memory.slice(self.at..self.at + 4 * self.len).values()
     }
+}
+
+/// Bytes that one thread reads and checks at a time: they stay in its cache in between.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Reads rows by all threads, rounded to bf16, `stride` values apart, zeros in between.
+fn read_rows(
+    tensor: &TensorInfo,
+    rows: Range<usize>,
+    out: &mut [u8],
+    stride: usize,
+) -> Result<(), ReadTensorError> {
+    let (reader, cols) = (tensor.reader()?, tensor.row_elements());
+    if cols == 0 {
+        return Ok(());
+    }
+    let piece = (PIECE_BYTES / (2 * stride)).max(1);
+    let read = |(i, out): (usize, &mut [u8])| {
+        let first = rows.start + i * piece;
+        let rows = first..first + out.len() / (2 * stride);
+        if tensor.dtype == Dtype::BF16 && cols == stride {
+            return reader.read_finite(rows, out);
+        }
+        let mut bytes = vec![0; rows.len() * reader.row_bytes()];
+        reader.read_finite(rows.clone(), &mut bytes)?;
+        let part = Params::new(&bytes, param_dtype(tensor.dtype), rows.len(), cols);
+        round_rows(part.expect("that many rows were read"), out, stride);
+        Ok(())
+    };
+    // The first failure in the order of the rows, whichever thread met one first.
+    let read: Vec<Result<(), ReadTensorError>> = out
+        .par_chunks_mut(piece * stride * 2)
+        .enumerate()
+        .map(read)
+        .collect();
+    read.into_iter().collect()
 }
 
 /// Rows rounded to bf16 (to nearest even; exact for bf16), `stride` values apart, zeros in between.

@@ -1,9 +1,14 @@
-//! One layer's weights, packed for one copy to the device.
+//! One layer's weights, read into one piece of pinned memory and copied to the device at once.
 
 use super::matrix::{MatrixPlace, Places, VectorPlace};
-use crate::weights::{LayerBytes, LayerVectors, Stored};
-use gradus_kernels::Params;
-use gradus_kernels::device::{DeviceView, aligned_stride};
+use crate::engine::executor::{ReadLayers, StepError};
+use crate::model::{LayerTensors, Projection};
+use crate::weights::LayerVectors;
+use gradus_checkpoint::TensorInfo;
+use gradus_kernels::device::{DeviceView, Staged, Staging, aligned_stride};
+use std::ops::Range;
+use std::slice::from_ref;
+use std::sync::Arc;
 
 /// Where a layer's tensors are in its piece of memory.
 pub(super) struct LayerPlan {
@@ -70,41 +75,44 @@ pub(super) fn stacked(rows: impl Iterator<Item = usize>, aligned: bool) -> Vec<u
 }
 
 /// Each part with its first row, and rows in all.
-fn placed<'a>(parts: &'a [Stored], aligned: bool) -> (Vec<(usize, Params<'a>)>, usize) {
-    let firsts = stacked(parts.iter().map(|p| p.view().rows()), aligned);
+fn placed(parts: &[Projection], aligned: bool) -> (Vec<(usize, &TensorInfo, Range<usize>)>, usize) {
+    let firsts = stacked(parts.iter().map(Projection::out_features), aligned);
     let placed: Vec<_> = firsts
         .into_iter()
-        .zip(parts.iter().map(Stored::view))
+        .zip(parts)
+        .map(|(first, part)| (first, &part.weight, 0..part.out_features()))
         .collect();
-    let rows = placed.last().map_or(0, |(first, part)| first + part.rows());
+    let rows = placed
+        .last()
+        .map_or(0, |(first, _, rows)| first + rows.len());
     (placed, rows)
 }
 
 /// A bias of parts that follow each other, moved to where the parts are.
-fn placed_bias(bias: &Option<Vec<f32>>, parts: &[Stored]) -> Option<Vec<f32>> {
+fn placed_bias(bias: &Option<Vec<f32>>, parts: &[Projection]) -> Option<Vec<f32>> {
     let bias = bias.as_ref()?;
     let (placed, rows) = placed(parts, true);
     let (mut out, mut from) = (vec![0.0; rows], 0);
-    for (first, part) in placed {
-        out[first..first + part.rows()].copy_from_slice(&bias[from..from + part.rows()]);
-        from += part.rows();
+    for (first, _, rows) in placed {
+        out[first..first + rows.len()].copy_from_slice(&bias[from..from + rows.len()]);
+        from += rows.len();
     }
     Some(out)
 }
 
 impl LayerPlan {
-    pub(super) fn new(bytes: &LayerBytes) -> Self {
+    fn new(tensors: &LayerTensors, vectors: &LayerVectors) -> Self {
         let mut places = Places::default();
-        let mut matrix = |parts: &[Stored], aligned| {
+        let mut matrix = |parts: &[Projection], aligned| {
             let rows = placed(parts, aligned).1;
-            places.matrix(rows, parts.first().map_or(0, |p| p.view().cols()))
+            places.matrix(rows, parts.first().map_or(0, |p| p.weight.row_elements()))
         };
-        let qkv = matrix(&bytes.qkv, true);
-        let o = matrix(std::slice::from_ref(&bytes.o), false);
-        let gate_up = matrix(&bytes.gate_up, false);
-        let down = matrix(std::slice::from_ref(&bytes.down), false);
-        let v = &bytes.vectors;
-        let qkv_bias = placed_bias(&v.qkv_bias, &bytes.qkv);
+        let qkv = matrix(&tensors.qkv, true);
+        let o = matrix(from_ref(&tensors.o), false);
+        let gate_up = matrix(&tensors.gate_up, false);
+        let down = matrix(from_ref(&tensors.down), false);
+        let v = vectors;
+        let qkv_bias = placed_bias(&v.qkv_bias, &tensors.qkv);
         let mut vectors = all(v).map(|vector| vector.as_ref().map(|v| places.vector(v.len())));
         vectors[Vector::QkvBias as usize] = qkv_bias.as_ref().map(|b| places.vector(b.len()));
         Self {
@@ -123,23 +131,28 @@ impl LayerPlan {
         }
     }
 
-    pub(super) fn size_bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Writes the layer.
-    pub(super) fn fill(&self, bytes: &LayerBytes, out: &mut [u8]) {
-        self.qkv.fill(&placed(&bytes.qkv, true).0, out);
-        self.o.fill(&[(0, bytes.o.view())], out);
-        self.gate_up.fill(&placed(&bytes.gate_up, false).0, out);
-        self.down.fill(&[(0, bytes.down.view())], out);
-        let mut vectors = all(&bytes.vectors);
-        vectors[Vector::QkvBias as usize] = &self.biases.qkv;
-        for (place, vector) in self.vectors.iter().zip(vectors) {
+    /// Reads a layer into a buffer.
+    pub(super) fn read(
+        tensors: &LayerTensors,
+        staging: &Arc<Staging>,
+    ) -> Result<StagedLayer, StepError> {
+        let vectors = LayerVectors::read(tensors)?;
+        let plan = Self::new(tensors, &vectors);
+        let mut staged = staging.take(plan.bytes)?;
+        let out = staged.bytes_mut();
+        plan.qkv.read(&placed(&tensors.qkv, true).0, out)?;
+        plan.o.read(&placed(from_ref(&tensors.o), false).0, out)?;
+        plan.gate_up.read(&placed(&tensors.gate_up, false).0, out)?;
+        plan.down
+            .read(&placed(from_ref(&tensors.down), false).0, out)?;
+        let mut vectors = all(&vectors);
+        vectors[Vector::QkvBias as usize] = &plan.biases.qkv;
+        for (place, vector) in plan.vectors.iter().zip(vectors) {
             if let (Some(place), Some(vector)) = (place, vector) {
                 place.fill(vector, out);
             }
         }
+        Ok(StagedLayer { plan, staged })
     }
 
     /// A vector in the device's copy, if the layer has it.
@@ -149,5 +162,22 @@ impl LayerPlan {
         memory: DeviceView<'a, u8>,
     ) -> Option<DeviceView<'a, f32>> {
         self.vectors[which as usize].map(|place| place.view(memory))
+    }
+}
+
+/// A layer in pinned memory.
+pub(crate) struct StagedLayer {
+    pub(super) plan: LayerPlan,
+    pub(super) staged: Staged,
+}
+
+/// Reads layers into pinned memory.
+pub(crate) struct LayerReader(pub(super) Arc<Staging>);
+
+impl ReadLayers for LayerReader {
+    type Layer = StagedLayer;
+
+    fn read(&self, tensors: &LayerTensors) -> Result<StagedLayer, StepError> {
+        LayerPlan::read(tensors, &self.0)
     }
 }
