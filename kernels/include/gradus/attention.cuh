@@ -18,16 +18,16 @@
 #pragma once
 #include "gradus/reduce.cuh"
 
-// kM packed rows at most, of one segment.
+// kM packed rows at most, of one segment, and the head of its keys: a work.
 struct AttentionTile {
   uint32_t query_row;  // row of the segment's first query
   uint32_t position;   // its position
   uint32_t first;      // packed row of the block's first
   uint32_t rows;       // packed rows of the block, at least 1
   uint32_t keys;       // where the segment's key rows start in `key_rows`
-  uint32_t unused;
+  uint32_t kv_head;
 };
-static_assert(sizeof(AttentionTile) == 24 && offsetof(AttentionTile, keys) == 16, "as Tile in device/segments.rs");
+static_assert(sizeof(AttentionTile) == 24 && offsetof(AttentionTile, keys) == 16 && offsetof(AttentionTile, kv_head) == 20, "as Tile in device/segments.rs");
 
 struct AttentionParams {
   const bf16* qkv;
@@ -38,7 +38,7 @@ struct AttentionParams {
   uint64_t out_stride;
   uint32_t k;  // columns of the first key head and the first value head
   uint32_t v;
-  uint32_t num_kv_heads;
+  uint32_t works;  // how many tiles there are
   uint32_t group;
   uint32_t head_dim;
   uint32_t window;    // positions that a query sees, itself included; 2^31 - 1: all
@@ -46,25 +46,22 @@ struct AttentionParams {
   float cap_in;       // what a score is multiplied by before tanh, times 2 log2(e)
   float cap_out;      // what tanh is multiplied by, in units of log2; 0: no tanh
   uint32_t vectors;   // every head starts at 16 bytes and has whole 16-byte pieces
-  uint32_t works;     // tiles times key heads
   uint32_t zero;      // 0
+  uint32_t reserved;
 };
 static_assert(sizeof(AttentionParams) == 96 && offsetof(AttentionParams, k) == 48 && offsetof(AttentionParams, factor) == 72 &&
-                  offsetof(AttentionParams, vectors) == 84 && offsetof(AttentionParams, works) == 88,
+                  offsetof(AttentionParams, vectors) == 84 && offsetof(AttentionParams, works) == 56 && offsetof(AttentionParams, zero) == 88,
               "as Params in device.rs");
 
 namespace gradus {
 namespace attention {
 
-// A tile and the head that it is for: work `index` of p.works.
+// Work `index` of p.works.
 struct Work {
   AttentionTile tile;
-  uint32_t kv_head;
   int first_key, end_key;  // positions that some row of the block sees
   GRADUS_DEVICE Work(const AttentionParams& p, uint32_t index) {
-    const uint32_t which = index / p.num_kv_heads;
-    tile = p.tiles[which];
-    kv_head = index - which * p.num_kv_heads;
+    tile = p.tiles[index];
     first_key = max(0, first_seen(position(p, 0), p));
     end_key = position(p, tile.rows - 1) + 1;
   }
@@ -75,11 +72,11 @@ struct Work {
   GRADUS_DEVICE int position(const AttentionParams& p, uint32_t r) const { return static_cast<int>(tile.position + packed(r) / p.group); }
   GRADUS_DEVICE const bf16* query(const AttentionParams& p, uint32_t r) const {
     const uint32_t row = packed(r), i = row / p.group;
-    return p.qkv + static_cast<uint64_t>(tile.query_row + i) * p.stride + (kv_head * p.group + (row - i * p.group)) * p.head_dim;
+    return p.qkv + static_cast<uint64_t>(tile.query_row + i) * p.stride + (tile.kv_head * p.group + (row - i * p.group)) * p.head_dim;
   }
   GRADUS_DEVICE bf16* result(const AttentionParams& p, uint32_t r) const {
     const uint32_t row = packed(r), i = row / p.group;
-    return p.out + static_cast<uint64_t>(tile.query_row + i) * p.out_stride + (kv_head * p.group + (row - i * p.group)) * p.head_dim;
+    return p.out + static_cast<uint64_t>(tile.query_row + i) * p.out_stride + (tile.kv_head * p.group + (row - i * p.group)) * p.head_dim;
   }
 };
 

@@ -216,6 +216,22 @@ GRADUS_DEVICE float rcp_approx(float x) {
 #endif
 }
 
+// Transposes a 4x4 of words across a quad: lane t's word s becomes lane s's word t.
+GRADUS_DEVICE void transpose_quad(uint32_t (&v)[4], bool odd, bool high) {
+#pragma unroll
+  for (int i = 0; i < 4; i += 2) {
+    const uint32_t got = __shfl_xor_sync(0xffffffffu, odd ? v[i] : v[i + 1], 1);
+    v[i] = odd ? got : v[i];
+    v[i + 1] = odd ? v[i + 1] : got;
+  }
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const uint32_t got = __shfl_xor_sync(0xffffffffu, high ? v[i] : v[i + 2], 2);
+    v[i] = high ? got : v[i];
+    v[i + 2] = high ? v[i + 2] : got;
+  }
+}
+
 // Lets others go first for a moment.
 GRADUS_DEVICE void backoff() {
 #if defined(__CUDA_ARCH__)

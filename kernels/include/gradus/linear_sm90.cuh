@@ -11,8 +11,8 @@
 namespace gradus {
 
 struct HopperLinear {
-  const float* scale;  // [n], or null
-  const float* bias;   // [n], or null
+  const float* scale;  // [n], gated [2 n], or null
+  const float* bias;   // the same
   void* out;           // [m, n], bf16 or f32
   uint64_t out_stride;  // elements, a multiple of 8
   uint32_t m;
@@ -36,22 +36,6 @@ GRADUS_DEVICE uint32_t renewed(uint32_t x) {
   asm volatile("" : "+r"(x)::"memory");
 #endif
   return x;
-}
-
-// Transposes a 4x4 of words across a quad: lane t's word s becomes lane s's word t.
-GRADUS_DEVICE void transpose_quad(uint32_t (&v)[4], bool odd, bool high) {
-#pragma unroll
-  for (int i = 0; i < 4; i += 2) {
-    const uint32_t got = __shfl_xor_sync(0xffffffffu, odd ? v[i] : v[i + 1], 1);
-    v[i] = odd ? got : v[i];
-    v[i + 1] = odd ? v[i + 1] : got;
-  }
-#pragma unroll
-  for (int i = 0; i < 2; i++) {
-    const uint32_t got = __shfl_xor_sync(0xffffffffu, high ? v[i] : v[i + 2], 2);
-    v[i] = high ? got : v[i];
-    v[i + 2] = high ? v[i + 2] : got;
-  }
 }
 
 // A quad's words of a row of four fragments, 32 columns from `col` on: word j of a lane is of fragment j.

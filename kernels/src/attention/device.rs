@@ -27,7 +27,7 @@ struct Params {
     out_stride: u64,
     k: u32,
     v: u32,
-    num_kv_heads: u32,
+    works: u32,
     group: u32,
     head_dim: u32,
     window: u32,
@@ -35,15 +35,16 @@ struct Params {
     cap_in: f32,
     cap_out: f32,
     vectors: u32,
-    works: u32,
     zero: u32,
+    reserved: u32,
 }
 const _: () = assert!(
     size_of::<Params>() == 96
         && core::mem::offset_of!(Params, k) == 48
         && core::mem::offset_of!(Params, factor) == 72
         && core::mem::offset_of!(Params, vectors) == 84
-        && core::mem::offset_of!(Params, works) == 88
+        && core::mem::offset_of!(Params, works) == 56
+        && core::mem::offset_of!(Params, zero) == 88
 );
 // SAFETY: plain numbers, laid out as the kernels' structure; both sides assert it.
 unsafe impl DeviceParams for Params {}
@@ -108,6 +109,11 @@ impl Plan {
         let d = shape.head_dim;
         let vectors = [d, k, v].iter().all(|n| n.is_multiple_of(8));
         let group = shape.num_heads / shape.num_kv_heads;
+        let packing = |rows| Packing {
+            rows,
+            group,
+            kv_heads: shape.num_kv_heads,
+        };
         let padded = |kernels: &[Kernel]| {
             let fits = kernels.iter().find(|kernel| d <= kernel.head_dim);
             fits.copied().unwrap_or(kernels[kernels.len() - 1])
@@ -125,7 +131,7 @@ impl Plan {
                 },
                 threads: 384,
                 smem_bytes: ((128 + 4 * keys) * row_bytes + 1024) as u32,
-                packing: Packing { rows: 128, group },
+                packing: packing(128),
                 vectors,
                 persistent: true,
             };
@@ -144,7 +150,7 @@ impl Plan {
             },
             threads: 128,
             smem_bytes: ((rows + 2 * 64) * row_bytes) as u32,
-            packing: Packing { rows, group },
+            packing: packing(rows),
             vectors,
             persistent: false,
         }
@@ -211,14 +217,14 @@ pub fn attention(
         }
     }
     narrow(&op, "the columns of qkv", qkv.rows.cols())?;
+    narrow(&op, "the stride of qkv", qkv.rows.stride())?;
 
     let plan = Plan::new(stream.gpu(), shape, qkv.k, qkv.v);
     let capped = shape
         .soft_cap
         .map(|cap| (2.0 * LOG2_E * shape.scale / cap, LOG2_E * cap));
     let (cap_in, cap_out) = capped.unwrap_or((0.0, 0.0));
-    segments.with_tiles(stream, plan.packing, |tiles, num_tiles| {
-        let works = num_tiles.saturating_mul(shape.num_kv_heads);
+    segments.with_tiles(stream, plan.packing, |tiles, works| {
         let params = Params {
             qkv: qkv.rows.ptr(),
             out: out.ptr(),
@@ -228,7 +234,7 @@ pub fn attention(
             out_stride: out.stride() as u64,
             k: qkv.k as u32,
             v: qkv.v as u32,
-            num_kv_heads: shape.num_kv_heads as u32,
+            works: narrow(&op, "the number of works", works)?,
             group: plan.packing.group as u32,
             head_dim: shape.head_dim as u32,
             window: shape
@@ -242,8 +248,8 @@ pub fn attention(
             cap_in,
             cap_out,
             vectors: u32::from(plan.vectors),
-            works: narrow(&op, "tiles times key heads", works)?,
             zero: 0,
+            reserved: 0,
         };
         let blocks = if plan.persistent {
             works.min(stream.gpu().info().sm_count as usize)

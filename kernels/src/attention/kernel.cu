@@ -73,7 +73,7 @@ __device__ __forceinline__ void attend(const AttentionParams& p) {
     return n < work.end_key ? key_rows[n] : 0xffffffffu;
   };
   const auto load = [&](RowTile<kD> to, uint32_t row_of_lane, uint32_t column) {
-    const bf16* const head = p.qkv + column + work.kv_head * p.head_dim;
+    const bf16* const head = p.qkv + column + work.tile.kv_head * p.head_dim;
     load_rows<kD, 16>(p, to, warp * 16, [&](int r) {
       const uint32_t row = __shfl_sync(0xffffffffu, row_of_lane, r);
       return row == 0xffffffffu ? nullptr : head + static_cast<uint64_t>(row) * p.stride;

@@ -1,6 +1,6 @@
 // Causal attention over packed rows on Hopper's warpgroup products (wgmma): gradus/attention.cuh has the formula and the promises.
 //
-// A block takes works of 128 packed rows, one after another: long and short ones in turn, see `work_index`. Warpgroup 0 fetches keys and values;
+// A block takes works of 128 packed rows, one after another, see `work_index`. Warpgroup 0 fetches keys and values;
 // warpgroups 1 and 2 take 64 rows each, their scores, weights and sums in registers. Keys and values pass through a ring of four slots (two tiles
 // of each) with a barrier for "landed" and one for "read"; it runs on from work to work. Queries of the next work are fetched as soon as the last
 // scores of this one are there.
@@ -11,8 +11,8 @@
 //   consumer   S0 | S1, O += P0 V0 | softmax S1 | S2, O += P1 V1 | ...
 //
 // **Gather, not TMA.** Keys come by row index, 16 bytes per thread and instruction, into the 128-byte swizzle that wgmma reads. Per tile of 128
-// keys at head_dim 128: 2 x 2,048 pieces = 128 warp instructions LDGSTS, about 6 issue slots each with address and shuffle: 190 of the 2,048 cycles
-// that a quarter of the SM has. A tensor map would save these slots, which are not what the kernel waits for, and needs contiguous rows:
+// keys at head_dim 128: 2 x 2,048 pieces = 128 warp instructions LDGSTS, and about 5 more for each pair: 110 of the 2,048 cycles that a quarter of
+// the SM has. A tensor map would save these slots, which are not what the kernel waits for, and needs contiguous rows:
 // a tile across the end of a shared prefix would still be gathered, by a second path.
 //
 // Per tile of 128 keys at head_dim 128, both consumers, predicted from counts, not measured:
@@ -74,8 +74,8 @@ struct Step {
 GRADUS_DEVICE Step keys_step(uint32_t base, int i) { return Step{base + (i == 0 ? 0 : 2 * i - 1)}; }
 GRADUS_DEVICE Step values_step(uint32_t base, int i, int num_tiles) { return Step{base + (i + 1 < num_tiles ? 2 * i + 2 : 2 * i + 1)}; }
 
-// The block's work in its turn `turn`, p.works or more if there is none. Works come longest first, and every other turn backwards, so that all
-// blocks have about as much to do.
+// The block's work in its turn `turn`, p.works or more if there is none. Neighbours run together and share keys. Every other turn goes
+// backwards: of works that come longest first again and again, each block has long and short ones.
 GRADUS_DEVICE uint32_t work_index(uint32_t turn) { return turn * gridDim.x + (turn % 2 == 0 ? blockIdx.x : gridDim.x - 1 - blockIdx.x); }
 
 // A work and its tiles of keys.
@@ -96,24 +96,38 @@ __device__ __forceinline__ void fetch(const AttentionParams& p, bf16* slots, con
   constexpr int kRows = Z::kKeys / 4;
   const int warp = warp_uniform(warp_id()), lane = lane_id();
   const auto key_row = [&](const Tiles<Z::kKeys>& tiles, int tile) {
+    // Past the last key any row will do: nobody sees it.
     const int n = (tiles.first + tile) * Z::kKeys + warp * kRows + lane % kRows;
-    return n < tiles.work.end_key ? p.key_rows[tiles.work.tile.keys + n] : 0xffffffffu;
+    return p.key_rows[tiles.work.tile.keys + min(n, tiles.work.end_key - 1)];
   };
   // A step that has landed: wgmma may read what this thread copied.
   const auto announce = [&](uint32_t step) {
     fence_proxy_async();
     mbarrier_arrive(&bars.landed[step % kSlots]);
   };
+  // Eight lanes copy a row, each its piece of every panel; a head that is narrower than kD ends in zeros, in the last panel. The piece's place in a
+  // row of the tile depends on the row modulo 8: steps of four rows change one bit of it.
+  const int piece = lane & 7, own_row = lane / 8;
+  const int to = (warp * kRows + own_row) * 64 + ((piece ^ own_row) & 7) * 8;
+  const int last_column = (Z::kPanels - 1) * 64 + piece * 8;
+  const int last_bytes = last_column < static_cast<int>(p.head_dim) ? 16 : 0;
+  const uint32_t stride = static_cast<uint32_t>(p.stride);
   uint32_t step = 0;
   const auto load = [&](const Work& work, uint32_t row_of_lane, uint32_t column) {
     const Step at{step};
     bf16* const slot = slots + at.slot() * Z::kSlotElements;
-    const bf16* const head = p.qkv + column + work.kv_head * p.head_dim;
+    const bf16* const from = p.qkv + column + work.tile.kv_head * p.head_dim + piece * 8;
     mbarrier_wait(&bars.read[at.slot()], at.parity() ^ 1u);
 #pragma unroll
     for (int i = 0; i < kRows / 4; ++i) {
-      const uint32_t row = __shfl_sync(0xffffffffu, row_of_lane, 4 * i + lane / 8);
-      copy_row<kD, Z::kKeys>(p, slot, warp * kRows + 4 * i + lane / 8, row == 0xffffffffu ? nullptr : head + static_cast<uint64_t>(row) * p.stride);
+      const uint32_t row = __shfl_sync(0xffffffffu, row_of_lane, 4 * i + own_row);
+      const bf16* const head = from + static_cast<uint64_t>(row) * stride;
+#pragma unroll
+      for (int panel = 0; panel < Z::kPanels; ++panel) {
+        const bool last = panel + 1 == Z::kPanels;
+        if (kD % 64 != 0 && last && last_column >= kD) break;
+        cp_async_16(slot + (to ^ (i % 2 * 32)) + i * 256 + panel * (Z::kKeys * 64), last && last_bytes == 0 ? p.qkv : head + panel * 64, last ? last_bytes : 16);
+      }
     }
     cp_async_commit();
     if (step > 0) {
@@ -128,7 +142,7 @@ __device__ __forceinline__ void fetch(const AttentionParams& p, bf16* slots, con
   for (;;) {
     const uint32_t next_index = work_index(++turn);
     const bool last = next_index >= p.works;
-    const uint32_t row_of_next = last ? 0xffffffffu : key_row(Tiles<Z::kKeys>(p, next_index), 0);
+    const uint32_t row_of_next = last ? 0 : key_row(Tiles<Z::kKeys>(p, next_index), 0);
     load(tiles.work, row, p.k);
 #pragma unroll 1
     for (int i = 0; i < tiles.count; ++i) {
@@ -143,6 +157,25 @@ __device__ __forceinline__ void fetch(const AttentionParams& p, bf16* slots, con
   }
   cp_async_wait<0>();
   announce(step - 1);
+}
+
+// A row's sums, elements 4 n + 2 h + {0, 1}, divided and written 16 bytes at a time.
+template <int kD>
+GRADUS_DEVICE void write_pieces(const AttentionParams& p, const Work& work, uint32_t r, const float* o, int half, const RowState& row) {
+  const float inverse = 1.0f / lanes_sum<4>(row.sum);
+  const uint32_t quad = lane_id() & 3;
+  bf16* const out = work.result(p, r) + 8 * quad;
+#pragma unroll
+  for (int n = 0; n < kD / 8; n += 4) {
+    uint32_t words[4];
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      const float* const at = o + 4 * (n + j) + 2 * half;
+      words[j] = pack_bf16x2(fmaf(at[0], inverse, 0.f), fmaf(at[1], inverse, 0.f));
+    }
+    transpose_quad(words, quad & 1, quad & 2);
+    if (r < work.tile.rows && 8 * (n + quad) < p.head_dim) store16(out + 8 * n, make_uint4(words[0], words[1], words[2], words[3]));
+  }
 }
 
 // Warpgroups 1 and 2.
@@ -191,23 +224,22 @@ __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries,
     for (int e = 0; e < kKeys / 4; ++e) weights[e / 4][e % 4] = pack_bf16x2(scores[2 * e], scores[2 * e + 1]);
   };
 
-  uint32_t base = 0, turn = 0;
-  Tiles<kKeys> tiles(p, work_index(0));
-  copy_queries(tiles.work);
+  uint32_t base = 0, turn = 0, index = work_index(0);
+  copy_queries(Work(p, index));
   if (consumer == 1) give_turn();  // the first turn is consumer 0's
 #pragma unroll 1
   for (;;) {
-    const Work& work = tiles.work;
-    const int num_tiles = tiles.count;
+    const Tiles<kKeys> tiles(p, index);
+    const int first_tile = tiles.first, num_tiles = tiles.count;
     const uint32_t next_index = work_index(++turn);
     const bool last_work = next_index >= p.works;
-    const int lowest = work.position(p, first_row), highest = work.position(p, first_row + 63);
-    const int last_seen[2] = {work.position(p, row), work.position(p, row + 8)};
+    const int lowest = tiles.work.position(p, first_row), highest = tiles.work.position(p, first_row + 63);
+    const int last_seen[2] = {tiles.work.position(p, row), tiles.work.position(p, row + 8)};
     RowState state[2];
     // Scores of tile i become weights; what the sums are multiplied by goes to `kept`.
     float kept[2];
     const auto softmax = [&](int i) {
-      const int start = (tiles.first + i) * kKeys;
+      const int start = (first_tile + i) * kKeys;
       if (p.cap_out != 0.f) {
 #pragma unroll
         for (int e = 0; e < kKeys / 2; ++e) scores[e] = soft_capped(scores[e], p);
@@ -223,9 +255,8 @@ __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries,
     const auto pass_turn = [&](int i) {
       if (consumer == 0 || i + 1 < num_tiles || !last_work) give_turn();
     };
-    // The scores of tile i are there; after the last ones nobody reads these queries any more.
-    const auto scored = [&](int i) {
-      release(keys_step(base, i));
+    // After the last scores nobody reads these queries any more.
+    const auto next_queries = [&](int i) {
       if (i + 1 < num_tiles || last_work) return;
       meet();
       copy_queries(Work(p, next_index));
@@ -240,10 +271,11 @@ __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries,
     take_turn();
     wgmma_fence();
     multiply_keys(keys_step(base, 0));
-    pass_turn(0);
     wgmma_wait<0>();
-    scored(0);
+    pass_turn(0);
+    release(keys_step(base, 0));
     softmax(0);
+    next_queries(0);
     pack();
 #pragma unroll 1
     for (int i = 1; i < num_tiles; ++i) {
@@ -255,11 +287,14 @@ __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries,
       mbarrier_wait(&bars.landed[values.slot()], values.parity());
       wgmma_fence();
       multiply_values(values);
-      pass_turn(i);
+      // The other's scores then follow these values; given earlier, they would share the tensor cores with these scores, and both softmaxes
+      // would leave them idle together.
       wgmma_wait<1>();
-      scored(i);
+      pass_turn(i);
+      release(keys);
       softmax(i);
       compute_now(scores);
+      next_queries(i);
       // Never taken. Without an end of the block of instructions here the compiler waits for the values' product before the exponentials.
       for (uint32_t n = p.zero; n != 0; --n) backoff();
       wgmma_wait<0>();
@@ -277,11 +312,12 @@ __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries,
     multiply_values(values);
     wgmma_wait<0>();
     release(values);
+    const Work work(p, index);  // again: kept, it would take registers from the loop
 #pragma unroll
-    for (int h = 0; h < 2; ++h) write_row<kD>(p, work, row + 8 * h, sums, h, state[h]);
+    for (int h = 0; h < 2; ++h) write_pieces<kD>(p, work, row + 8 * h, sums, h, state[h]);
     if (last_work) break;
     base += 2 * num_tiles;
-    tiles = Tiles<kKeys>(p, next_index);
+    index = next_index;
   }
 }
 

@@ -6,7 +6,7 @@ use crate::device::{DeviceBuffer, DeviceError, DeviceParams, Stream};
 use core::cmp::Reverse;
 use std::sync::{Mutex, PoisonError};
 
-/// A block's work: neighbouring packed rows of one segment, see `attention.cuh`.
+/// A work: neighbouring packed rows of one segment, and one key head, see `attention.cuh`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Tile {
@@ -15,17 +15,22 @@ struct Tile {
     first: u32,
     rows: u32,
     keys: u32,
-    unused: u32,
+    kv_head: u32,
 }
-const _: () = assert!(size_of::<Tile>() == 24 && core::mem::offset_of!(Tile, keys) == 16);
+const _: () = assert!(
+    size_of::<Tile>() == 24
+        && core::mem::offset_of!(Tile, keys) == 16
+        && core::mem::offset_of!(Tile, kv_head) == 20
+);
 // SAFETY: plain numbers, laid out as the kernels' structure; both sides assert it.
 unsafe impl DeviceParams for Tile {}
 
-/// How a kernel cuts segments: `rows` packed rows per block, `group` heads per query.
+/// How a kernel cuts segments: `rows` packed rows a work, `group` heads a query and key head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Packing {
     pub rows: usize,
     pub group: usize,
+    pub kv_heads: usize,
 }
 
 /// A segment that has queries.
@@ -39,8 +44,7 @@ struct Span {
 
 /// Segments, uploaded once for all layers of a chunk of rows.
 ///
-/// Per layer shape (heads per key head) there is a list of blocks, longest first, so that the last ones to run are short; it is made at
-/// its first use.
+/// Per layer shape (heads, key heads) there is a list of works; it is made at its first use.
 #[derive(Debug)]
 pub struct DeviceSegments {
     rows: usize,
@@ -113,7 +117,7 @@ impl DeviceSegments {
         self.key_rows.view().ptr()
     }
 
-    /// Calls `with` with the address and the number of the blocks' works, which are uploaded if they are not there yet.
+    /// Calls `with` with the address and the number of the works, which are uploaded if they are not there yet.
     pub(super) fn with_tiles(
         &self,
         stream: &Stream,
@@ -125,7 +129,7 @@ impl DeviceSegments {
             Some(at) => at,
             None => {
                 let tiles = cut(&self.spans, packing)?;
-                lists.push((packing, stream.upload("attention's blocks", &tiles)?));
+                lists.push((packing, stream.upload("attention's works", &tiles)?));
                 lists.len() - 1
             }
         };
@@ -134,24 +138,36 @@ impl DeviceSegments {
     }
 }
 
-/// Blocks of all segments, those with most keys first.
+/// Works of all segments. Those of one segment and key head are neighbours, and so run together and share its keys in the second cache; in
+/// them, and among segments, those with most keys come first, so that the last ones to run are short.
 fn cut(spans: &[Span], packing: Packing) -> Result<Vec<Tile>, DeviceError> {
-    let Packing { rows, group } = packing;
+    let Packing {
+        rows,
+        group,
+        kv_heads,
+    } = packing;
+    let op = format!("attention with {group} heads on each of {kv_heads} key heads");
+    let mut spans: Vec<&Span> = spans.iter().collect();
+    spans.sort_by_key(|span| Reverse(span.position + span.num_queries));
     let mut tiles = Vec::new();
     for span in spans {
         let packed = (span.num_queries as usize).saturating_mul(group);
-        let op = format!("attention with {group} heads on a key head");
         let packed = narrow(&op, "queries times heads of a segment", packed)? as usize;
-        tiles.extend((0..packed).step_by(rows).map(|first| Tile {
-            query_row: span.query_row,
-            position: span.position,
-            first: first as u32,
-            rows: rows.min(packed - first) as u32,
-            keys: span.keys,
-            unused: 0,
-        }));
+        let works = tiles.len() + packed.div_ceil(rows).saturating_mul(kv_heads);
+        if works > i32::MAX as usize {
+            return refused(&op, "the number of works", works, "at most 2^31 - 1");
+        }
+        for kv_head in 0..kv_heads as u32 {
+            tiles.extend((0..packed).step_by(rows).rev().map(|first| Tile {
+                query_row: span.query_row,
+                position: span.position,
+                first: first as u32,
+                rows: rows.min(packed - first) as u32,
+                keys: span.keys,
+                kv_head,
+            }));
+        }
     }
-    tiles.sort_by_key(|tile| Reverse(tile.position + (tile.first + tile.rows - 1) / group as u32));
     Ok(tiles)
 }
 
@@ -160,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_cover_every_packed_row_once_and_the_longest_come_first() {
+    fn works_cover_every_packed_row_of_every_head_once_and_the_longest_come_first() {
         let spans = [(0, 70, 0, 0), (70, 1, 5, 70), (71, 9, 400, 76)].map(
             |(query_row, num_queries, position, keys)| Span {
                 query_row,
@@ -169,24 +185,35 @@ mod tests {
                 keys,
             },
         );
-        let packing = Packing { rows: 64, group: 7 };
+        let packing = Packing {
+            rows: 64,
+            group: 7,
+            kv_heads: 3,
+        };
         let tiles = cut(&spans, packing).unwrap();
         for span in spans {
-            let mut own: Vec<_> = tiles.iter().filter(|t| t.keys == span.keys).collect();
-            own.sort_by_key(|t| t.first);
-            let mut next = 0;
-            for tile in own {
-                assert_eq!((tile.first, tile.query_row), (next, span.query_row));
-                assert!(tile.rows >= 1 && tile.rows <= 64);
-                next += tile.rows;
+            for kv_head in 0..3 {
+                let own = |t: &&Tile| t.keys == span.keys && t.kv_head == kv_head;
+                let places: Vec<usize> = (0..tiles.len()).filter(|&i| own(&&tiles[i])).collect();
+                assert!(places.is_sorted_by(|a, b| a + 1 == *b), "neighbours");
+                let mut end = span.num_queries * 7;
+                for tile in tiles.iter().filter(own) {
+                    assert_eq!(
+                        (tile.first + tile.rows, tile.query_row),
+                        (end, span.query_row)
+                    );
+                    assert!(tile.rows >= 1 && tile.rows <= 64);
+                    end = tile.first;
+                }
+                assert_eq!(end, 0);
             }
-            assert_eq!(next, span.num_queries * 7);
         }
-        let last: Vec<u32> = tiles
-            .iter()
-            .map(|t| t.position + (t.first + t.rows - 1) / 7)
-            .collect();
-        assert!(last.is_sorted_by(|a, b| a >= b), "{last:?}");
+        let segments: Vec<u32> = tiles.iter().map(|tile| tile.keys).collect();
+        assert!(segments.is_sorted_by_key(|keys| match keys {
+            76 => 0,
+            0 => 1,
+            _ => 2,
+        }));
     }
 
     #[test]
@@ -200,6 +227,7 @@ mod tests {
         let packing = Packing {
             rows: 128,
             group: 2,
+            kv_heads: 1,
         };
         let error = cut(&[span], packing).unwrap_err().to_string();
         assert!(error.contains("4294967296"), "{error}");
