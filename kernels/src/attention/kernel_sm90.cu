@@ -117,6 +117,7 @@ __device__ __forceinline__ void fetch(const AttentionParams& p, bf16* slots, con
     const Step at{step};
     bf16* const slot = slots + at.slot() * Z::kSlotElements;
     const bf16* const from = p.qkv + column + work.tile.kv_head * p.head_dim + piece * 8;
+    bf16* const place[2] = {slot + to, slot + (to ^ 32)};
     mbarrier_wait(&bars.read[at.slot()], at.parity() ^ 1u);
 #pragma unroll
     for (int i = 0; i < kRows / 4; ++i) {
@@ -126,7 +127,8 @@ __device__ __forceinline__ void fetch(const AttentionParams& p, bf16* slots, con
       for (int panel = 0; panel < Z::kPanels; ++panel) {
         const bool last = panel + 1 == Z::kPanels;
         if (kD % 64 != 0 && last && last_column >= kD) break;
-        cp_async_16(slot + (to ^ (i % 2 * 32)) + i * 256 + panel * (Z::kKeys * 64), last && last_bytes == 0 ? p.qkv : head + panel * 64, last ? last_bytes : 16);
+        // Of zero bytes nothing is read, wherever they would be.
+        cp_async_16(place[i % 2] + i * 256 + panel * (Z::kKeys * 64), head + panel * 64, last ? last_bytes : 16);
       }
     }
     cp_async_commit();
