@@ -195,14 +195,26 @@ pub fn absorb(
             equal(&op, what, vector.map_or(tokens, |v| v.len()), tokens)?;
         }
     }
-    for (i, (model, sum)) in models.iter().zip(sums.iter_mut()).enumerate() {
-        if sum.rows > 0 && tokens > 0 {
-            // The base against itself has no difference.
-            let against = (i > 0 && sum.difference.is_some()).then_some(base);
-            let partials = Partials::of(stream, model, against)?;
-            merge(stream, &partials, sum)?;
-            target_logits(stream, model, first, sum)?;
+    // Where there is something to compare it with, the base's sums come with the first comparison.
+    let compares = |i: usize, sum: &DeviceHeadSums| i > 0 && sum.difference.is_some();
+    let with_base = (1..models.len()).find(|&i| compares(i, &sums[i]) && sums[i].rows > 0);
+    for i in (0..models.len()).filter(|_| tokens > 0) {
+        let model = &models[i];
+        if sums[i].rows == 0 {
+            continue;
         }
+        target_logits(stream, model, first, &mut sums[i])?;
+        if i == 0 && with_base.is_some() {
+            continue;
+        }
+        let against = compares(i, &sums[i]).then_some(base);
+        let (own, of_base) = Partials::of(stream, model, against)?;
+        merge(stream, &own, &mut sums[i])?;
+        if let Some(of_base) = of_base.filter(|_| Some(i) == with_base) {
+            merge(stream, &of_base, &mut sums[0])?;
+        }
+    }
+    for sum in sums {
         sum.tokens += tokens;
     }
     Ok(())

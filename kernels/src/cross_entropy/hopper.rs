@@ -152,6 +152,11 @@ impl HopperHead<'_> {
     }
 }
 
+/// Whether both are the same values of the same memory.
+fn same_rows(a: &DeviceRows<'_, bf16>, b: &DeviceRows<'_, bf16>) -> bool {
+    (a.ptr(), a.rows(), a.cols(), a.stride()) == (b.ptr(), b.rows(), b.cols(), b.stride())
+}
+
 /// Blocks of the vocabulary in a slab of `tokens`.
 pub(super) fn hopper_blocks(tokens: usize) -> usize {
     tokens.div_ceil(HOPPER_VOCAB_BLOCK)
@@ -262,12 +267,20 @@ pub(super) fn kl_partials(
         let found = format!("at {:#x}", partials.ptr());
         return refused(&op, "the partials", found, "at an address of 16 bytes");
     }
-    let Some(grid) = plan(stream, &op, shape, 128, 229_488)? else {
+    let alone = model.low.is_none() && base.low.is_none();
+    let (box_rows, smem_bytes, symbol) = if !model.is_plain() || !base.is_plain() {
+        (128, 229_488, "gradus_head_kl_sm90_general")
+    } else if alone && same_rows(&model.w, &base.w) {
+        (64, 196_672, "gradus_head_kl_sm90_shared")
+    } else {
+        (128, 229_488, "gradus_head_kl_sm90")
+    };
+    let Some(grid) = plan(stream, &op, shape, 128, smem_bytes)? else {
         return Ok(());
     };
     let params = HeadKlSm90Params {
-        model: model.model(stream, &op, shape, (128, 128))?,
-        base: base.model(stream, &op, shape, (128, 128))?,
+        model: model.model(stream, &op, shape, (box_rows, 128))?,
+        base: base.model(stream, &op, shape, (box_rows, 128))?,
         partials: partials.ptr(),
         base_partials: base_partials.ptr(),
         rows: rows as u32,
@@ -277,7 +290,7 @@ pub(super) fn kl_partials(
     };
     let kernel = KernelName {
         module: "cross_entropy_sm90",
-        symbol: "gradus_head_kl_sm90",
+        symbol,
     };
     // SAFETY: `DeviceRows` hold their rows at aligned strides, and shapes agree, the partials' too.
     unsafe { stream.launch(&kernel, grid, &params) }

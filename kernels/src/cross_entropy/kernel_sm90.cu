@@ -4,15 +4,16 @@
 // A block (of threads) owns 256 (KL: 128) rows and a block of kVocabBlock tokens, eight tiles of 192 (twelve of 128) one after another;
 // partials [block of the vocabulary][row] are merged on the host in f64, in the order of the vocabulary.
 //
-// Floors and predictions; nothing here has been timed. H100 SXM: 132 SMs, 2,048 multiply-adds a clock and SM, 790 TFLOP/s attainable.
+// Floors and predictions, and what an H100 SXM took where it was timed (benches/runs). It has 132 SMs, 2,048 multiply-adds a clock and SM, 790 TFLOP/s attainable.
 //
 //   16384 x 4096 x 131072   17.6 TFLOP: 22.3 ms. From memory 8 bands x 1.07 GB of w: 2.9 ms at 3.0 TB/s (1.9 ms at 4.6), hidden.
 //     5,504 items (64 x 86) are 42 rounds of 132, 0.7 % idle. A tile takes 64 steps x 1,536 clocks = 98,304; its epilogue, about 2,100
 //     clocks a group (576 multiplications and maxima, 1,536 exponentials), runs under the other group's products but for at most 600.
-//     Partials: 11 MB. Predicted 23.7 ms, 740 TFLOP/s, 5 % of it for the second cache and shared memory, which are nearly full.
+//     Partials: 11 MB. Predicted 23.7 ms, 740 TFLOP/s, 5 % of it for the second cache and shared memory, which are nearly full; measured 23.3 ms.
 //   16384 x 896 x 151936    4.46 TFLOP: 5.65 ms. 6,336 items are 48 rounds. 14 steps are 21,504 clocks a tile; without overlap the
-//     epilogues would add 15 to 20 %, with it at most 3 %. Predicted 6.2 ms, 720 TFLOP/s.
-//   KL, 16384 x 4096 x 131072: 35.2 TFLOP: 44.5 ms. Tiles of 128x128 want 64 B a clock and SM from the second cache: predicted 70 ms.
+//     epilogues would add 15 to 20 %, with it at most 3 %. Predicted 6.2 ms, 720 TFLOP/s; measured 6.8 ms.
+//   KL, 16384 x 4096 x 131072: 35.2 TFLOP: 44.5 ms. Weights apart: tiles of 128x128 want 64 B a clock and SM from the second cache: predicted
+//     70 ms. Weights shared: 48 B: predicted 52 ms.
 //
 // Determinism: a row's partial is the same for any number of rows, any slab of whole vocabulary blocks, any order: each lane takes its
 // columns in order, a quad merges symmetrically.
@@ -27,8 +28,11 @@ using HeadTile = HopperTile<2, 192>;
 // Transforms need registers: half the accumulators.
 using GeneralTile = HopperTile<1, 256>;
 using KlTile = HopperTile<1, 128>;
-static_assert(kVocabBlock % HeadTile::kN == 0 && kVocabBlock % GeneralTile::kN == 0 && kVocabBlock % KlTile::kN == 0, "whole tiles");
-static_assert(HeadTile::kSmemBytes == 229440 && GeneralTile::kSmemBytes == 196672 && KlTile::kSmemBytes == 229488, "the host launches it so");
+using KlSharedTile = HopperTile<2, 128>;
+static_assert(kVocabBlock % HeadTile::kN == 0 && kVocabBlock % GeneralTile::kN == 0 && kVocabBlock % KlTile::kN == 0 && KlSharedTile::kN == KlTile::kN,
+              "whole tiles");
+static_assert(HeadTile::kSmemBytes == 229440 && GeneralTile::kSmemBytes == 196672 && KlTile::kSmemBytes == 229488 && KlSharedTile::kSmemBytes == 196672,
+              "the host launches it so");
 
 // A model at the head; boxes of the maps are 64 columns and the tile's rows (x, low) or columns (w, low_w).
 struct HeadModelSm90 {
@@ -156,12 +160,41 @@ GRADUS_KERNEL(head_sm90_general, HeadSm90Params, kHopperThreads, 1) {
   head_blocks<GeneralTile, true>(p, smem);
 }
 
-// The base model's logits of a tile, then the model's: two accumulators of 64x128 a group.
-GRADUS_KERNEL(head_kl_sm90, HeadKlSm90Params, kHopperThreads, 1) {
-  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
-  using Tile = KlTile;
+template <bool kShared>
+struct KlTileOf {
+  using Type = KlTile;
+};
+template <>
+struct KlTileOf<true> {
+  using Type = KlSharedTile;
+};
+
+// Loads the rows of two models, one under the other for each group, and the weights that they share.
+GRADUS_DEVICE void load_shared(HopperRing<KlSharedTile>& ring, const HeadKlSm90Params& p, uint32_t row, uint32_t token) {
+  using Tile = KlSharedTile;
+  for (uint32_t k = 0; k < p.k; k += Tile::kK) {
+    mbarrier_wait(ring.empty + ring.stage, ring.parity ^ 1);
+    unsigned char* const to = ring.smem + ring.stage * Tile::kStageBytes;
+    uint64_t* const bar = ring.full + ring.stage;
+    mbarrier_arrive_expect_tx(bar, Tile::kStageBytes);
+    for (int group = 0; group < kHopperGroups; group++) {
+      unsigned char* const rows = to + 2 * group * Tile::kPartBytesA;
+      tma_load_2d(rows, &p.base.x, static_cast<int>(k), static_cast<int>(row + 64 * group), bar);
+      tma_load_2d(rows + Tile::kPartBytesA, &p.model.x, static_cast<int>(k), static_cast<int>(row + 64 * group), bar);
+    }
+    tma_load_2d(to + Tile::kBytesA, &p.base.w, static_cast<int>(k), static_cast<int>(token), bar);
+    ring.advance();
+  }
+}
+
+// Two models with weights of their own: the base's product of a tile, then the model's, 64x128 a group each. With the same weights, nothing beside
+// them and no transform it is one product, of the base's rows and the model's under them: weights are read once, and the second cache is asked for
+// 48 B a clock instead of 64. A row's sums are the same bits.
+template <bool kShared, bool kGeneral>
+GRADUS_DEVICE void kl_blocks(const HeadKlSm90Params& p, unsigned char* smem) {
+  using Tile = typename KlTileOf<kShared>::Type;
   HopperRing<Tile> ring(smem);
-  const uint32_t rows = ceil_div<uint32_t>(p.rows, Tile::kM), cols = ceil_div<uint32_t>(p.tokens, kVocabBlock);
+  const uint32_t rows = ceil_div<uint32_t>(p.rows, KlTile::kM), cols = ceil_div<uint32_t>(p.tokens, kVocabBlock);
   const int warpgroup = warp_uniform(warpgroup_id());
   if (warpgroup == 0) {
     setmaxnreg_dec<kHopperLoadRegisters>();
@@ -170,8 +203,12 @@ GRADUS_KERNEL(head_kl_sm90, HeadKlSm90Params, kHopperThreads, 1) {
         const HopperPlace at = hopper_place(item, rows, cols);
         const uint32_t end = block_end(at.col * kVocabBlock, p.tokens);
         for (uint32_t token = at.col * kVocabBlock; token < end; token += Tile::kN) {
-          load_model(ring, p.base, p.k, at.row * Tile::kM, token);
-          load_model(ring, p.model, p.k, at.row * Tile::kM, token);
+          if constexpr (kShared) {
+            load_shared(ring, p, at.row * KlTile::kM, token);
+          } else {
+            load_model(ring, p.base, p.k, at.row * KlTile::kM, token);
+            load_model(ring, p.model, p.k, at.row * KlTile::kM, token);
+          }
         }
       }
     }
@@ -186,22 +223,28 @@ GRADUS_KERNEL(head_kl_sm90, HeadKlSm90Params, kHopperThreads, 1) {
       HeadRunning own[2] = {{kNegInf, 0.0f}, {kNegInf, 0.0f}}, other[2] = {{kNegInf, 0.0f}, {kNegInf, 0.0f}};
       float difference[2] = {0.0f, 0.0f};
       for (uint32_t token = at.col * kVocabBlock; token < end; token += Tile::kN) {
-        HopperAcc<Tile> b, f;
-        hopper_multiply(ring, hopper_steps(p.k, p.base.r), group, first, b);
+        float acc[2][KlTile::kN / 2];
+        float(&b)[KlTile::kN / 2] = acc[0], (&f)[KlTile::kN / 2] = acc[1];
+        if constexpr (kShared) {
+          hopper_multiply(ring, hopper_steps(p.k, 0), group, first, acc);
+        } else {
+          hopper_multiply(ring, hopper_steps(p.k, p.base.r), group, first, reinterpret_cast<HopperAcc<Tile>&>(acc[0]));
+          to_logits<kGeneral>(p.base.transform, b, token, p.tokens);
+          hopper_multiply(ring, hopper_steps(p.k, p.model.r), group, false, reinterpret_cast<HopperAcc<Tile>&>(acc[1]));
+        }
         first = false;
-        to_logits<true>(p.base.transform, b[0], token, p.tokens);
-        hopper_multiply(ring, hopper_steps(p.k, p.model.r), group, false, f);
-        to_logits<true>(p.model.transform, f[0], token, p.tokens);
+        if constexpr (kShared) to_logits<kGeneral>(p.base.transform, b, token, p.tokens);
+        to_logits<kGeneral>(p.model.transform, f, token, p.tokens);
         const uint32_t column = token + threadIdx.x % 4 * 2, left = column < p.tokens ? p.tokens - column : 0;
 #pragma unroll
         for (int h = 0; h < 2; h++) {
-          head_add(other[h], b[0], h);
-          head_add_difference(own[h], difference[h], f[0], b[0], h, left);
+          head_add(other[h], b, h);
+          head_add_difference(own[h], difference[h], f, b, h, left);
         }
       }
 #pragma unroll
       for (int h = 0; h < 2; h++) {
-        const uint32_t row = at.row * Tile::kM + group * 64 + threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4 + h * 8;
+        const uint32_t row = at.row * KlTile::kM + group * 64 + threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4 + h * 8;
         head_merge_quad(own[h], &difference[h]);
         head_merge_quad(other[h], nullptr);
         if (threadIdx.x % 4 == 0 && row < p.rows) {
@@ -212,4 +255,21 @@ GRADUS_KERNEL(head_kl_sm90, HeadKlSm90Params, kHopperThreads, 1) {
       }
     }
   }
+}
+
+// Scale alone, if anything.
+GRADUS_KERNEL(head_kl_sm90, HeadKlSm90Params, kHopperThreads, 1) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  kl_blocks<false, false>(p, smem);
+}
+
+// Any transform.
+GRADUS_KERNEL(head_kl_sm90_general, HeadKlSm90Params, kHopperThreads, 1) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  kl_blocks<false, true>(p, smem);
+}
+
+GRADUS_KERNEL(head_kl_sm90_shared, HeadKlSm90Params, kHopperThreads, 1) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  kl_blocks<true, false>(p, smem);
 }

@@ -1,6 +1,6 @@
 //! The fused head against its definition, and the bits of rows and slabs in different company, on every GPU.
 
-use crate::head::{Head, Numbers, run, targets};
+use crate::head::{Head, Numbers, OnGpu, run, run_with, targets};
 use crate::operand::Operand;
 use crate::streams;
 use gradus_kernels::cross_entropy::device::{DeviceHeadModel, DeviceHeadSums, VOCAB_BLOCK, absorb};
@@ -75,6 +75,36 @@ fn logits_rounded_to_bf16_match_reference() {
     head.transform.scale = 1.5;
     head.low = None;
     check(&head);
+}
+
+#[test]
+fn models_that_share_weights_have_the_bits_of_models_with_copies_and_a_base_those_of_any_company() {
+    for (m, v, k) in [(3, 7, 1), (129, 1700, 60), (300, 3100, 130)] {
+        let model = Head::new(m, v, k, 0).transformed(1.25, None);
+        let base = model.beside(Operand::random(m, k, 1.0, 99));
+        let third = model.beside(Operand::random(m, k, 1.0, 7));
+        let targets = [0, m / 2, m - 1].map(|row| Target {
+            row: row as u32,
+            token: (row % v) as u32,
+        });
+        for stream in streams() {
+            let [base, model, third] = [&base, &model, &third].map(|head| head.upload(&stream));
+            let run = |models: &[&OnGpu], shared| {
+                run_with(&stream, models, 0..m, &[v], &targets, shared)
+                    .iter()
+                    .map(Numbers::bits)
+                    .collect::<Vec<_>>()
+            };
+            let apart = run(&[&base, &model], false);
+            assert_eq!(
+                apart,
+                run(&[&base, &model], true),
+                "[{m}, {k}] x [{v}, {k}]^T"
+            );
+            let company = run(&[&base, &third, &model], true);
+            assert_eq!([&company[0], &company[2]], [&apart[0], &apart[1]]);
+        }
+    }
 }
 
 #[test]

@@ -154,13 +154,29 @@ pub(crate) fn run(
     ends: &[usize],
     targets: &[Target],
 ) -> Vec<Numbers> {
+    run_with(stream, models, rows, ends, targets, false)
+}
+
+/// As [`run`]; `shared`: with the first model's weights for all of them.
+pub(crate) fn run_with(
+    stream: &Stream,
+    models: &[&OnGpu],
+    rows: Range<usize>,
+    ends: &[usize],
+    targets: &[Target],
+    shared: bool,
+) -> Vec<Numbers> {
     let kl = models.len() > 1;
     let new = |_: &&OnGpu| DeviceHeadSums::new(stream, rows.len(), targets, kl).expect("memory");
     let mut sums: Vec<DeviceHeadSums> = models.iter().map(new).collect();
     let mut first = 0;
     for &end in ends {
         let slab = first..end;
-        let slabs: Vec<_> = models.iter().map(|m| m.slab(&rows, &slab)).collect();
+        let mut slabs: Vec<_> = models.iter().map(|m| m.slab(&rows, &slab)).collect();
+        if shared {
+            let weights = slabs[0].weights;
+            slabs.iter_mut().for_each(|slab| slab.weights = weights);
+        }
         absorb(stream, &slabs, first, &mut sums).expect("launches");
         first = end;
     }

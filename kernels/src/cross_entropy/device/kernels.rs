@@ -166,6 +166,7 @@ fn for_hopper<'a>(model: &DeviceHeadModel<'a>) -> HopperHead<'a> {
 }
 
 /// Sums of each row over each block of a slab.
+#[derive(Debug)]
 pub(super) struct Partials {
     /// `[blocks][rows][width]`: maximum, sum, and with a width of 4 the difference.
     values: DeviceBuffer<f32>,
@@ -174,12 +175,12 @@ pub(super) struct Partials {
 }
 
 impl Partials {
-    /// Of `model`, and of its difference from `base`.
+    /// Of `model`, and of its difference from `base`; then the base's, too.
     pub(super) fn of(
         stream: &Stream,
         model: &DeviceHeadModel<'_>,
         base: Option<&DeviceHeadModel<'_>>,
-    ) -> Result<Self, DeviceError> {
+    ) -> Result<(Self, Option<Self>), DeviceError> {
         let (rows, tokens, k) = (model.rows.rows(), model.weights.rows(), model.rows.cols());
         let op = format!("head [{rows}, {k}] x [{tokens}, {k}]^T on the device");
         let blocks = tokens.div_ceil(VOCAB_BLOCK);
@@ -197,9 +198,10 @@ impl Partials {
             module: MODULE,
             symbol,
         };
-        match base {
+        let base = match base {
             None if stream.gpu().is_hopper() => {
                 hopper::partials(stream, &for_hopper(model), &mut values.view_mut())?;
+                None
             }
             None => {
                 let params = HeadParams {
@@ -215,6 +217,7 @@ impl Partials {
                 };
                 // SAFETY: `DeviceRows` hold their rows at aligned strides; `absorb` has compared the shapes.
                 unsafe { stream.launch(&launch(symbol), grid(ROWS)?, &params)? }
+                None
             }
             Some(base) => {
                 let mut own = stream.alloc("partial sums of the base", blocks * rows * 2)?;
@@ -234,13 +237,19 @@ impl Partials {
                     // SAFETY: as above.
                     unsafe { stream.launch(&launch("gradus_head_kl"), grid(KL_ROWS)?, &params)? }
                 }
+                Some(Self {
+                    values: own,
+                    blocks,
+                    width: 2,
+                })
             }
-        }
-        Ok(Self {
+        };
+        let own = Self {
             values,
             blocks,
             width,
-        })
+        };
+        Ok((own, base))
     }
 }
 
