@@ -4,7 +4,9 @@
 #
 # Each step has a time limit; one that fails is recorded and the others go on. Every test, and every family that is measured, has a process
 # of its own: what breaks a context breaks no other. Results go to $OUT (default benches/runs/<date>-<gpu>/): log.txt, a folder per step,
-# summary.json, summary.txt. --only runs some of: doctor tests example kernels peers eval sanitizer.
+# summary.json, summary.txt. --only runs some of: doctor tests example kernels eval profile peers sanitizer. Where a machine can be had for ten
+# minutes at a time, `--only doctor,kernels,eval,profile,peers` and `--only tests,example,sanitizer` each fit.
+# Models are written to $GRADUS_MODELS (default /dev/shm/gradus-models, 20 GB) and stay there.
 # --dry-run runs the same steps on the emulated driver, whose folder is $GRADUS_SHIM_DIR, at tiny sizes, and says what it leaves out.
 # Exit code: 1 if a step failed.
 set -u
@@ -72,7 +74,7 @@ if wanted tests; then
             elif [ -n "$dry" ]; then skip "$name" "cargo test runs it on the emulator"
             else
                 printf '\n== tests: %s\n' "$name" >>"$log"
-                GRADUS_PORTABLE_KERNELS=$portable tests "$binary" "${which#*:}" "$OUT/tests${portable:+-portable}" >>"$log" 2>&1 &&
+                GRADUS_PORTABLE_KERNELS=$portable CARGO_MANIFEST_DIR=$PWD/evaluators tests "$binary" "${which#*:}" "$OUT/tests${portable:+-portable}" >>"$log" 2>&1 &&
                     state=passed || state=failed failed=1
                 printf '%-28s %-8s\n' "$name" "$state" | tee -a "$steps"
             fi
@@ -104,13 +106,48 @@ if wanted peers; then
         done
     fi
 fi
+models=${GRADUS_MODELS:-/dev/shm/gradus-models}
+# model NAME SECONDS SHAPE ROWS ARGUMENTS...: a whole model, rows of 1,024 tokens.
+model() {
+    name=$1 limit=$2 shape=$3 rows=$4; shift 4
+    step "eval $name" "$limit" "$gradus" bench eval --device cuda:0 --shape "$shape" --rows "$rows" --tokens 1024 --memory 32GiB \
+        --dir "$models/$shape" --json "$OUT/eval/$name.json" "$@"
+}
 if wanted eval; then
     mkdir -p "$OUT/eval"
-    if [ -n "$dry" ]; then model="--shape tiny --rows 2 --tokens 17"; else model="--shape 0.5b --rows 128 --tokens 1024 --repeat 3"; fi
-    # shellcheck disable=SC2086
-    step eval 60 "$gradus" bench eval --device cuda:0 $model --json "$OUT/eval/model.json"
-    # shellcheck disable=SC2086
-    step "eval candidates" 60 "$gradus" bench eval --device cuda:0 $model --candidates 4 --rank 16 --json "$OUT/eval/candidates.json"
+    if [ -n "$dry" ]; then
+        step eval 60 "$gradus" bench eval --device cuda:0 --shape tiny --rows 2 --tokens 17 --json "$OUT/eval/model.json"
+        step "eval candidates" 60 "$gradus" bench eval --device cuda:0 --shape tiny --rows 2 --tokens 17 --candidates 4 --rank 16 --json "$OUT/eval/candidates.json"
+    else
+        mkdir -p "$models"
+        model 0.5b 40 0.5b 512 --repeat 3
+        model 1.5b 50 1.5b 512 --repeat 3
+        model 8b 90 8b 256 --repeat 2
+        for candidates in 1 8 32; do model "0.5b-$candidates" 60 0.5b 64 --repeat 2 --candidates "$candidates" --rank 16; done
+        if peer; then
+            # The same rows as the last run of ours.
+            for mode in bs1 batch chunked packed; do
+                step "eval transformers $mode" 60 sh -c 'python3 benches/peers/hf_eval.py "$1/0.5b" --dtype bf16 --device cuda --mode "$2" --batch 16 >"$3"' - \
+                    "$models" "$mode" "$OUT/eval/transformers-$mode.json"
+            done
+        fi
+    fi
+fi
+if wanted profile; then
+    if [ -n "$dry" ]; then skip profile "no GPU"
+    elif ! command -v ncu >/dev/null; then skip profile "Nsight Compute is not installed"
+    else
+        mkdir -p "$OUT/profile" "$models"
+        # Every kernel of a run with its time, then the sections of those that matter most.
+        step "profile eval" 90 sh -c 'ncu --clock-control none --metrics gpu__time_duration.sum --csv "$1" bench eval --device cuda:0 --shape 0.5b \
+            --rows 128 --tokens 1024 --memory 32GiB --dir "$2/0.5b" >"$3.csv"; awk -f benches/gpu/by_kernel.awk "$3.csv" | sort -rn >"$3.txt"; test -s "$3.txt"' - \
+            "$gradus" "$models" "$OUT/profile/eval"
+        for what in "linear linear:8192x4096x4096" "attention attention:32x8x128,lengths=4*2048" "attention attention:14x2x64,lengths=16*512" "head_kl kl:4096x151936x896"; do
+            kernel=${what%% *} shape=${what#* }
+            step "profile $kernel" 40 sh -c 'ncu --clock-control none --set full -k "regex:$2" -c 1 "$1" bench kernels --device cuda:0 --shape "$3" --seconds 0 --samples 1 >"$4"' - \
+                "$gradus" "$kernel" "$shape" "$OUT/profile/$(echo "$shape" | tr -c 'a-z0-9\n' -).txt"
+        done
+    fi
 fi
 if wanted sanitizer; then
     if [ -n "$dry" ]; then skip sanitizer "no GPU"

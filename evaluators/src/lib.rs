@@ -25,6 +25,8 @@ mod layout;
 mod model;
 mod plan;
 mod score;
+#[cfg(test)]
+mod testing;
 mod token_losses;
 mod weights;
 

@@ -40,7 +40,7 @@ fn run<E: Executor>(
 
 /// All golden directories: the committed ones, and those that `GRADUS_GOLDEN` (colon separated) names.
 fn families() -> Vec<PathBuf> {
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/llm");
+    let committed = crate::testing::golden();
     let extra = std::env::var("GRADUS_GOLDEN").unwrap_or_default();
     let mut found: Vec<PathBuf> = std::iter::once(committed)
         .chain(
@@ -228,7 +228,7 @@ fn every_family_matches_its_golden_numbers() {
 
 /// What transformers itself is off by in bf16, `tests/golden/llm/bf16.py`: tokens and rows of a family's candidates.
 fn transformers_in_bf16(family: &Path) -> Vec<[f64; 2]> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/llm/bf16.json");
+    let path = crate::testing::golden().join("bf16.json");
     let all: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let name = |part: &Path| part.file_name().unwrap().to_string_lossy().into_owned();
     let key = format!("{}/{} ", name(family.parent().unwrap()), name(family));

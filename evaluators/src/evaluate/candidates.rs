@@ -249,7 +249,7 @@ mod tests {
         );
         assert!(note(&"a/".repeat(4000), "b").is_some_and(|n| n.len() < 300));
 
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/llm/b-1/llama");
+        let golden = crate::testing::golden().join("b-1/llama");
         let dir = tempfile::tempdir().unwrap();
         for name in ["model", "else"] {
             let base = dir.path().join(name);

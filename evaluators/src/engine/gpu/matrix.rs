@@ -59,6 +59,9 @@ pub(super) struct MatrixPlace {
     stride: usize,
 }
 
+/// Rows of a stored tensor, and the row of a matrix that they begin at.
+pub(super) type PlacedRows<'a> = (usize, &'a TensorInfo, Range<usize>);
+
 /// An f32 vector in a piece of memory.
 #[derive(Clone, Copy)]
 pub(super) struct VectorPlace {
@@ -89,7 +92,7 @@ impl MatrixPlace {
     /// Reads `parts`, each with its first row, in order, into the matrix; zeros in between. Refuses NaN and infinities.
     pub(super) fn read(
         &self,
-        parts: &[(usize, &TensorInfo, Range<usize>)],
+        parts: &[PlacedRows<'_>],
         all: &mut [u8],
     ) -> Result<(), ReadTensorError> {
         let row_bytes = self.stride * 2;

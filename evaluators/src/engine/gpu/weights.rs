@@ -1,12 +1,10 @@
 //! One layer's weights, read into one piece of pinned memory and copied to the device at once.
 
-use super::matrix::{MatrixPlace, Places, VectorPlace};
+use super::matrix::{MatrixPlace, PlacedRows, Places, VectorPlace};
 use crate::engine::executor::{ReadLayers, StepError};
 use crate::model::{LayerTensors, Projection};
 use crate::weights::LayerVectors;
-use gradus_checkpoint::TensorInfo;
 use gradus_kernels::device::{DeviceView, Staged, Staging, aligned_stride};
-use std::ops::Range;
 use std::slice::from_ref;
 use std::sync::Arc;
 
@@ -75,7 +73,7 @@ pub(super) fn stacked(rows: impl Iterator<Item = usize>, aligned: bool) -> Vec<u
 }
 
 /// Each part with its first row, and rows in all.
-fn placed(parts: &[Projection], aligned: bool) -> (Vec<(usize, &TensorInfo, Range<usize>)>, usize) {
+fn placed(parts: &[Projection], aligned: bool) -> (Vec<PlacedRows<'_>>, usize) {
     let firsts = stacked(parts.iter().map(Projection::out_features), aligned);
     let placed: Vec<_> = firsts
         .into_iter()

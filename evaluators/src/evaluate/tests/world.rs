@@ -11,9 +11,7 @@ use tempfile::TempDir;
 
 /// A directory of golden data.
 pub(super) fn golden(family: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/golden/llm/b-1")
-        .join(family)
+    crate::testing::golden().join("b-1").join(family)
 }
 
 /// A base and a directory for what a test damages.
