@@ -182,6 +182,9 @@ pub fn evaluate(
             .iter()
             .filter(|e| e.failure().is_none())
             .count(),
+        tokens_total: plan.tokens_total(),
+        flops: plan.flops,
+        floor_s: plan.floors.as_ref().map(Floors::seconds),
     });
     let provenance = setup.provenance();
     let parameters = setup.base.checkpoint.parameter_count();

@@ -139,6 +139,13 @@ pub enum Event {
         tokens: usize,
         /// Candidates that will be computed.
         candidates: usize,
+        /// Tokens times candidates, the base's own pass included.
+        tokens_total: f64,
+        /// Arithmetic in all, operations.
+        flops: f64,
+        /// Seconds that the plan's floors predict; only on GPUs.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        floor_s: Option<f64>,
     },
     /// Work done so far.
     Progress {

@@ -157,6 +157,15 @@ pub struct Plan {
     pub floors: Option<Floors>,
 }
 
+impl Plan {
+    /// Tokens through whole models, over all candidates.
+    pub(crate) fn tokens_total(&self) -> f64 {
+        let of =
+            |set: &PlannedSet| set.tokens_computed * (set.shared_candidates + set.full_candidates);
+        self.sets.iter().map(|set| of(set) as f64).sum()
+    }
+}
+
 /// One evaluation set of a plan.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlannedSet {

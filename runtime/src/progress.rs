@@ -2,12 +2,14 @@
 
 mod bar;
 mod lines;
+mod reached;
 
 use crate::hub::HubProgress;
 use crate::interrupt::Interrupt;
 use bar::Bar;
 use gradus_evaluators::{Event, Observer};
 use lines::Lines;
+use reached::{Reached, Work};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 pub struct Progress {
     interrupt: Interrupt,
     sink: Mutex<Sink>,
+    work: Mutex<Option<Work>>,
 }
 
 enum Sink {
@@ -58,6 +61,7 @@ impl Progress {
         Self {
             interrupt,
             sink: Mutex::new(sink),
+            work: Mutex::default(),
         }
     }
 
@@ -84,11 +88,12 @@ impl Progress {
         }
     }
 
-    /// Says that the evaluation is over.
+    /// Says that the evaluation is over, and what it reached.
     pub fn finished(&self, scored: usize, failed: usize) {
+        let reached: Option<Reached> = self.work().as_ref().and_then(Work::done);
         match &mut *self.sink() {
-            Sink::Bar(bar) => bar.clear(),
-            Sink::Lines(lines) => lines.finished(scored, failed),
+            Sink::Bar(bar) => bar.finished(reached),
+            Sink::Lines(lines) => lines.finished(scored, failed, reached),
             Sink::Quiet => {}
         }
     }
@@ -100,6 +105,10 @@ impl Progress {
         }
     }
 
+    fn work(&self) -> std::sync::MutexGuard<'_, Option<Work>> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn sink(&self) -> std::sync::MutexGuard<'_, Sink> {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,6 +116,7 @@ impl Progress {
 
 impl Observer for Progress {
     fn on_event(&self, event: Event) {
+        Work::follow(&mut self.work(), &event);
         match &mut *self.sink() {
             Sink::Bar(bar) => bar.on_event(&event),
             Sink::Lines(lines) => lines.on_event(&event),

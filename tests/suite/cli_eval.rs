@@ -71,6 +71,15 @@ fn progress_is_json_lines_that_begin_and_end() {
     );
     let end = events.last().unwrap();
     assert_eq!((&end["scored"], &end["failed"]), (&3.into(), &0.into()));
+    let started = &events[1];
+    assert_eq!(end["tokens"], started["tokens_total"]);
+    for speed in ["seconds", "tokens_per_s", "flops_per_s"] {
+        assert!(end[speed].as_f64().unwrap() > 0.0, "{end}");
+    }
+    assert!(
+        end.get("of_floor").is_none(),
+        "only GPUs have a floor: {end}"
+    );
 }
 
 #[test]

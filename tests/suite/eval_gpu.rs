@@ -3,6 +3,7 @@
 use crate::binary::{Finished, command, example, finish};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::process::Command;
 use tempfile::TempDir;
 
 /// The example's base and one of its adapters on a few of its rows.
@@ -30,8 +31,7 @@ impl Task {
     }
 
     /// On the emulated driver, with `variables`.
-    fn evaluate(&self, device: &str, variables: &[(&str, &str)]) -> Finished {
-        let _ = std::fs::remove_file(self.result());
+    fn command(&self, device: &str, variables: &[(&str, &str)]) -> Command {
         let mut command = command();
         command
             .env("LD_LIBRARY_PATH", gradus_shim::library_dir())
@@ -40,9 +40,15 @@ impl Task {
             .arg(self.directory.path().join("task.json"))
             .arg("-c")
             .arg(example("candidates/careful"))
-            .args(["--quiet", "--device", device, "--json"])
+            .args(["--device", device, "--json"])
             .arg(self.result());
-        finish(&mut command)
+        command
+    }
+
+    /// As [`Task::command`] says, to its end.
+    fn evaluate(&self, device: &str, variables: &[(&str, &str)]) -> Finished {
+        let _ = std::fs::remove_file(self.result());
+        finish(self.command(device, variables).arg("--quiet"))
     }
 
     /// As [`Task::evaluate`], which must score; the rows' losses and the numeric contract.
@@ -149,4 +155,25 @@ fn a_plan_for_a_gpu_says_what_binds() {
     for text in ["cuda:0 Emulated sm_90", "floors", "arithmetic", "bound by"] {
         assert!(done.stdout.contains(text), "{text}: {}", done.stdout);
     }
+}
+
+#[test]
+fn the_end_says_what_was_reached_of_the_floor_and_no_result_does() {
+    let task = Task::new();
+    let mut command = task.command("cuda:0", &[]);
+    // Else the result says what this machine has free just now.
+    command.args(["--memory", "1GiB"]);
+    let events = finish(&mut command).events();
+    let end = events.last().unwrap();
+    let number = |name: &str| {
+        let value = end[name].as_f64();
+        value.unwrap_or_else(|| panic!("{name}: {end}"))
+    };
+    assert_eq!(end["event"], "finished");
+    let share = number("floor_s") / number("seconds");
+    assert!((number("of_floor") / share - 1.0).abs() < 1e-9, "{end}");
+    assert!((number("tokens") / number("seconds") / number("tokens_per_s") - 1.0).abs() < 1e-9);
+    let first = std::fs::read_to_string(task.result()).unwrap();
+    finish(&mut command);
+    assert_eq!(std::fs::read_to_string(task.result()).unwrap(), first);
 }

@@ -37,7 +37,6 @@ impl Setup {
         plan: &Plan,
         observer: &dyn Observer,
     ) -> Result<Vec<CandidateOutcome>, EvaluateError> {
-        let members = |set: &PlannedSet| set.shared_candidates + set.full_candidates;
         let progress = Progress::new(
             observer,
             plan.flops,
@@ -46,10 +45,7 @@ impl Setup {
                 .zip(&plan.sets)
                 .map(|(set, planned)| set.entrants.len() * planned.rows)
                 .sum(),
-            plan.sets
-                .iter()
-                .map(|s| (s.tokens_computed * members(s)) as f64)
-                .sum(),
+            plan.tokens_total(),
         );
         let mut results: Vec<Option<CandidateResult>> = self
             .entrants

@@ -1,6 +1,6 @@
 //! The bar, for people.
 
-use super::Pace;
+use super::{Pace, Reached};
 use crate::bytes::ByteSize;
 use crate::hub::HubProgress;
 use crate::printable::printable;
@@ -62,6 +62,7 @@ impl Bar {
                 rows,
                 tokens,
                 candidates,
+                ..
             } => {
                 self.started = Instant::now();
                 self.candidates = *candidates;
@@ -95,6 +96,13 @@ impl Bar {
                 self.bar.suspend(|| tell(&format!("✗ {name}: {reason}")));
             }
             Event::Note { text } => self.bar.suspend(|| tell(&printable(text))),
+        }
+    }
+
+    pub(super) fn finished(&self, reached: Option<Reached>) {
+        self.clear();
+        if let Some(reached) = reached {
+            tell(&reached.to_string());
         }
     }
 

@@ -1,6 +1,6 @@
 //! JSON lines, for programs: one event a line, each with the seconds since the start.
 
-use super::Pace;
+use super::{Pace, Reached};
 use crate::hub::HubProgress;
 use gradus_evaluators::Event;
 use serde::Serialize;
@@ -45,6 +45,8 @@ enum Own<'a> {
     Finished {
         scored: usize,
         failed: usize,
+        #[serde(flatten)]
+        reached: Option<Reached>,
     },
 }
 
@@ -81,8 +83,13 @@ impl<W: Write> Lines<W> {
         }
     }
 
-    pub(super) fn finished(&mut self, scored: usize, failed: usize) {
-        self.write(&Own::Finished { scored, failed }, None);
+    pub(super) fn finished(&mut self, scored: usize, failed: usize, reached: Option<Reached>) {
+        let finished = Own::Finished {
+            scored,
+            failed,
+            reached,
+        };
+        self.write(&finished, None);
     }
 
     pub(super) fn on_event(&mut self, event: &Event) {
@@ -158,6 +165,9 @@ mod tests {
             rows: 4,
             tokens: 10,
             candidates: 1,
+            tokens_total: 10.0,
+            flops: 1e9,
+            floor_s: None,
         });
         for fraction in [0.1, 0.2, 0.3] {
             lines.on_event(&progress(fraction));
@@ -166,7 +176,7 @@ mod tests {
             text: "line\nbreak".to_owned(),
         });
         lines.on_event(&progress(1.0));
-        lines.finished(2, 0);
+        lines.finished(2, 0, None);
         let text = String::from_utf8(lines.out).unwrap();
         let events: Vec<Value> = text
             .lines()

@@ -140,11 +140,15 @@ fn progress_starts_once_never_goes_back_and_ends_at_one() {
                 rows: started_rows,
                 tokens,
                 candidates: running,
+                tokens_total: started_total,
+                flops,
+                floor_s,
             } = &events[1]
             else {
                 unreachable!("found above");
             };
             assert_eq!(*running, 4);
+            assert_eq!((*flops, *floor_s), (plan.flops, None));
             assert_eq!(
                 *started_rows,
                 plan.sets.iter().map(|s| s.rows).sum::<usize>()
@@ -179,6 +183,7 @@ fn progress_starts_once_never_goes_back_and_ends_at_one() {
             }
             assert!(steps[0].0 > 0.0 && steps[0].0 < 0.3, "{}", steps[0].0);
             let last = steps.last().unwrap();
+            assert_eq!(last.4, *started_total);
             assert_eq!((last.0, last.1, last.3), (1.0, last.2, last.4));
             assert!(last.1 > 0);
         }
