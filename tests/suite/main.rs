@@ -13,6 +13,7 @@
 //! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
 //! | `eval_gpu` | evaluations on emulated GPUs: lost ones, full ones, old ones, none |
+//! | `nvrtc` | kernels compiled on the host: notes, and an NVRTC that is old or incomplete |
 //! | `eval_parity` | (in this process) rows and means against transformers, peft and axolotl |
 
 mod binary;
@@ -30,3 +31,5 @@ mod eval_parity;
 mod gpu_doctor;
 #[cfg(target_os = "linux")]
 mod gpu_lease;
+#[cfg(target_os = "linux")]
+mod nvrtc;

@@ -15,7 +15,7 @@ use crate::error::{EvaluateError, chain};
 use crate::evaluation::{CandidateOutcome, CandidateResult, Event, Failure, Observer};
 use crate::layout::Chunk;
 use crate::plan::{Plan, PlannedSet, TILE_TOKENS};
-use gradus_kernels::device::DeviceError;
+use gradus_kernels::device::{DeviceError, module::take_notes};
 use gradus_tasks::Owner;
 use progress::{ChunkProgress, Progress};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -127,7 +127,10 @@ impl Setup {
                     let run = &run;
                     scope.spawn(move || match GpuExecutor::new(gpu, TILE_TOKENS) {
                         Ok(mut executor) => run.work(&mut executor),
-                        Err(error) => run.queue.absent(error),
+                        Err(error) => {
+                            run.tell_notes();
+                            run.queue.absent(error);
+                        }
                     });
                 }
             });
@@ -222,7 +225,9 @@ impl SetRun<'_> {
         while let Some(chunk) = self.queue.take() {
             let flops = loads.iter().map(|load| load.flops(&chunk)).sum::<f64>();
             let mut monitor = self.progress.of_chunk(flops);
-            match self.chunk(executor, &mut groups, &chunk, &mut monitor) {
+            let done = self.chunk(executor, &mut groups, &chunk, &mut monitor);
+            self.tell_notes();
+            match done {
                 Ok(()) => {
                     let (rows, all) = self.queue.done(&chunk);
                     // Both sides of a pair are rows here; sides that were cut away are in no chunk.
@@ -313,6 +318,13 @@ impl SetRun<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Says what there is to say of the kernels that were loaded.
+    fn tell_notes(&self) {
+        for text in take_notes() {
+            self.progress.observer().on_event(Event::Note { text });
+        }
     }
 
     /// Takes an entrant out.

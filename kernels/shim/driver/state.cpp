@@ -122,11 +122,11 @@ Result planned_failure(const char* function) {
   // Versions of a call are one call to who plans.
   if (name.size() > 3 && name.compare(name.size() - 3, 2, "_v") == 0) name.resize(name.size() - 3);
   std::lock_guard hold(plans_lock);
+  bool fails = false;
   for (Plan& plan : plans()) {
-    if (plan.function != name || plan.call == 0) continue;
-    if (--plan.call == 0) return typical_failure(name);
+    if (plan.function == name && plan.call > 0 && --plan.call == 0) fails = true;
   }
-  return kSuccess;
+  return fails ? typical_failure(name) : kSuccess;
 }
 
 Device* current() { return static_cast<Device*>(pthread_getspecific(current_key())); }

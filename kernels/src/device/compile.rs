@@ -4,6 +4,7 @@ use super::source::Source;
 use cudarc::nvrtc::result::{self, NvrtcError};
 use cudarc::nvrtc::sys;
 use std::ffi::{CString, c_char};
+use std::fmt;
 use std::ptr;
 use thiserror::Error;
 
@@ -23,21 +24,34 @@ pub(super) enum CompileError {
     Missing,
     /// The library is not what it should be.
     #[error(
-        "NVRTC is incomplete: libnvrtc.so has no {symbol}\nhelp: install the CUDA toolkit's nvrtc package anew, 12.0 or newer"
+        "NVRTC is incomplete: {library} has no {symbol}\nhelp: install the CUDA toolkit's nvrtc package anew, {} or newer, or put another one's folder into LD_LIBRARY_PATH",
+        text(NEEDED)
     )]
     Incomplete {
+        /// The library's file.
+        library: String,
         /// Function that it lacks.
         symbol: &'static str,
     },
-    /// NVRTC failed by itself.
+    /// The library is from before the kernels.
     #[error(
-        "NVRTC {version} cannot {op}: {code}{log}\nhelp: libnvrtc and libnvrtc-builtins must be of one version, and know {arch}"
+        "NVRTC {} is too old, {} or newer is needed: {library}\nhelp: install a newer CUDA toolkit's nvrtc package, or put its folder into LD_LIBRARY_PATH", text(*.version), text(NEEDED)
     )]
+    TooOld {
+        /// The library's file.
+        library: String,
+        /// Its version.
+        version: (i32, i32),
+    },
+    /// NVRTC failed by itself.
+    #[error("NVRTC {} ({library}) cannot {op}: {code}{log}\nhelp: {}", text(*.version), help(*.code, *.version, .arch))]
     Call {
         /// What it was to do.
         op: &'static str,
+        /// The library's file.
+        library: String,
         /// Its version.
-        version: String,
+        version: (i32, i32),
         /// What it says.
         code: NvrtcError,
         /// Behind it, on its own lines.
@@ -57,6 +71,27 @@ pub(super) enum CompileError {
     },
 }
 
+/// The oldest version that knows every architecture that has images.
+const NEEDED: (i32, i32) = (12, 0);
+
+fn text((major, minor): (i32, i32)) -> String {
+    format!("{major}.{minor}")
+}
+
+/// What to do about an error of a call.
+fn help(code: NvrtcError, version: (i32, i32), arch: &str) -> String {
+    match code.0 {
+        sys::nvrtcResult::NVRTC_ERROR_BUILTIN_OPERATION_FAILURE => format!(
+            "libnvrtc-builtins must be there in the same version, {}: install the toolkit's nvrtc package anew",
+            text(version)
+        ),
+        sys::nvrtcResult::NVRTC_ERROR_INVALID_OPTION => {
+            format!("it may be too old for {arch}: install a newer CUDA toolkit's nvrtc package")
+        }
+        _ => format!("libnvrtc and libnvrtc-builtins must be of one version, and know {arch}"),
+    }
+}
+
 /// Compiles for an architecture; tests put something else in its place.
 pub(super) trait Compile {
     /// Major and minor version.
@@ -67,7 +102,10 @@ pub(super) trait Compile {
 
 /// A loaded NVRTC that has all that is called.
 #[derive(Debug)]
-pub(super) struct Nvrtc(i32, i32);
+pub(super) struct Nvrtc {
+    version: (i32, i32),
+    library: String,
+}
 
 /// All functions called here. cudarc panics at the call of one that is missing, so they are looked up first.
 const SYMBOLS: [&str; 8] = [
@@ -92,20 +130,45 @@ impl Nvrtc {
             // SAFETY: the address is only compared with nothing, never called at this type.
             let found = unsafe { sys::culib().get::<unsafe extern "C" fn()>(symbol.as_bytes()) };
             if found.is_err() {
-                return Err(CompileError::Incomplete { symbol });
+                let library = loaded();
+                return Err(CompileError::Incomplete { library, symbol });
             }
         }
+        let library = loaded();
         let (mut major, mut minor) = (0, 0);
         // SAFETY: writes two integers.
         let code = unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) };
-        code.result().map_err(|code| CompileError::Call {
-            op: "say its version",
-            version: "of an unknown version".into(),
-            code,
-            log: String::new(),
-            arch: "this GPU".into(),
-        })?;
-        Ok(Self(major, minor))
+        let version = (major, minor);
+        if let Err(code) = code.result() {
+            return Err(CompileError::Call {
+                op: "say its version",
+                library,
+                version,
+                code,
+                log: String::new(),
+                arch: "this GPU".into(),
+            });
+        }
+        if version < NEEDED {
+            return Err(CompileError::TooOld { library, version });
+        }
+        Ok(Self { version, library })
+    }
+}
+
+/// The loaded library's file; its name where the system does not say.
+fn loaded() -> String {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let path = maps
+        .lines()
+        .filter_map(|line| line.find('/').map(|at| &line[at..]))
+        .find(|path| path.contains("/libnvrtc") && !path.contains("builtins"));
+    path.unwrap_or("libnvrtc.so").to_owned()
+}
+
+impl fmt::Display for Nvrtc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NVRTC {} ({})", text(self.version), self.library)
     }
 }
 
@@ -121,14 +184,15 @@ impl Drop for Program {
 
 impl Compile for Nvrtc {
     fn version(&self) -> (i32, i32) {
-        (self.0, self.1)
+        self.version
     }
 
     fn compile(&self, source: &Source, arch: &str) -> Result<Vec<u8>, CompileError> {
         let failed = |op, log| {
             move |code| CompileError::Call {
                 op,
-                version: format!("{}.{}", self.0, self.1),
+                library: self.library.clone(),
+                version: self.version,
                 code,
                 log,
                 arch: arch.to_owned(),

@@ -19,11 +19,35 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// CUDA version of the driver that images are compiled for.
 const DRIVER_NEEDED: u32 = 13000;
 
-static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static NOTES: Mutex<Notes> = Mutex::new(Notes {
+    all: Vec::new(),
+    taken: 0,
+});
 
-/// What an operator may want to know of kernels loaded until now, e.g. that the cache takes no files. Each is given once.
+/// What an operator may want to know of kernels loaded until now, e.g. that the cache takes no files. Each is given once, whatever the
+/// number of kernels that it is about.
 pub fn take_notes() -> Vec<String> {
-    std::mem::take(&mut NOTES.lock().unwrap_or_else(PoisonError::into_inner))
+    NOTES.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Notes of this process, those that were taken first.
+struct Notes {
+    all: Vec<String>,
+    taken: usize,
+}
+
+impl Notes {
+    fn add(&mut self, note: String) {
+        if !self.all.contains(&note) {
+            self.all.push(note);
+        }
+    }
+
+    fn take(&mut self) -> Vec<String> {
+        let new = self.all[self.taken..].to_vec();
+        self.taken = self.all.len();
+        new
+    }
 }
 
 /// Loads module `name` for the device.
@@ -40,7 +64,7 @@ pub(crate) fn load(
     let driver = |image: Vec<u8>| context.load_module(Ptx::from_binary(image));
     let failed = |error| DeviceError::call(format!("loading module {name}"), info.ordinal, error);
     // An image that the driver does not take is no reason to give up: another may do.
-    let mut reasons = Vec::new();
+    let (mut reasons, mut refused_by_driver) = (Vec::new(), false);
     for arch in architectures(info.capability, source.is_hopper()) {
         match embedded::image(arch, name) {
             Ok(Some(image)) if image.source == source.hash => {
@@ -48,11 +72,14 @@ pub(crate) fn load(
                 let bytes = [image.bytes, &[0]].concat();
                 match driver(bytes) {
                     Ok(module) => return Ok(module),
-                    Err(error) if is_refusal(error.0) => reasons.push(format!(
-                        "the driver refuses the image for {arch}: {}{}",
-                        Code(error.0),
-                        too_old(info.driver_version)
-                    )),
+                    Err(error) if is_refusal(error.0) => {
+                        refused_by_driver = true;
+                        reasons.push(format!(
+                            "the driver refuses the image for {arch}: {}{}",
+                            Code(error.0),
+                            too_old(info.driver_version)
+                        ));
+                    }
                     Err(error) => return Err(failed(error)),
                 }
             }
@@ -64,7 +91,8 @@ pub(crate) fn load(
             Err(error) => reasons.push(error.to_string()),
         }
     }
-    if is_emulated(info) {
+    // The emulator needs no image; where a test lets it refuse one, it is as good as a driver that does.
+    if is_emulated(info) && !refused_by_driver {
         return driver(b"\x7fELF".to_vec()).map_err(failed);
     }
     if source.is_hopper() && info.capability != (9, 0) {
@@ -73,31 +101,29 @@ pub(crate) fn load(
             info.name, info.capability.0, info.capability.1
         )));
     }
-    let mut notes = Vec::new();
-    let image = match Nvrtc::find() {
-        Ok(nvrtc) => compiled(
-            source,
-            info.capability,
-            &nvrtc,
-            &Cache::of_user(),
-            &mut notes,
-        ),
-        Err(error) => Err(error),
+    let nvrtc = match Nvrtc::find() {
+        Ok(nvrtc) => nvrtc,
+        Err(error) => {
+            reasons.push(error.to_string());
+            return Err(refused(reasons.join("\n")));
+        }
     };
-    NOTES
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .append(&mut notes);
+    let why = reasons.join("; ").replace('\n', "; ");
+    let mut notes = vec![format!("kernels are compiled here, by {nvrtc}: {why}")];
+    let cache = Cache::of_user();
+    let image = compiled(source, info.capability, &nvrtc, &cache, &mut notes);
+    let mut told = NOTES.lock().unwrap_or_else(PoisonError::into_inner);
+    notes.into_iter().for_each(|note| told.add(note));
+    drop(told);
     let image = image.map_err(|error| {
         reasons.push(error.to_string());
         refused(reasons.join("\n"))
     })?;
     driver(image).map_err(|error| {
         if is_refusal(error.0) {
-            let code = Code(error.0);
-            let old = too_old(info.driver_version);
+            let (code, old) = (Code(error.0), too_old(info.driver_version));
             refused(format!(
-                "the driver refuses what NVRTC compiled: {code}{old}"
+                "the driver refuses what {nvrtc} compiled: {code}{old}"
             ))
         } else {
             failed(error)
@@ -223,6 +249,19 @@ mod tests {
         assert_eq!(get((9, 0)), "sm_90a");
         assert_eq!(get((8, 6)), "sm_86");
         assert_eq!(*stand.0.borrow(), ["rms_norm sm_86", "rms_norm sm_90a"]);
+    }
+
+    #[test]
+    fn a_note_is_given_once_however_often_it_is_made() {
+        let (all, taken) = (Vec::new(), 0);
+        let mut notes = Notes { all, taken };
+        notes.add("a".into());
+        notes.add("a".into());
+        assert_eq!(notes.take(), ["a"]);
+        notes.add("a".into());
+        notes.add("b".into());
+        assert_eq!(notes.take(), ["b"]);
+        assert!(notes.take().is_empty());
     }
 
     #[test]

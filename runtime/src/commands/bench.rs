@@ -6,13 +6,14 @@ use crate::cli::bench::{BenchArgs, BenchCommand, BenchDevice, CompareArgs, Kerne
 use crate::exit::Exit;
 use crate::host::Memory;
 use crate::output_file::{OutputFile, OutputFileError};
+use crate::printable::printable;
 use gradus_benches::compare::{CompareError, compare};
 use gradus_benches::eval::{EvalBenchError, ShapeFileError};
 use gradus_benches::measure::Budget;
 use gradus_benches::result::{Failure, ReadRunError, Row, Run};
 use gradus_benches::shape::{FAMILIES, ReadShapesError, Shape, defaults, read_shapes, tiny};
 use gradus_benches::{cpu, gpu, plot, table};
-use gradus_kernels::device::DeviceError;
+use gradus_kernels::device::{DeviceError, module::take_notes};
 use gradus_kernels::{Cpu, Isa};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -77,11 +78,15 @@ impl BenchError {
 /// # Errors
 /// As [`BenchError`] says.
 pub fn run(arguments: &BenchArgs) -> Result<Exit, BenchError> {
-    match &arguments.what {
+    let done = match &arguments.what {
         BenchCommand::Kernels(arguments) => kernels(arguments),
         BenchCommand::Eval(arguments) => eval::run(arguments),
         BenchCommand::Compare(arguments) => compared(arguments),
+    };
+    for note in take_notes() {
+        let _ = writeln!(std::io::stderr(), "note: {}", printable(&note));
     }
+    done
 }
 
 /// Where a result goes: a file, or standard output.
