@@ -15,6 +15,11 @@ impl FromStr for DeviceArg {
         Ok(Self(match text {
             "cpu" => Device::Cpu,
             "auto" => Device::Auto,
+            _ if text.starts_with("MIG-") || text.starts_with("GPU-") => {
+                return Err(format!(
+                    "`{text}` is a UUID, and devices go by the driver's numbers here\nhelp: CUDA_VISIBLE_DEVICES={text} makes it cuda:0"
+                ));
+            }
             _ => {
                 let list = text.strip_prefix("cuda:").ok_or_else(expected)?;
                 let mut set = GpuSet::default();
@@ -52,6 +57,10 @@ mod tests {
             "", "gpu", "cuda", "cuda:", "cuda:1,", "cuda:-1", "cuda:64", "cuda:1,1", "CPU",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
+        }
+        for uuid in ["MIG-11111111-2222", "GPU-8932f937"] {
+            let error = parse(uuid).unwrap_err();
+            assert!(error.contains(&format!("CUDA_VISIBLE_DEVICES={uuid}")));
         }
     }
 }

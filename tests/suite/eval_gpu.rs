@@ -3,7 +3,7 @@
 use crate::binary::{Finished, command, example, finish};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The example's base and one of its adapters on a few of its rows.
@@ -176,4 +176,43 @@ fn the_end_says_what_was_reached_of_the_floor_and_no_result_does() {
     let first = std::fs::read_to_string(task.result()).unwrap();
     finish(&mut command);
     assert_eq!(std::fs::read_to_string(task.result()).unwrap(), first);
+}
+
+#[test]
+fn two_processes_on_one_gpu_with_little_memory_give_the_bits_of_one_alone() {
+    // Each process has an emulated memory of its own: this is what both have left, not that they take it from each other.
+    let little = [("GRADUS_SHIM_MEMORY", "600000000")];
+    let (first, second) = (Task::new(), Task::new());
+    let want = first.losses("cuda:0", &[]);
+    std::fs::remove_file(first.result()).unwrap();
+    let both: Vec<_> = [&first, &second]
+        .map(|task| {
+            let mut command = task.command("cuda:0", &little);
+            command.arg("--quiet").stdout(Stdio::null()).spawn()
+        })
+        .into_iter()
+        .collect();
+    for process in both {
+        assert!(process.unwrap().wait().unwrap().success());
+    }
+    assert_eq!(first.scored(), want);
+    assert_eq!(second.scored(), want);
+}
+
+#[test]
+fn a_mig_instance_gives_the_bits_of_the_whole_gpu_and_is_named() {
+    let task = Task::new();
+    let want = task.losses("cuda:0", &[]);
+    let slice = [
+        ("GRADUS_SHIM_MIG", "1g.10gb"),
+        ("GRADUS_SHIM_MEMORY", "600000000"),
+    ];
+    assert_eq!(task.losses("cuda:0", &slice), want);
+    let result: Value = serde_json::from_slice(&std::fs::read(task.result()).unwrap()).unwrap();
+    assert_eq!(
+        result["provenance"]["device"],
+        "cuda:0 Emulated sm_90 MIG 1g.10gb"
+    );
+    task.evaluate("MIG-11111111-2222", &[])
+        .complains(2, &["CUDA_VISIBLE_DEVICES=MIG-11111111-2222"]);
 }

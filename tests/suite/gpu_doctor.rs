@@ -122,6 +122,24 @@ fn programs_get_everything_and_a_current_library_answers_all() {
 }
 
 #[test]
+fn a_mig_instance_has_a_line_that_says_how_to_get_it() {
+    let text = text(
+        Variant::Current,
+        "gpu\nslice MIG-11111111-2222 1g.10gb 10737418240 1073741824\ngpu\nmig 1 1\ngpu\n",
+    );
+    says(
+        &text,
+        &[
+            "1 MIG instance: ready",
+            "MIG 1g.10gb, 9.00 GiB of 10.00 GiB free: CUDA_VISIBLE_DEVICES=MIG-11111111-2222",
+            "0 MIG instances: unusable",
+            "MIG is on and this process sees no instance",
+            "GPUs 0 (by MIG instance), 2 can evaluate",
+        ],
+    );
+}
+
+#[test]
 fn what_an_answer_is_missing_is_said_beside_the_gpu() {
     let text = text(
         Variant::Current,

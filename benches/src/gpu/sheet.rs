@@ -17,8 +17,11 @@ const SHEETS: [(&str, f64, f64); 11] = [
     ("L4", 121.0, 300.0),
 ];
 
-/// Of the GPU called `name`, if it is known.
+/// Of the GPU called `name`, if it is known; of a MIG instance vendors say nothing.
 pub(super) fn of(name: &str) -> Option<Datasheet> {
+    if name.contains(" MIG ") {
+        return None;
+    }
     let (_, tflop_s, gb_s) = SHEETS.iter().find(|(part, ..)| name.contains(part))?;
     Some(Datasheet {
         gflop_s: tflop_s * 1e3,
@@ -34,5 +37,6 @@ mod tests {
         assert_eq!(super::of("NVIDIA H100 PCIe").unwrap().gb_s, 2039.0);
         assert_eq!(super::of("NVIDIA L40S").unwrap().gb_s, 864.0);
         assert!(super::of("Emulated").is_none());
+        assert!(super::of("NVIDIA H100 80GB HBM3 MIG 1g.10gb").is_none());
     }
 }

@@ -105,6 +105,7 @@ Settings& settings() {
       device->ordinal = i;
       device->capability = capabilities[std::min<size_t>(static_cast<size_t>(i), capabilities.size() - 1)];
       device->memory = memory ? std::strtoull(memory, nullptr, 10) : size_t{8} << 30;
+      device->mig = variable("GRADUS_SHIM_MIG");
       device->null_stream.device = device;
       int which = 0;
       long long after = 0;

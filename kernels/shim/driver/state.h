@@ -77,6 +77,7 @@ struct Device {
   int ordinal;
   int capability;  // 90 for 9.0
   size_t memory;
+  const char* mig;  // its profile if it is a MIG instance, or null
   std::mutex lock;
   std::map<uintptr_t, Allocation> allocations;
   size_t used = 0;

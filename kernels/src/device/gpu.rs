@@ -15,7 +15,7 @@ pub struct GpuInfo {
     pub ordinal: usize,
     /// The vendor's name.
     pub name: String,
-    /// `GPU-` and 32 hexadecimal digits, as NVML prints it.
+    /// `GPU-`, or `MIG-` of an instance, and 32 hexadecimal digits, as NVML prints it.
     pub uuid: String,
     /// Compute capability, e.g. (9, 0).
     pub capability: (u32, u32),
@@ -109,8 +109,8 @@ impl Gpu {
         let uuid = context.uuid().map_err(call("reading the UUID"))?;
         let info = GpuInfo {
             ordinal,
+            uuid: uuid_text(&name, uuid.bytes.map(|b| b as u8)),
             name,
-            uuid: uuid_text(uuid.bytes.map(|b| b as u8)),
             capability,
             sm_count: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
             l2_bytes: u64::from(attribute(Attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)?),
@@ -328,9 +328,14 @@ fn kept_memory(context: &Arc<CudaContext>) -> Result<u64, DriverError> {
     Ok(reserved.saturating_sub(used))
 }
 
-/// `GPU-8-4-4-4-12` hexadecimal digits.
-fn uuid_text(bytes: [u8; 16]) -> String {
-    let mut text = String::from("GPU-");
+/// `GPU-8-4-4-4-12` hexadecimal digits, or `MIG-`: an instance is known by its name, such as `NVIDIA H100 80GB HBM3 MIG 1g.10gb`.
+fn uuid_text(name: &str, bytes: [u8; 16]) -> String {
+    let kind = if name.contains(" MIG ") {
+        "MIG-"
+    } else {
+        "GPU-"
+    };
+    let mut text = String::from(kind);
     for (i, byte) in bytes.iter().enumerate() {
         if matches!(i, 4 | 6 | 8 | 10) {
             text.push('-');
@@ -347,6 +352,9 @@ mod tests {
     #[test]
     fn uuids_read_as_nvml_prints_them() {
         let bytes = core::array::from_fn(|i| i as u8);
-        assert_eq!(uuid_text(bytes), "GPU-00010203-0405-0607-0809-0a0b0c0d0e0f");
+        let text = uuid_text("NVIDIA H100 80GB HBM3", bytes);
+        assert_eq!(text, "GPU-00010203-0405-0607-0809-0a0b0c0d0e0f");
+        let text = uuid_text("NVIDIA H100 80GB HBM3 MIG 1g.10gb", bytes);
+        assert_eq!(text, "MIG-00010203-0405-0607-0809-0a0b0c0d0e0f");
     }
 }

@@ -98,6 +98,8 @@ pub enum Reason {
     },
     /// A change of MIG mode waits for a reset.
     MigChangePending,
+    /// It is to be used by MIG instance, and has none.
+    NoMigInstance,
     /// It does not say something that it should.
     Unreadable {
         /// What.
@@ -117,6 +119,7 @@ impl Reason {
             | Self::UncorrectedEcc { .. }
             | Self::RowRemapFailed
             | Self::ComputeProhibited
+            | Self::NoMigInstance
             | Self::HeldExclusively { .. } => Verdict::Unusable,
             Self::Xid { code } => match meaning(*code).1 {
                 Consequence::Program => Verdict::Ready,
@@ -192,6 +195,9 @@ impl Display for Reason {
                 write!(f, "its compute mode is exclusive, and process {pid} has it")
             }
             Self::MigChangePending => f.write_str("a change of its MIG mode waits for a reset"),
+            Self::NoMigInstance => f.write_str(
+                "MIG is on and this process sees no instance; `nvidia-smi mig -cgi` makes some, `nvidia-smi -mig 0` ends it",
+            ),
             Self::Unreadable { what, error } => write!(f, "{what} is unknown: {error}"),
         }
     }
@@ -264,6 +270,9 @@ pub fn assess(gpu: &Gpu, events: &[GpuEvent], own: &[u32]) -> Health {
         .is_some_and(|mig| mig.enabled != mig.pending)
     {
         reasons.push(Reason::MigChangePending);
+    }
+    if gpu.is_cut() && gpu.mig.iter().all(|mig| mig.instances.is_empty()) {
+        reasons.push(Reason::NoMigInstance);
     }
     reasons.extend(gpu.unreadable.iter().map(|unreadable| Reason::Unreadable {
         what: unreadable.what,

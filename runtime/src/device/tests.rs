@@ -182,6 +182,18 @@ fn each_fault_alone_has_its_verdict() {
             1,
         ),
         (
+            "MIG without instances",
+            with(|gpu| {
+                gpu.mig = Some(Mig {
+                    enabled: true,
+                    pending: true,
+                    ..Mig::default()
+                })
+            }),
+            Unusable,
+            1,
+        ),
+        (
             "quarantined",
             with(|gpu| gpu.quarantine = Some(Record::new("GPU-a", Why::Lost, ""))),
             Unusable,

@@ -4,6 +4,7 @@ use super::State;
 use crate::bytes::ByteSize;
 use crate::device::events::{GpuEvent, Listener};
 use crate::device::health::{Health, Verdict, assess};
+use crate::device::inventory::MigInstance;
 use crate::device::support::{DRIVER_NEEDED, Support};
 use crate::device::{Gpu, Inventory, Nvml, NvmlAbsent, StateDir};
 use crate::host;
@@ -90,7 +91,10 @@ pub(super) fn check(gpus: &Gpus, files: &host::Gpu) -> (State, String) {
         let seen = gpus.devices.iter().filter(supported);
         let list: Vec<String> = seen
             .filter(|seen| seen.health.verdict == verdict)
-            .map(|seen| seen.gpu.index.to_string())
+            .map(|seen| match seen.gpu.is_cut() {
+                true => format!("{} (by MIG instance)", seen.gpu.index),
+                false => seen.gpu.index.to_string(),
+            })
             .collect();
         (!list.is_empty()).then(|| match list.len() {
             1 => format!("GPU {}", list[0]),
@@ -191,9 +195,12 @@ fn of_one(seen: &Seen) -> Vec<String> {
     }));
     facts.extend(gpu.temperature_c.map(|celsius| format!("{celsius} °C")));
     facts.extend(gpu.power_mw.map(|mw| format!("{} W", (mw + 500) / 1000)));
-    let instances = gpu.mig.iter().flat_map(|mig| &mig.instances).count();
+    let instances: Vec<&MigInstance> = gpu.mig.iter().flat_map(|mig| &mig.instances).collect();
     if gpu.is_cut() {
-        facts.push(format!("{instances} MIG instances"));
+        facts.push(match instances.len() {
+            1 => "1 MIG instance".to_owned(),
+            count => format!("{count} MIG instances"),
+        });
     }
     let verdict = match &seen.support {
         Support::Supported | Support::Unknown => seen.health.verdict.to_string(),
@@ -206,10 +213,24 @@ fn of_one(seen: &Seen) -> Vec<String> {
     );
     let support = (seen.support != Support::Supported).then(|| seen.support.to_string());
     let reasons = seen.health.reasons.iter().map(ToString::to_string);
-    let below = support.into_iter().chain(reasons);
+    let instances = instances.into_iter().map(of_instance);
+    let below = support.into_iter().chain(reasons).chain(instances);
     std::iter::once(first)
         .chain(below.map(|text| format!("              {}", printable(&text))))
         .collect()
+}
+
+/// A MIG instance, and how a program gets it.
+fn of_instance(instance: &MigInstance) -> String {
+    let mut text = format!("MIG {}", instance.profile.as_deref().unwrap_or("instance"));
+    if let Some(memory) = instance.memory {
+        let (free, total) = (ByteSize(memory.free), ByteSize(memory.total));
+        text.push_str(&format!(", {free} of {total} free"));
+    }
+    if let Some(uuid) = &instance.uuid {
+        text.push_str(&format!(": CUDA_VISIBLE_DEVICES={uuid}"));
+    }
+    text
 }
 
 #[cfg(test)]
