@@ -8,6 +8,8 @@ mod attention;
 mod cross_entropy;
 #[path = "device/embedding.rs"]
 mod embedding;
+#[path = "device/far.rs"]
+mod far;
 #[path = "device/head.rs"]
 mod head;
 #[path = "device/linear.rs"]

@@ -2,6 +2,7 @@
 #include "state.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +16,8 @@ namespace gradus::shim::driver {
 namespace {
 
 constexpr size_t kGuard = 512;
+// From here on an allocation takes only the pages that are touched; all but its guards is 0.
+constexpr size_t kSparse = size_t{1} << 30;
 
 const char* variable(const char* name) {
   const char* text = std::getenv(name);
@@ -156,9 +159,18 @@ Result allocate(Device& device, size_t bytes, uintptr_t* out) {
   std::lock_guard hold(device.lock);
   if (bytes > device.memory || device.used > device.memory - bytes) return kOutOfMemory;
   const size_t all = (bytes + 2 * kGuard + 255) / 256 * 256;
-  char* block = static_cast<char*>(std::aligned_alloc(256, all));
-  if (!block) return kOutOfMemory;
-  std::memset(block, kPoison, all);
+  char* block = nullptr;
+  if (bytes < kSparse) {
+    block = static_cast<char*>(std::aligned_alloc(256, all));
+    if (!block) return kOutOfMemory;
+    std::memset(block, kPoison, all);
+  } else {
+    void* const pages = mmap(nullptr, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages == MAP_FAILED) return kOutOfMemory;
+    block = static_cast<char*>(pages);
+    std::memset(block, kPoison, kGuard);
+    std::memset(block + kGuard + bytes, kPoison, all - kGuard - bytes);
+  }
   const auto at = reinterpret_cast<uintptr_t>(block + kGuard);
   device.allocations[at] = {block, bytes};
   device.used += bytes;
@@ -190,7 +202,11 @@ Result release(Device& device, uintptr_t at) {
 #endif
   device.used -= bytes;
   device.allocations.erase(found);
-  std::free(block);
+  if (bytes < kSparse) {
+    std::free(block);
+  } else {
+    munmap(block, (bytes + 2 * kGuard + 255) / 256 * 256);
+  }
   return result;
 }
 

@@ -33,11 +33,14 @@ pub(crate) fn refused<R>(
     })
 }
 
-/// A count that a kernel keeps in 32 bits; at most 2^31, so that sums of a few more columns stay inside.
+/// The most that a kernel counts in 32 bits, signed ones too: a tile more stays inside.
+const NARROW_MAX: u32 = (1 << 31) - (1 << 12);
+
+/// A count that a kernel keeps in 32 bits. Addresses are 64 bits wide everywhere: a row's number times its stride may be more.
 pub(crate) fn narrow(op: &str, what: &'static str, count: usize) -> Result<u32, DeviceError> {
     match u32::try_from(count) {
-        Ok(narrow) if narrow <= 1 << 31 => Ok(narrow),
-        _ => refused(op, what, count, "at most 2^31"),
+        Ok(narrow) if narrow <= NARROW_MAX => Ok(narrow),
+        _ => refused(op, what, count, format!("at most {NARROW_MAX}")),
     }
 }
 
@@ -75,4 +78,31 @@ pub(crate) fn grid(
         threads,
         smem_bytes: 0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_32_bits_do_not_count_is_refused_by_name_and_a_tile_more_stays_inside() {
+        assert_eq!(
+            narrow("op", "the rows", NARROW_MAX as usize).unwrap(),
+            NARROW_MAX
+        );
+        // Tiles are 256 rows at most, keys 128; kernels add one to a count in `int` before they divide.
+        assert!(i32::try_from(NARROW_MAX + 256).is_ok());
+        for count in [NARROW_MAX as usize + 1, 1 << 31, 1 << 32, (1 << 32) + 5] {
+            let error = narrow("op", "the rows", count).unwrap_err().to_string();
+            assert!(
+                error.contains("the rows") && error.contains(&count.to_string()),
+                "{error}"
+            );
+        }
+        let error = grid("op", 1 << 40, 256, 256).unwrap_err().to_string();
+        assert!(
+            error.contains("the number of blocks is 4294967296"),
+            "{error}"
+        );
+    }
 }
