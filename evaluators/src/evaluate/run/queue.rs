@@ -122,12 +122,23 @@ impl<'a> Queue<'a> {
         self.changed.notify_all();
     }
 
-    /// Whether all chunks were computed.
+    /// Why not all chunks were computed, if they were not.
+    ///
+    /// # Panics
+    /// If they were not and there is no reason: no score is better than one of some rows.
     pub(crate) fn finish(self) -> Result<(), EvaluateError> {
         let state = self
             .state
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        state.stop.map_or(Ok(()), Err)
+        if let Some(error) = state.stop {
+            return Err(error);
+        }
+        let (done, all) = (state.rows_done, state.order.num_rows());
+        assert!(done == all, "{done} of {all} rows are computed");
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
