@@ -213,10 +213,28 @@ pub(crate) fn sample(stream: &Stream) -> Vec<u32> {
     let general = plain.beside(Operand::random(m, 70, 1.0, 5)).with_vectors();
     let (plain, general) = (plain.upload(stream), general.upload(stream));
     let targets = targets(m, v);
-    let models: [&[&OnGpu]; 3] = [&[&plain], &[&general], &[&general, &plain]];
+    let (bare, other) = {
+        let bare = Head::new(m, v, 70, 0);
+        let other = bare.beside(Operand::random(m, 70, 1.0, 6));
+        (bare.upload(stream), other.upload(stream))
+    };
+    let models: [&[&OnGpu]; 4] = [
+        &[&plain],
+        &[&general],
+        &[&general, &plain],
+        &[&bare, &plain],
+    ];
     models
         .into_iter()
         .flat_map(|models| run(stream, models, 0..m, &[v], &targets))
+        .chain(run_with(
+            stream,
+            &[&bare, &other],
+            0..m,
+            &[v],
+            &targets,
+            true,
+        ))
         .flat_map(|numbers| numbers.bits())
         .flat_map(|bits| [bits as u32, (bits >> 32) as u32])
         .collect()

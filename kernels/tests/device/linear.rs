@@ -170,7 +170,7 @@ fn products_match_their_definition_at_every_edge_of_a_tile() {
     }
 }
 
-fn silu(rows: DeviceRowsMut<'_, bf16>) -> LinearOut<'_> {
+pub(crate) fn silu(rows: DeviceRowsMut<'_, bf16>) -> LinearOut<'_> {
     LinearOut::Gated {
         rows,
         activation: Activation::Silu,

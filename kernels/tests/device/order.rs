@@ -28,6 +28,9 @@ fn digest() -> u64 {
             let out = Matrix::random(140, n, 1.0, 6);
             let gpu = linear::Case::new(140, n, 200, 12).upload(&stream);
             bits.extend(gpu.product(0..140, &out, linear::half_of_it).bits());
+            let gpu = linear::Case::new(140, 2 * n, 200, 12).upload(&stream);
+            let out = Matrix::poisoned(140, n);
+            bits.extend(gpu.product(0..140, &out, linear::silu).bits());
         }
         bits.extend(head::sample(&stream));
     }
