@@ -1,6 +1,6 @@
 //! Rows further apart than 32 bits count: the bits of the same rows side by side.
 //!
-//! Row 2 of every matrix lies past 2^32 values. Memory is sparse on the emulated device; a GPU needs the room.
+//! The last row of every matrix lies past 2^32 values. Memory is sparse on the emulated device; a GPU needs the room.
 
 use crate::matrix::{Matrix, Value, random};
 use crate::streams;
@@ -26,6 +26,8 @@ use half::bf16;
 const ROWS: usize = 3;
 /// Values from row to row.
 const FAR: usize = (1 << 31) + 8;
+/// As [`FAR`], where a kernel counts the stride itself in 32 bits: four rows reach past 2^32 then.
+const FARTHEST_COUNTED: usize = (1 << 31) - (1 << 12);
 /// Bytes that the largest test has at once.
 const BYTES: u64 = 70 << 30;
 
@@ -48,6 +50,7 @@ impl<T: Value> Placed<T> {
     fn new(stream: &Stream, lie: Lie, from: &Matrix<T>) -> Self {
         let stride = match lie {
             Lie::Near => aligned_stride(from.cols),
+            Lie::Far if from.rows > ROWS => FARTHEST_COUNTED,
             Lie::Far => FAR,
         };
         let len = (from.rows - 1) * stride + from.cols;
@@ -263,9 +266,11 @@ fn queries_attend() {
                 window: None,
                 soft_cap: None,
             };
-            let qkv = Placed::<bf16>::random(stream, lie, 8 * head_dim, 1);
-            let segments = DeviceSegments::new(stream, &[Segment::alone(0..ROWS)]).unwrap();
-            let mut out = Placed::<bf16>::out(stream, lie, 4 * head_dim);
+            let x = Matrix::random(ROWS + 1, 8 * head_dim, 1.0, 1);
+            let qkv = Placed::<bf16>::new(stream, lie, &x);
+            let segments = DeviceSegments::new(stream, &[Segment::alone(0..ROWS + 1)]).unwrap();
+            let out = Matrix::poisoned(ROWS + 1, 4 * head_dim);
+            let mut out = Placed::<bf16>::new(stream, lie, &out);
             let (k, v) = (4 * head_dim, 6 * head_dim);
             let qkv = DeviceQkv {
                 rows: qkv.rows(),
