@@ -69,7 +69,8 @@ impl GpuSet {
         ordinal < 64 && self.0 >> ordinal & 1 == 1
     }
 
-    fn iter(self) -> impl Iterator<Item = usize> {
+    /// Their numbers, ascending.
+    pub fn iter(self) -> impl Iterator<Item = usize> {
         (0..64).filter(move |&i| self.contains(i))
     }
 }

@@ -1,8 +1,10 @@
 //! Arguments of `gradus bench`.
 
 use crate::bytes::ByteSize;
+use crate::device_arg::DeviceArg;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use gradus_evaluators::Device;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -158,17 +160,13 @@ impl FromStr for BenchDevice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "cpu" => Ok(Self::Cpu),
-            "auto" => Ok(Self::Auto),
-            _ => {
-                let number = text
-                    .strip_prefix("cuda:")
-                    .and_then(|number| number.parse().ok());
-                number
-                    .map(Self::Cuda)
-                    .ok_or_else(|| "expected cpu, cuda:0 (or another number) or auto".to_owned())
-            }
+        match text.parse::<DeviceArg>()?.0 {
+            Device::Cpu => Ok(Self::Cpu),
+            Device::Auto => Ok(Self::Auto),
+            Device::Gpus(set) => match set.iter().collect::<Vec<_>>()[..] {
+                [ordinal] => Ok(Self::Cuda(ordinal)),
+                _ => Err(format!("`{text}`: one GPU is measured at a time")),
+            },
         }
     }
 }
@@ -192,6 +190,8 @@ mod tests {
             ("cpu".parse(), "auto".parse()),
             (Ok(BenchDevice::Cpu), Ok(BenchDevice::Auto))
         );
-        assert!("cuda".parse::<BenchDevice>().is_err() && "cuda:x".parse::<BenchDevice>().is_err());
+        for bad in ["cuda", "cuda:x", "cuda:0,1"] {
+            assert!(bad.parse::<BenchDevice>().is_err(), "{bad}");
+        }
     }
 }
