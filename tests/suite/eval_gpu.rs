@@ -80,6 +80,8 @@ fn each_kind_of_gpu_has_a_contract_of_its_own_and_two_of_a_kind_have_one() {
     assert_eq!(task.losses("cuda:0", &reversed), hopper, "a race");
     let older = task.losses("cuda:0", &[("GRADUS_SHIM_CAPABILITY", "8.6")]);
     assert_eq!(older.1, "bf16-sm80-1");
+    let portable = [TWO, ("GRADUS_PORTABLE_KERNELS", "1")];
+    assert_eq!(task.losses("cuda:0", &portable), older);
     task.evaluate("cuda:0,1", &[("GRADUS_SHIM_CAPABILITY", "9.0,8.0")])
         .complains(1, &["cannot be in one result"]);
 }
