@@ -27,6 +27,11 @@ if [ -n "$dry" ]; then
     export LD_LIBRARY_PATH="$GRADUS_SHIM_DIR" GRADUS_DEVICE=emulated
     gpu=emulated
 else
+    # cuBLASLt, which products are compared with, comes with PyTorch where there is no toolkit.
+    if ! ldconfig -p 2>/dev/null | grep -q libcublasLt; then
+        library=$(find / -name 'libcublasLt.so.1[23]' -not -path '/proc/*' 2>/dev/null | sort | tail -n 1)
+        [ -z "$library" ] || export LD_LIBRARY_PATH="$(dirname "$library")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    fi
     gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -1 | tr ' A-Z' '-a-z' | tr -cd 'a-z0-9-')
 fi
 OUT=${OUT:-benches/runs/$(date +%F)-${gpu:-no-gpu}}

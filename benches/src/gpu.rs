@@ -96,7 +96,7 @@ impl Session {
         &self.peaks
     }
 
-    /// A large product, if this GPU has one that is right; else the datasheet's arithmetic, or none.
+    /// A large product, cuBLASLt's if it is installed, else our own; if that is wrong the datasheet's arithmetic, or none.
     fn compute_peak(&mut self, tiny: bool) {
         let text = if tiny {
             "linear:64x64x64"
@@ -108,11 +108,12 @@ impl Session {
             samples: 10,
             seconds: 0.5,
         };
-        if let Ok(row) = self.row(&shape, budget) {
+        let vendor = self.vendor_row(&shape, budget).and_then(Result::ok);
+        let found = vendor.or_else(|| self.row(&shape, budget).ok());
+        if let Some(row) = found {
             self.peaks.gflop_s = row.measured.gflop_s();
-            self.peaks
-                .how
-                .push_str(&format!("; gradus's own product {}", shape.sizes()));
+            let how = format!("; {}'s product {}", row.variant, shape.sizes());
+            self.peaks.how.push_str(&how);
         } else if let Some(sheet) = &self.peaks.datasheet {
             self.peaks.gflop_s = sheet.gflop_s;
             self.peaks
@@ -162,17 +163,31 @@ impl Session {
         Run::new("kernels", machine, Some(self.peaks.clone()))
     }
 
+    /// Measures `shape`, and what else in this process computes the same: cuBLASLt, for products.
+    pub fn rows(&mut self, shape: &Shape, budget: Budget) -> Vec<Result<Row, Failure>> {
+        let own = self.row(shape, budget);
+        std::iter::once(own)
+            .chain(self.vendor_row(shape, budget))
+            .collect()
+    }
+
+    fn vendor_row(&mut self, shape: &Shape, budget: Budget) -> Option<Result<Row, Failure>> {
+        if footprint(shape) > 0.9 * self.gpu.info().memory_bytes as f64 {
+            return None;
+        }
+        let (bench, variant) = match linear::vendor(&self.stream, shape) {
+            Ok(found) => found?,
+            Err(error) => return Some(Err(failure(shape, error.to_string(), false))),
+        };
+        Some(self.checked(shape, bench, &variant, budget))
+    }
+
     /// Measures `shape`.
     ///
     /// # Errors
     /// If GPUs have no such kernel (skipped), memory is short, it fails, or it disagrees with its reference.
-    pub fn row(&mut self, shape: &Shape, budget: Budget) -> Result<Row, Failure> {
-        let failure = |reason: String, skipped: bool| Failure {
-            family: shape.family().to_owned(),
-            shape: shape.sizes(),
-            reason,
-            skipped,
-        };
+    fn row(&mut self, shape: &Shape, budget: Budget) -> Result<Row, Failure> {
+        let failure = |reason: String, skipped: bool| failure(shape, reason, skipped);
         let (needs, memory) = (footprint(shape), self.gpu.info().memory_bytes as f64);
         if needs > 0.9 * memory {
             let reason = format!(
@@ -189,7 +204,7 @@ impl Session {
             "kl" => head::build(&self.stream, shape, 2).map(Some),
             _ => rows::build(&self.stream, shape),
         };
-        let mut bench = match built.map_err(|error| failure(error.to_string(), false))? {
+        let bench = match built.map_err(|error| failure(error.to_string(), false))? {
             Some(bench) => bench,
             None => {
                 return Err(failure(
@@ -204,16 +219,28 @@ impl Session {
                 ));
             }
         };
+        self.checked(shape, bench, "gradus", budget)
+    }
+
+    /// Compares with the reference, then measures.
+    fn checked(
+        &mut self,
+        shape: &Shape,
+        mut bench: Box<dyn DeviceBench>,
+        variant: &str,
+        budget: Budget,
+    ) -> Result<Row, Failure> {
         let worst_error = bench.check(&self.stream).map_err(|difference| {
-            failure(format!("disagrees with its reference: {difference}"), false)
+            let reason = format!("{variant} disagrees with the reference: {difference}");
+            failure(shape, reason, false)
         })?;
         let measured = self
             .measure(bench.as_mut(), budget, worst_error)
-            .map_err(|error| failure(error.to_string(), false))?;
+            .map_err(|error| failure(shape, error.to_string(), false))?;
         Ok(Row {
             family: shape.family().to_owned(),
             shape: shape.sizes(),
-            variant: "gradus".to_owned(),
+            variant: variant.to_owned(),
             measured,
             eval: None,
         })
@@ -289,6 +316,15 @@ impl Session {
             us.push(f64::from(begun.elapsed_ms(&ended)?) * 1e3 / runs as f64);
         }
         Ok(Percentiles::of(&us).p50)
+    }
+}
+
+fn failure(shape: &Shape, reason: String, skipped: bool) -> Failure {
+    Failure {
+        family: shape.family().to_owned(),
+        shape: shape.sizes(),
+        reason,
+        skipped,
     }
 }
 

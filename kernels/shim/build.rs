@@ -14,6 +14,7 @@ fn main() {
     for watched in [
         "build.rs",
         "emulator",
+        "cublaslt",
         "driver",
         "include",
         "../include",
@@ -112,6 +113,12 @@ fn main() {
         link.arg("-fsanitize=address,undefined");
     }
     run(&mut link, "libcuda.so.1");
+    let mut link = compiler.to_command();
+    link.args(["-shared", "-Wl,-soname,libcublasLt.so.13", "-x", "c++"])
+        .arg(manifest.join("cublaslt/cublaslt.cpp"))
+        .arg("-o")
+        .arg(out.join("libcublasLt.so.13"));
+    run(&mut link, "libcublasLt.so.13");
     println!("cargo::rustc-env=GRADUS_SHIM_DIR={}", out.display());
 }
 

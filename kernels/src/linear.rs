@@ -15,6 +15,7 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 mod tile;
+pub mod vendor;
 
 pub(crate) use cpu::{Block, PackRows, PackWeights, pack_f32_panels, pack_rows};
 pub(crate) use tile::{Target, tile};

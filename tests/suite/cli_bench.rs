@@ -276,6 +276,50 @@ fn only_row(done: &Finished) -> Value {
 }
 
 #[test]
+fn products_of_a_gpu_stand_beside_cublaslt_where_it_is_installed_and_alone_elsewhere() {
+    let rows = |libraries: &Path| {
+        let arguments = ["bench", "kernels", "--device", "cuda:0", "--tiny"];
+        let more = ["--only", "linear", "--seconds", "0", "--samples", "3"];
+        let done = finish(
+            command()
+                .env("LD_LIBRARY_PATH", libraries)
+                .args(arguments)
+                .args(more)
+                .args(["--json", "-"]),
+        );
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let result: Value = serde_json::from_str(&done.stdout).unwrap();
+        let variant = |row: &Value| row["variant"].as_str().unwrap().to_owned();
+        let variants: Vec<String> = result["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(variant)
+            .collect();
+        (
+            variants,
+            result["peaks"]["how"].as_str().unwrap().to_owned(),
+        )
+    };
+    let (variants, how) = rows(gradus_shim::library_dir());
+    // The emulated library says that its algorithm is number 66; a product with an adapter is ours alone.
+    let with = ["gradus", "cuBLASLt 66", "gradus", "gradus", "cuBLASLt 66"];
+    assert_eq!(variants, with);
+    assert!(how.contains("cuBLASLt 66's product"), "{how}");
+
+    let alone = tempfile::tempdir().unwrap();
+    let driver = "libcuda.so.1";
+    std::os::unix::fs::symlink(
+        gradus_shim::library_dir().join(driver),
+        alone.path().join(driver),
+    )
+    .unwrap();
+    let (variants, how) = rows(alone.path());
+    assert_eq!(variants, ["gradus"; 3]);
+    assert!(how.contains("gradus's product"), "{how}");
+}
+
+#[test]
 fn a_model_is_timed_on_a_gpu_and_its_loss_is_near_the_processors() {
     let nll = |row: &Value| row["eval"]["nll"].as_f64().unwrap();
     for adapters in [&[][..], &["--candidates", "3", "--rank", "5"]] {

@@ -1,4 +1,4 @@
-//! `y = x w^T`, bf16, and with a rank an adapter beside it: its first product, and its second inside the large one.
+//! `y = x w^T`, bf16, and with a rank an adapter beside it: its first product, and its second inside the large one. Without one also cuBLASLt's.
 
 use super::DeviceBench;
 use super::drawn::{DrawnRows, dot};
@@ -8,6 +8,7 @@ use gradus_kernels::device::{
     DeviceBuffer, DeviceError, DeviceRows, DeviceRowsMut, Stream, aligned_stride,
 };
 use gradus_kernels::linear::device::{LinearArgs, LinearOut, linear};
+use gradus_kernels::linear::vendor::VendorLinear;
 use half::bf16;
 
 struct Linear {
@@ -17,6 +18,7 @@ struct Linear {
     w: DrawnRows,
     lora: Option<Lora>,
     out: DeviceBuffer<bf16>,
+    vendor: Option<VendorLinear>,
 }
 
 /// An adapter, and the rows between its products.
@@ -28,23 +30,52 @@ struct Lora {
 }
 
 pub(super) fn build(stream: &Stream, shape: &Shape) -> Result<Box<dyn DeviceBench>, DeviceError> {
-    let sizes @ [rows, out, cols] = ["rows", "out", "in"].map(|name| shape.dim(name));
-    let scale = (cols as f32).sqrt().recip();
-    let lora = shape.count("rank").map(|rank| {
-        Ok(Lora {
-            rank,
-            a: DrawnRows::new(stream, [rank, cols], scale, 3)?,
-            b: DrawnRows::new(stream, [out, rank], (rank as f32).sqrt().recip(), 4)?,
-            low: stream.alloc_zeroed("low-rank rows", rows * aligned_stride(rank))?,
+    Ok(Box::new(Linear::new(stream, shape)?))
+}
+
+/// cuBLASLt's product at `shape`, with the number of its algorithm; `None` if it has none or is not installed.
+pub(super) fn vendor(
+    stream: &Stream,
+    shape: &Shape,
+) -> Result<Option<(Box<dyn DeviceBench>, String)>, DeviceError> {
+    if shape.family() != "linear" || shape.count("rank").is_some() {
+        return Ok(None);
+    }
+    if !VendorLinear::is_installed() {
+        return Ok(None);
+    }
+    let mut linear = Linear::new(stream, shape)?;
+    let (x, w) = (linear.x.rows()?, linear.w.rows()?);
+    let [rows, out, _] = linear.sizes;
+    let place = DeviceRowsMut::new(linear.out.view_mut(), rows, out, aligned_stride(out))?;
+    let vendor = VendorLinear::new(stream, x, w, &place)?;
+    let algorithm = vendor.as_ref().and_then(VendorLinear::algorithm);
+    let name = algorithm.map_or("cuBLASLt".to_owned(), |id| format!("cuBLASLt {id}"));
+    linear.vendor = vendor;
+    Ok(Some((Box::new(linear), name)))
+}
+
+impl Linear {
+    fn new(stream: &Stream, shape: &Shape) -> Result<Self, DeviceError> {
+        let sizes @ [rows, out, cols] = ["rows", "out", "in"].map(|name| shape.dim(name));
+        let scale = (cols as f32).sqrt().recip();
+        let lora = shape.count("rank").map(|rank| {
+            Ok(Lora {
+                rank,
+                a: DrawnRows::new(stream, [rank, cols], scale, 3)?,
+                b: DrawnRows::new(stream, [out, rank], (rank as f32).sqrt().recip(), 4)?,
+                low: stream.alloc_zeroed("low-rank rows", rows * aligned_stride(rank))?,
+            })
+        });
+        Ok(Self {
+            sizes,
+            x: DrawnRows::new(stream, [rows, cols], 1.0, 1)?,
+            w: DrawnRows::new(stream, [out, cols], scale, 2)?,
+            lora: lora.transpose()?,
+            out: stream.alloc_zeroed("the product", rows * aligned_stride(out))?,
+            vendor: None,
         })
-    });
-    Ok(Box::new(Linear {
-        sizes,
-        x: DrawnRows::new(stream, [rows, cols], 1.0, 1)?,
-        w: DrawnRows::new(stream, [out, cols], scale, 2)?,
-        lora: lora.transpose()?,
-        out: stream.alloc_zeroed("the product", rows * aligned_stride(out))?,
-    }))
+    }
 }
 
 /// `out = x w^T`, with an addition of low rank.
@@ -79,6 +110,12 @@ impl DeviceBench for Linear {
 
     fn run(&mut self, stream: &Stream) -> Result<(), DeviceError> {
         let (x, w) = (self.x.rows()?, self.w.rows()?);
+        if let Some(vendor) = &self.vendor {
+            let [rows, out, _] = self.sizes;
+            let stride = aligned_stride(out);
+            let mut place = DeviceRowsMut::new(self.out.view_mut(), rows, out, stride)?;
+            return vendor.run(stream, x, w, &mut place);
+        }
         let Some(lora) = &mut self.lora else {
             return product(stream, x, w, None, &mut self.out);
         };

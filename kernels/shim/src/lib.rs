@@ -23,17 +23,19 @@ pub fn uses_real_driver() -> bool {
 /// the emulated one in any case.
 ///
 /// # Panics
-/// If the emulated library cannot be loaded.
+/// If an emulated library cannot be loaded.
 pub fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if uses_real_driver() {
             return;
         }
-        let path = library_dir().join("libcuda.so.1");
-        // SAFETY: the library is ours; its initialisers register kernels. Once loaded, its SONAME answers for libcuda.so.1.
-        let library = unsafe { libloading::Library::new(&path) }
-            .unwrap_or_else(|error| panic!("{} cannot be loaded: {error}", path.display()));
-        std::mem::forget(library);
+        for name in ["libcuda.so.1", "libcublasLt.so.13"] {
+            let path = library_dir().join(name);
+            // SAFETY: the library is ours; its initialisers register kernels. Once loaded, its SONAME answers for its name.
+            let library = unsafe { libloading::Library::new(&path) }
+                .unwrap_or_else(|error| panic!("{} cannot be loaded: {error}", path.display()));
+            std::mem::forget(library);
+        }
     });
 }

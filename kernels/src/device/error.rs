@@ -70,6 +70,16 @@ pub enum DeviceError {
         /// Why, and what to do.
         reason: String,
     },
+    /// A library of the vendor's refuses a call.
+    #[error("{op} failed: {library} says {status}")]
+    Library {
+        /// The operation and its shapes.
+        op: String,
+        /// The library.
+        library: &'static str,
+        /// What it says.
+        status: String,
+    },
     /// The driver refuses a call.
     #[error("{op} failed on GPU {gpu}: {code}")]
     Driver {

@@ -4,7 +4,7 @@ use super::buffer::{DeviceBuffer, DeviceView, DeviceViewMut};
 use super::error::DeviceError;
 use super::gpu::Gpu;
 use super::pinned::Pinned;
-use cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstreamCaptureMode};
+use cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstream, CUstreamCaptureMode};
 use cudarc::driver::{
     CudaEvent, CudaGraph, CudaStream, DeviceRepr, LaunchConfig, PushKernelArg, ValidAsZeroBits,
     result,
@@ -68,7 +68,13 @@ impl Stream {
         &self.gpu
     }
 
-    fn bind(&self, op: &str) -> Result<(), DeviceError> {
+    /// The driver's stream.
+    pub(crate) fn raw(&self) -> CUstream {
+        self.stream.cu_stream()
+    }
+
+    /// Makes the device's context the current one of this thread.
+    pub(crate) fn bind(&self, op: &str) -> Result<(), DeviceError> {
         let context = self.gpu.context();
         context
             .bind_to_thread()

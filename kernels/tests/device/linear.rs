@@ -6,6 +6,7 @@ use crate::streams;
 use gradus_kernels::activation::{Activation, reference::gated};
 use gradus_kernels::device::{DeviceBuffer, DeviceError, DeviceRowsMut, Stream};
 use gradus_kernels::linear::device::{LinearArgs, LinearOut, linear};
+use gradus_kernels::linear::vendor::VendorLinear;
 use half::bf16;
 use std::ops::Range;
 
@@ -234,6 +235,35 @@ fn a_row_of_a_gated_product_has_the_same_bits_alone_as_in_company() {
                 let bits = all.bits()[row * n..(row + 1) * n].to_vec();
                 assert_eq!(alone.bits(), bits, "{what}: row {row} alone");
             }
+        }
+    }
+}
+
+#[test]
+fn the_vendors_product_is_the_same_product_where_it_is_installed() {
+    for (m, n, k) in [(1, 8, 8), (129, 65, 37), (300, 257, 64)] {
+        let mut case = Case::new(m, n, k, 0);
+        (case.scale, case.bias) = (None, None);
+        let values = case.values();
+        for stream in streams() {
+            let (x, w) = (case.x.upload(&stream), case.w.upload(&stream));
+            let mut out = Matrix::<bf16>::poisoned(m, n).upload(&stream);
+            let made = VendorLinear::new(&stream, x.all(), w.all(), &out.rows_mut());
+            let Some(vendor) = made.expect("an algorithm") else {
+                println!("SKIPPED: cuBLASLt is not installed");
+                return;
+            };
+            assert!(vendor.algorithm().is_some());
+            let ran = vendor.run(&stream, x.all(), w.all(), &mut out.rows_mut());
+            ran.expect("a product");
+            let got = out.download(&stream);
+            for (row, values) in values.iter().enumerate() {
+                within(&got, row, values, 2e-6, 3e-6, &case.shape(&stream));
+            }
+            let mut other = Matrix::<bf16>::poisoned(m, n + 1).upload(&stream);
+            let error = vendor.run(&stream, x.all(), w.all(), &mut other.rows_mut());
+            let error = error.expect_err("another shape").to_string();
+            assert!(error.contains("the columns of out is"), "{error}");
         }
     }
 }

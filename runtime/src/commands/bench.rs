@@ -194,14 +194,16 @@ fn kernels(arguments: &KernelsArgs) -> Result<Exit, BenchError> {
     say(&json, &table::machine(&run.machine, run.peaks.as_ref()));
     say(&json, &table::header());
     for shape in &shapes {
-        match measured.row(shape, budget) {
-            Ok(row) => {
-                say(&json, &table::line(&row));
-                run.rows.push(row);
-            }
-            Err(failure) => {
-                say(&json, &table::failure(&failure));
-                run.failures.push(failure);
+        for row in measured.rows(shape, budget) {
+            match row {
+                Ok(row) => {
+                    say(&json, &table::line(&row));
+                    run.rows.push(row);
+                }
+                Err(failure) => {
+                    say(&json, &table::failure(&failure));
+                    run.failures.push(failure);
+                }
             }
         }
     }
@@ -243,10 +245,12 @@ impl Measured {
         }
     }
 
-    fn row(&mut self, shape: &Shape, budget: Budget) -> Result<Row, Failure> {
+    fn rows(&mut self, shape: &Shape, budget: Budget) -> Vec<Result<Row, Failure>> {
         match self {
-            Self::Cpu { cpu, memory_bytes } => cpu::row(cpu, shape, budget, *memory_bytes),
-            Self::Gpu(session) => session.row(shape, budget),
+            Self::Cpu { cpu, memory_bytes } => {
+                vec![cpu::row(cpu, shape, budget, *memory_bytes)]
+            }
+            Self::Gpu(session) => session.rows(shape, budget),
         }
     }
 }
