@@ -33,11 +33,11 @@ pub(super) fn build(stream: &Stream, shape: &Shape) -> Result<Box<dyn DeviceBenc
     Ok(Box::new(Linear::new(stream, shape)?))
 }
 
+/// A product of another library, and what its rows are called.
+type Vendor = (Box<dyn DeviceBench>, String);
+
 /// cuBLASLt's product at `shape`, with the number of its algorithm; `None` if it has none or is not installed.
-pub(super) fn vendor(
-    stream: &Stream,
-    shape: &Shape,
-) -> Result<Option<(Box<dyn DeviceBench>, String)>, DeviceError> {
+pub(super) fn vendor(stream: &Stream, shape: &Shape) -> Result<Option<Vendor>, DeviceError> {
     if shape.family() != "linear" || shape.count("rank").is_some() {
         return Ok(None);
     }
