@@ -23,6 +23,7 @@
 // Products are the floor if the turns hold; with a tenth of the exponentials exposed, 2,048 / 2,250 = 90 % inside the loop. A row of 2,048: blocks
 // see 8.5 of 16 tiles on average, half of the last one masked (6 %), and start with about 1.5 us of latency before the first product (against
 // 10 us of work): predicted 70 to 75 % of the attainable rate, 75 to 80 % at 4,096.
+// Measured on an H100, of a kernel with a block a work and no softmax beside its own products: 51 % at 2,048, 70 % at 8,192.
 #include "gradus/attention.cuh"
 #include "gradus/ptx_sm90.cuh"
 
