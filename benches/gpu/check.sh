@@ -15,7 +15,13 @@ dry= only=
 while :; do
     case ${1:-} in
     --dry-run) dry=1; shift ;;
-    --only) only=,$2,; shift 2 ;;
+    --only)
+        only=,$2,
+        for wanted in $(echo "$2" | tr , ' '); do
+            case " doctor tests example kernels peers eval profile sanitizer " in *" $wanted "*) ;; *) echo "there is no step $wanted" >&2; exit 2 ;; esac
+        done
+        shift 2
+        ;;
     *) break ;;
     esac
 done
@@ -42,12 +48,12 @@ failed=0
 
 # step NAME SECONDS COMMAND...: runs it, records how it ended.
 step() {
-    name=$1 limit=$2; shift 2
-    printf '\n== %s: %s\n' "$name" "$*" >>"$log"
-    begun=$(date +%s)
-    timeout -k 5 "$limit" "$@" >>"$log" 2>&1; code=$?
-    case $code in 0) state=passed ;; 124 | 137) state=timeout failed=1 ;; *) state=failed failed=1 ;; esac
-    printf '%-28s %-8s %4s s  exit %s\n' "$name" "$state" "$(($(date +%s) - begun))" "$code" | tee -a "$steps"
+    step_name=$1 step_limit=$2; shift 2
+    printf '\n== %s: %s\n' "$step_name" "$*" >>"$log"
+    step_begun=$(date +%s)
+    timeout -k 5 "$step_limit" "$@" >>"$log" 2>&1; step_code=$?
+    case $step_code in 0) step_state=passed ;; 124 | 137) step_state=timeout failed=1 ;; *) step_state=failed failed=1 ;; esac
+    printf '%-28s %-8s %4s s  exit %s\n' "$step_name" "$step_state" "$(($(date +%s) - step_begun))" "$step_code" | tee -a "$steps"
 }
 skip() { printf '%-28s skipped  %s\n' "$1" "$2" | tee -a "$steps"; }
 wanted() { case "$only" in '' | *,"$1",*) return 0 ;; *) return 1 ;; esac; }
@@ -56,6 +62,7 @@ peer() { python3 -c 'import torch, sys; sys.exit(not torch.cuda.is_available())'
 # tests BINARY TEXT FOLDER: every test whose name has the text in it, each alone, as many at a time as there are processors but eight.
 tests() {
     binary=$1 text=$2 to=$3/$(basename "$1")
+    rm -rf "$to"
     mkdir -p "$to"
     "$binary" --list "$text" 2>/dev/null | sed -n 's/: test$//p' >"$to.list"
     [ -s "$to.list" ] || { echo "no test of $binary has $text in its name"; return 1; }
@@ -103,7 +110,7 @@ if wanted peers; then
     else
         mkdir -p "$OUT/peers"
         for ours in "$OUT"/kernels/*.json; do
-            [ -s "$ours" ] || continue
+            [ -s "$ours" ] || { skip peers "kernels left no result"; continue; }
             name=$(basename "$ours" .json)
             step "peers $name" 90 python3 benches/peers/gpu_peers.py "$ours" "$OUT/peers/$name.json"
             # Ratios, not a verdict: a slower peer is no failure.
@@ -114,9 +121,9 @@ fi
 models=${GRADUS_MODELS:-/dev/shm/gradus-models}
 # model NAME SECONDS SHAPE ROWS ARGUMENTS...: a whole model, rows of 1,024 tokens.
 model() {
-    name=$1 limit=$2 shape=$3 rows=$4; shift 4
-    step "eval $name" "$limit" "$gradus" bench eval --device cuda:0 --shape "$shape" --rows "$rows" --tokens 1024 --memory 32GiB \
-        --dir "$models/$shape" --json "$OUT/eval/$name.json" "$@"
+    model=$1 limit=$2 shape=$3 rows=$4; shift 4
+    step "eval $model" "$limit" "$gradus" bench eval --device cuda:0 --shape "$shape" --rows "$rows" --tokens 1024 --memory 32GiB \
+        --dir "$models/$shape" --json "$OUT/eval/$model.json" "$@"
 }
 if wanted eval; then
     mkdir -p "$OUT/eval"

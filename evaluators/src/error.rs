@@ -94,6 +94,18 @@ pub enum EvaluateError {
     /// The memory limit is too small.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// The memory limit is too small for the buffers that weights go through to GPUs.
+    #[error(
+        "a memory limit of {} MiB is too small: buffers between the files and {gpus} GPU(s) need {} MiB\nhelp: --memory {}MiB, or fewer GPUs", .limit >> 20, .least.div_ceil(1 << 20), .least.div_ceil(1 << 20)
+    )]
+    HostMemory {
+        /// The limit, bytes.
+        limit: u64,
+        /// The least that works, bytes.
+        least: u64,
+        /// GPUs.
+        gpus: usize,
+    },
     /// A GPU has too little memory.
     #[error(
         "{gpu} has {} MiB free: the longest row, {longest} tokens, needs {} MiB\nhelp: another GPU, fewer candidates at a time, or --device cpu", .free >> 20, .least >> 20

@@ -10,8 +10,7 @@ use crate::error::{EvaluateError, chain};
 use crate::evaluation::{Evaluation, Event, Failure, Observer, Provenance, SCHEMA};
 use crate::model::Model;
 use crate::plan::{
-    AdapterLoad, DeviceFootprint, Floors, Footprint, Load, MemoryError, Plan, PlannedSet,
-    host_bytes,
+    AdapterLoad, DeviceFootprint, Floors, Footprint, Load, Plan, PlannedSet, host_bytes,
 };
 pub(crate) use candidates::Base;
 use candidates::Entrant;
@@ -364,6 +363,12 @@ impl Setup {
             .collect()
     }
 
+    /// Bytes of the GPU with most memory.
+    fn largest_gpu(&self) -> u64 {
+        let bytes = self.gpus.iter().map(|gpu| gpu.info().memory_bytes);
+        bytes.max().unwrap_or(0)
+    }
+
     /// Tokens of each candidate in flight: what the GPU with the least memory admits, and so few that all have work.
     fn device_tokens(
         &self,
@@ -373,7 +378,7 @@ impl Setup {
         longest: usize,
         computed: usize,
     ) -> Result<usize, EvaluateError> {
-        let footprint = DeviceFootprint::new(loads);
+        let footprint = DeviceFootprint::new(loads, self.largest_gpu());
         let mut least = computed.div_ceil(self.gpus.len()).max(longest);
         for (gpu, &free) in self.gpus.iter().zip(free) {
             least = least.min(footprint.tokens(gpu.info(), free, members, longest)?);
@@ -411,20 +416,18 @@ impl Setup {
             let footprint = if self.gpus.is_empty() {
                 Footprint::new(&loads, threads, longest)
             } else {
-                DeviceFootprint::new(&loads).into()
+                DeviceFootprint::new(&loads, self.largest_gpu()).into()
             };
             let tokens = if self.gpus.is_empty() {
                 footprint.tokens(self.memory_bytes, members, longest)?
             } else {
-                let host = host_bytes(&loads, self.gpus.len());
+                let (host, gpus) = (host_bytes(&loads, self.gpus.len()), self.gpus.len());
                 if host > self.memory_bytes {
-                    let (limit, least) = (self.memory_bytes, host);
-                    return Err(MemoryError {
-                        limit,
-                        least,
-                        longest,
-                    }
-                    .into());
+                    return Err(EvaluateError::HostMemory {
+                        limit: self.memory_bytes,
+                        least: host,
+                        gpus,
+                    });
                 }
                 plan.host_bytes = plan.host_bytes.max(host);
                 self.device_tokens(&loads, &free, members, longest, computed)?

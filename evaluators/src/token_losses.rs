@@ -8,9 +8,7 @@ use crate::error::{EvaluateError, chain};
 use crate::evaluate::{Base, Queue};
 use crate::layout::Row;
 use crate::model::Model;
-use crate::plan::{
-    AdapterLoad, DeviceFootprint, Footprint, Load, MemoryError, TILE_TOKENS, host_bytes,
-};
+use crate::plan::{AdapterLoad, DeviceFootprint, Footprint, Load, TILE_TOKENS, host_bytes};
 use gradus_checkpoint::{Adapter, BoundAdapter, Checkpoint};
 use gradus_kernels::Cpu;
 use gradus_kernels::device::Gpu;
@@ -146,16 +144,19 @@ fn tokens_in_flight(
         Compute::Gpu(gpu) => {
             let least = host_bytes(&loads, 1);
             if least > memory_bytes {
-                let limit = memory_bytes;
-                return Err(MemoryError {
-                    limit,
+                return Err(EvaluateError::HostMemory {
+                    limit: memory_bytes,
                     least,
-                    longest,
-                }
-                .into());
+                    gpus: 1,
+                });
             }
             let (free, _) = gpu.memory().map_err(EvaluateError::Device)?;
-            let tokens = DeviceFootprint::new(&loads).tokens(gpu.info(), free, members, longest)?;
+            let tokens = DeviceFootprint::new(&loads, gpu.info().memory_bytes).tokens(
+                gpu.info(),
+                free,
+                members,
+                longest,
+            )?;
             Ok(tokens.min(total.max(longest)))
         }
     }

@@ -147,6 +147,16 @@ fn without_a_driver_a_gpu_is_refused_and_auto_computes_on_the_processors() {
 }
 
 #[test]
+fn memory_too_small_for_the_buffers_of_a_gpu_is_named_with_what_is_enough() {
+    let done = finish(
+        command()
+            .env("LD_LIBRARY_PATH", gradus_shim::library_dir())
+            .args(["eval", "--quiet", "--device", "cuda:0", "--memory", "1MiB"]),
+    );
+    done.complains(1, &["buffers between the files and 1 GPU(s)", "--memory "]);
+}
+
+#[test]
 fn a_plan_for_a_gpu_says_what_binds() {
     let done = finish(
         command()

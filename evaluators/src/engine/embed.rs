@@ -4,7 +4,6 @@ use super::MemberError;
 use crate::model::Model;
 use crate::weights::Stored;
 use gradus_checkpoint::{BoundAdapter, EmbeddingLora, ReadTensorError, TensorInfo};
-use rayon::prelude::*;
 
 /// The distinct rows of the embedding that some tokens use.
 pub(crate) struct Table {
@@ -41,15 +40,21 @@ pub(crate) fn distinct(
     embedding: &TensorInfo,
     ids: &[u32],
 ) -> Result<(Vec<u32>, Vec<u32>), MemberError> {
-    let mut distinct = ids.to_vec();
-    distinct.par_sort_unstable();
-    distinct.dedup();
     let rows = embedding.num_rows();
-    if let Some(&id) = distinct.last().filter(|&&id| id as usize >= rows) {
+    let most = ids.iter().copied().max();
+    if let Some(id) = most.filter(|&id| id as usize >= rows) {
         return Err(MemberError::Token { id, rows });
     }
-    let place = |id| distinct.binary_search(id).expect("collected above") as u32;
-    let places = ids.par_iter().map(place).collect();
+    let mut used = vec![false; most.map_or(0, |id| id as usize + 1)];
+    for &id in ids {
+        used[id as usize] = true;
+    }
+    let (mut distinct, mut place) = (Vec::new(), vec![0; used.len()]);
+    for (id, _) in used.iter().enumerate().filter(|(_, used)| **used) {
+        place[id] = distinct.len() as u32;
+        distinct.push(id as u32);
+    }
+    let places = ids.iter().map(|&id| place[id as usize]).collect();
     Ok((distinct, places))
 }
 

@@ -225,7 +225,9 @@ impl SetRun<'_> {
         while let Some(chunk) = self.queue.take() {
             let flops = loads.iter().map(|load| load.flops(&chunk)).sum::<f64>();
             let mut monitor = self.progress.of_chunk(flops);
+            let guard = self.queue.guard();
             let done = self.chunk(executor, &mut groups, &chunk, &mut monitor);
+            drop(guard);
             self.tell_notes();
             match done {
                 Ok(()) => {

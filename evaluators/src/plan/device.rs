@@ -12,8 +12,9 @@ use std::fmt;
 /// full, is one of many, and few enough that what is wide stays small.
 pub(crate) const TILE_TOKENS: usize = 32_768;
 const TILE_TOKENS_MIN: usize = 4096;
-/// Device memory that what is wide may take.
-const TILE_BYTES: usize = 2 << 30;
+/// Part of a GPU's memory that what is wide may take, and the most.
+const TILE_SHARE: u64 = 32;
+const TILE_BYTES: u64 = 2 << 30;
 /// Tokens in flight at most, per candidate and over all candidates of a pass. More would hide no more of the weights' way.
 const TOKENS_MAX: usize = 1 << 18;
 const TOKENS_ALL_MAX: usize = 1 << 22;
@@ -32,9 +33,10 @@ fn tile_token_bytes(config: &ModelConfig) -> usize {
     6 * config.hidden_size + 6 * config.intermediate_size
 }
 
-/// Tokens of a model of this shape that go through projections and MLP at a time.
-pub(crate) fn tile_tokens(config: &ModelConfig) -> usize {
-    let fit = TILE_BYTES / tile_token_bytes(config).max(1);
+/// Tokens of a model of this shape that go through projections and MLP at a time, on a GPU with `memory` bytes.
+pub(crate) fn tile_tokens(config: &ModelConfig, memory: u64) -> usize {
+    let bytes = (memory / TILE_SHARE).min(TILE_BYTES) as usize;
+    let fit = bytes / tile_token_bytes(config).max(1);
     (fit - fit % TILE_TOKENS_MIN).clamp(TILE_TOKENS_MIN, TILE_TOKENS)
 }
 
@@ -42,8 +44,8 @@ pub(crate) fn tile_tokens(config: &ModelConfig) -> usize {
 pub(crate) struct DeviceFootprint(Footprint);
 
 impl DeviceFootprint {
-    /// Of the most demanding of `loads`.
-    pub(crate) fn new(loads: &[Load<'_>]) -> Self {
+    /// Of the most demanding of `loads`, on GPUs of which the largest has `memory` bytes.
+    pub(crate) fn new(loads: &[Load<'_>], memory: u64) -> Self {
         let mut footprint = Footprint { fixed: 0, token: 0 };
         for load in loads {
             let c = &load.model.config;
@@ -60,7 +62,8 @@ impl DeviceFootprint {
                 + 2 * adapters.layer_bytes
                 + slabs * slab
                 + 2 * adapters.head_bytes;
-            let tile = tile_tokens(c) as u64 * (tile_token_bytes(c) as u64 + 2 * 3 * adapters.rank);
+            let tile = tile_tokens(c, memory) as u64
+                * (tile_token_bytes(c) as u64 + 2 * 3 * adapters.rank);
             let members = load.members as u64;
             // Residual streams; the embedding's rows meanwhile; at the head also rows in bf16, and sums over the vocabulary.
             let token = members * (4 * hidden + 2 * hidden + 2 * adapters.head_ranks + 512)

@@ -72,12 +72,18 @@ impl Staging {
     pub fn take(self: &Arc<Self>, bytes: usize) -> Result<Staged, DeviceError> {
         let mut buffers = self.buffers();
         let taken = loop {
-            if let Some(free) = buffers.free.pop_front() {
-                break Some(free);
+            // One that has been copied, else another one, else the one that will be copied first.
+            let copied = |copy: &Option<Arc<Event>>| copy.as_ref().is_none_or(|c| c.is_reached());
+            let ready = buffers.free.iter().position(|(_, copy)| copied(copy));
+            if let Some(ready) = ready {
+                break buffers.free.remove(ready);
             }
             if buffers.made < self.most {
                 buffers.made += 1;
                 break None;
+            }
+            if let Some(first) = buffers.free.pop_front() {
+                break Some(first);
             }
             buffers = self
                 .returned

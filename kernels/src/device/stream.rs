@@ -354,6 +354,11 @@ impl Event {
             .map_err(|error| self.gpu.call("waiting for an event", error))
     }
 
+    /// Whether the point is reached; not if the device is lost.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.event.is_complete()
+    }
+
     /// Milliseconds from this point to `later`, both recorded as timed; waits for both.
     ///
     /// # Errors

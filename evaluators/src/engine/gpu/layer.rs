@@ -209,7 +209,10 @@ impl GpuExecutor {
             step,
             prepared,
             weights: Weights::new(&self.stream, plan, memory, delta)?,
-            tile: self.tile_tokens.min(tile_tokens(&step.model.config)),
+            tile: self.tile_tokens.min(tile_tokens(
+                &step.model.config,
+                self.stream.gpu().info().memory_bytes,
+            )),
         };
         pass.forward(hidden)?;
         if let Some((_, sent)) = &adapter {

@@ -20,6 +20,22 @@ struct State<'a> {
     rows_done: usize,
     workers: usize,
     stop: Option<EvaluateError>,
+    /// A worker panicked: the others end, and the panic goes on where they are joined.
+    panicked: bool,
+}
+
+/// Held while a worker has a chunk.
+pub(crate) struct InWork<'q, 'a>(&'q Queue<'a>);
+
+impl Drop for InWork<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut state = self.0.lock();
+            state.in_work -= 1;
+            state.panicked = true;
+            self.0.changed.notify_all();
+        }
+    }
 }
 
 impl<'a> Queue<'a> {
@@ -34,6 +50,7 @@ impl<'a> Queue<'a> {
                 rows_done: 0,
                 workers,
                 stop: None,
+                panicked: false,
             }),
             changed: Condvar::new(),
         }
@@ -43,11 +60,16 @@ impl<'a> Queue<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells the others if the worker that holds this panics over its chunk.
+    pub(crate) fn guard(&self) -> InWork<'_, 'a> {
+        InWork(self)
+    }
+
     /// The next chunk; waits while others may still give one back. `None` if all is done, or nothing more shall be.
     pub(crate) fn take(&self) -> Option<Chunk> {
         let mut state = self.lock();
         loop {
-            if state.stop.is_some() {
+            if state.stop.is_some() || state.panicked {
                 return None;
             }
             let tokens = state.tokens;

@@ -102,3 +102,20 @@ fn rows_that_nobody_computed_are_no_result() {
     queue.done(&chunk);
     let _ = queue.finish();
 }
+
+#[test]
+fn nobody_waits_for_a_worker_that_panics() {
+    let rows = rows(1);
+    let queue = queue(&rows, 10, 2);
+    queue.take().unwrap();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| queue.take().is_none());
+        std::thread::sleep(Duration::from_millis(50));
+        let panics = scope.spawn(|| {
+            let _guard = queue.guard();
+            std::panic::resume_unwind(Box::new("a fault of ours"));
+        });
+        assert!(panics.join().is_err());
+        assert!(other.join().unwrap());
+    });
+}
