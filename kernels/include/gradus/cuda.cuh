@@ -239,14 +239,15 @@ GRADUS_DEVICE void backoff() {
 #endif
 }
 
-// What was computed of `x` is computed here: it does not sink behind the next volatile instruction, a wait for products say.
-template <int N>
-GRADUS_DEVICE void compute_now(float (&x)[N]) {
+// Holds registers in place: what was computed of them is computed before this, and what reads them does so after it; a wait for products beside it
+// keeps its place too.
+template <int kCount>
+GRADUS_DEVICE void fence_registers(float (&d)[kCount]) {
 #if defined(__CUDA_ARCH__)
 #pragma unroll
-  for (int i = 0; i < N; ++i) asm volatile("" : "+f"(x[i])::"memory");
+  for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(d[i])::"memory");
 #else
-  (void)x;
+  (void)d;
 #endif
 }
 // tanh(x): relative error 2^-11 on the device (sm_75 and later); use tanhf where that is too coarse.

@@ -42,24 +42,6 @@ static_assert(sizeof(LinearParams) == 120 && offsetof(LinearParams, low_w) == 24
 
 enum class LinearStore { kBf16, kF32, kAddF32 };
 
-// Transposes a 4x4 of words across a quad: lane t's word s becomes lane s's word t.
-__device__ __forceinline__ void quad_transpose(uint32_t (&v)[4]) {
-    const bool odd = threadIdx.x & 1;
-    const bool high = threadIdx.x & 2;
-#pragma unroll
-    for (int i = 0; i < 4; i += 2) {
-        const uint32_t got = __shfl_xor_sync(0xffffffffu, odd ? v[i] : v[i + 1], 1);
-        v[i] = odd ? got : v[i];
-        v[i + 1] = odd ? v[i + 1] : got;
-    }
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-        const uint32_t got = __shfl_xor_sync(0xffffffffu, high ? v[i] : v[i + 2], 2);
-        v[i] = high ? got : v[i];
-        v[i + 2] = high ? v[i + 2] : got;
-    }
-}
-
 // Stores a fragment of 16 rows and 8 kTiles columns. Every lane of a warp calls it, whatever its rows.
 //
 // bf16 goes out as 16 bytes a lane, 64 in a row: the quad's words are transposed first. f32 goes out as the quad's
@@ -91,7 +73,7 @@ __device__ __forceinline__ void linear_store(const LinearParams& p, uint32_t row
                 uint32_t words[4];
 #pragma unroll
                 for (int j = 0; j < 4; j++) words[j] = pack_bf16x2(v[j][2 * h], v[j][2 * h + 1]);
-                quad_transpose(words);
+                transpose_quad(words, threadIdx.x & 1, threadIdx.x & 2);
                 const uint32_t at = col + (first + own) * 8;
                 if (to >= p.m || at >= p.n) continue;
                 bf16* out = static_cast<bf16*>(p.out) + to * p.out_stride + at;

@@ -113,17 +113,6 @@ GRADUS_DEVICE void hopper_load(HopperRing<Tile>& ring, const TensorMap* a, const
   }
 }
 
-// Keeps the compiler from reading accumulators before the wait above it.
-template <int kCount>
-GRADUS_DEVICE void fence_registers(float (&d)[kCount]) {
-#if defined(__CUDACC__)
-#pragma unroll
-  for (int i = 0; i < kCount; i++) asm volatile("" : "+f"(d[i])::"memory");
-#else
-  (void)d;
-#endif
-}
-
 // The groups' distance: the second starts when the first has two steps behind it. Once, before the first tile.
 GRADUS_DEVICE void hopper_take_turn(int group) {
   if (group > 0) named_barrier_sync(1, 256);
@@ -164,7 +153,7 @@ GRADUS_DEVICE void hopper_multiply(HopperRing<Tile>& ring, uint32_t steps, int g
   }
   wgmma_wait<0>();
 #pragma unroll
-  for (int part = 0; part < Tile::kParts; part++) fence_registers(acc[part]);
+  for (int part = 0; part < Tile::kParts; part++) fence_registers(acc[part]);  // nothing reads them before the wait
   if (releases) mbarrier_arrive(ring.empty + before);
 }
 

@@ -296,7 +296,7 @@ __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries,
       pass_turn(i);
       release(keys);
       softmax(i);
-      compute_now(scores);
+      fence_registers(scores);
       next_queries(i);
       // Never taken. Without an end of the block of instructions here the compiler waits for the values' product before the exponentials.
       for (uint32_t n = p.zero; n != 0; --n) backoff();
