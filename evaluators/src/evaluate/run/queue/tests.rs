@@ -118,4 +118,12 @@ fn nobody_waits_for_a_worker_that_panics() {
         assert!(panics.join().is_err());
         assert!(other.join().unwrap());
     });
+    let rows = self::rows(2);
+    let queue = self::queue(&rows, 10, 2);
+    queue.take().unwrap();
+    let over = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _guard = queue.guard();
+        std::panic::resume_unwind(Box::new("a fault of ours"));
+    }));
+    assert!(over.is_err() && queue.take().is_none(), "a chunk is left");
 }
