@@ -1,0 +1,1 @@
+//! A Dockerfile's stages and instructions, checked and expanded.

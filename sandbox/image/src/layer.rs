@@ -1,0 +1,1 @@
+//! Archives of layers to directories and back.

@@ -1,0 +1,1 @@
+//! OCI image layouts, taken in and written out.

@@ -1,0 +1,1 @@
+//! Layers and images by digest.

@@ -1,0 +1,1 @@
+//! Which device nodes a group may open.

@@ -1,0 +1,1 @@
+//! What the file system refuses beyond permissions.

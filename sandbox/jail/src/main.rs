@@ -1,0 +1,2 @@
+//! The watcher of one job.
+fn main() {}

@@ -1,0 +1,216 @@
+//! The plan of a job: every mount, id, limit and rule, as data, before any of it is applied.
+//!
+//! `gradus sandbox run --dry-run` prints it, the jail applies it, and it lies beside the job's journal for whoever wants to know later what
+//! a job could reach. Nothing in it is looked up again when it is applied.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The form of plans that this version writes and reads.
+pub const VERSION: u32 = 1;
+
+/// Everything that is applied to start one job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`VERSION`]
+    pub version: u32,
+    /// the job's name: lower-case letters, digits, `-`; at most 64
+    pub job: String,
+    /// who the job is on the host
+    pub identity: Identity,
+    /// its control groups; empty where the host has none
+    pub cgroup: Option<crate::cgroup::Plan>,
+    /// the layers under its root, the upper one first; idmapped where `identity` is a range
+    pub layers: Vec<PathBuf>,
+    /// what it may write to
+    pub scratch: Scratch,
+    /// whether the root itself can be written (into `scratch`)
+    pub writable_root: bool,
+    /// what is mounted into the root, in this order
+    pub mounts: Vec<Mount>,
+    /// device nodes of the host that exist in its `/dev`
+    pub devices: Vec<PathBuf>,
+    /// below `/proc` and `/sys`: what is hidden
+    pub masked: Vec<String>,
+    /// below `/proc`: what is read-only
+    pub read_only: Vec<String>,
+    /// host name inside
+    pub hostname: String,
+    /// network
+    pub network: Network,
+    /// limits of each process, which only lower what is there
+    pub rlimits: Vec<Rlimit>,
+    /// what is run
+    pub process: Process,
+    /// whether landlock is applied, at the newest level that the kernel has
+    pub landlock: bool,
+    /// name of the seccomp policy; the filters themselves travel beside the plan
+    pub seccomp: Option<String>,
+    /// when it ends at the latest
+    pub deadline: Option<Deadline>,
+    /// what is kept of its output
+    pub logs: Logs,
+}
+
+/// Who the job's user 0 is on the host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// user id on the host of user 0 inside
+    pub uid: u32,
+    /// group id on the host of group 0 inside
+    pub gid: u32,
+    /// how many ids follow; 1 without privileges
+    pub count: u32,
+}
+
+/// Where the job's writes go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Scratch {
+    /// memory, which counts against the job's limit
+    Tmpfs {
+        /// bytes at most
+        bytes: u64,
+        /// files at most
+        inodes: u64,
+    },
+    /// an image file with a file system of its own, in the job's directory
+    Loop {
+        /// the image
+        image: PathBuf,
+    },
+    /// a directory of the host, whose size something else bounds, or nothing does
+    Directory {
+        /// the directory
+        path: PathBuf,
+    },
+}
+
+/// One mount inside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mount {
+    /// absolute, inside; made where it is not there
+    pub target: String,
+    /// what is mounted
+    pub source: Source,
+}
+
+/// What a mount shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// the processes of the job
+    Proc,
+    /// devices' attributes, read-only
+    Sysfs,
+    /// the job's own `/dev`: its device nodes, terminals, standard streams
+    Dev,
+    /// POSIX message queues
+    Mqueue,
+    /// memory
+    Tmpfs {
+        /// bytes at most
+        bytes: u64,
+        /// files at most
+        inodes: u64,
+        /// permissions of its root
+        mode: u32,
+    },
+    /// a file or directory of the host, read-only
+    ReadOnly {
+        /// on the host
+        path: PathBuf,
+    },
+    /// a directory below the scratch, `outputs/NAME`, which is taken when the job has ended
+    Output {
+        /// one path component
+        name: String,
+    },
+}
+
+/// What the job can reach.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Network {
+    /// its own loopback and nothing else
+    Loopback,
+    /// the network namespace of another job of the same group
+    Shared {
+        /// path of the namespace
+        namespace: PathBuf,
+    },
+}
+
+/// One limit of a process, soft and hard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rlimit {
+    /// which
+    pub resource: Resource,
+    /// lowered to this, never raised
+    pub value: u64,
+}
+
+/// Limits that a plan can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    /// size of a core dump
+    Core,
+    /// open files
+    Nofile,
+    /// size of one file
+    Fsize,
+    /// bytes of locked memory
+    Memlock,
+    /// bytes in message queues
+    Msgqueue,
+    /// pending signals
+    Sigpending,
+}
+
+/// What is run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    /// program and arguments; a program without `/` is looked up in `PATH`
+    pub argv: Vec<String>,
+    /// `NAME=value`
+    pub env: Vec<String>,
+    /// absolute, inside
+    pub cwd: String,
+    /// inside
+    pub uid: u32,
+    /// inside
+    pub gid: u32,
+    /// permissions that new files lack
+    pub umask: u32,
+}
+
+/// The end of a job's time. Suspended time counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deadline {
+    /// milliseconds from its start until SIGTERM
+    pub wall_ms: u64,
+    /// milliseconds from there until it is killed
+    pub grace_ms: u64,
+}
+
+/// What is kept of the standard streams.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logs {
+    /// bytes after which the job is ended as a flood
+    pub bytes_max: u64,
+    /// bytes kept from the beginning
+    pub head_bytes: u64,
+    /// bytes kept from the end
+    pub tail_bytes: u64,
+    /// bytes a second; a job that writes more waits
+    pub rate_bytes: u64,
+}

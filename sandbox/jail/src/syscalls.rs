@@ -1,0 +1,1 @@
+//! System calls that no crate wraps: one safe function each, and all of this crate's `unsafe`.
