@@ -1,1 +1,25 @@
 //! Runs untrusted programs so that they reach nothing they were not given, use no more than they were granted, and leave nothing behind.
+//!
+//! ```text
+//! Job ──► plan: every mount, id, limit and rule as data ──► watcher (a static program, one for each job) ──► the job
+//!                                                               │ journal, output, control socket: in the job's directory
+//! Sandbox ◄─────────────────────────────────────────────────────┘ also after a restart
+//! ```
+//!
+//! | module | is about |
+//! |---|---|
+//! | [`job`] | what is asked for |
+//! | [`plan`] | what is applied for it on this host; pure |
+//! | [`state`] | the directory of all jobs: names, user ids, journals |
+//! | [`sandbox`] | starts jobs, finds them again, ends them, removes them |
+//! | `program` | the watcher's program and how it is started |
+
+#![forbid(unsafe_code)]
+
+pub mod job;
+pub mod plan;
+mod program;
+pub mod sandbox;
+pub mod state;
+
+pub use gradus_jail::{outcome, protocol};

@@ -4,14 +4,22 @@
 //! |---|---|
 //! | [`plan`] | everything that is applied, as data |
 //! | [`outcome`] | how a job ended, and why one never ran |
+//! | [`watcher`] | the process beside each job, outside: launch, deadline, output, end |
+//! | `inside` | the job's first process: its root, what it gives up, its program |
+//! | [`protocol`], [`channel`] | what these and a supervisor tell each other |
 //! | [`cgroup`] | control groups of both versions: limits, kill, events |
 //! | [`landlock`] | what the file system refuses beyond permissions |
 //! | [`device_filter`] | which device nodes a group may open |
 //! | `syscalls` | the only `unsafe`: one checked wrapper a system call |
 
 pub mod cgroup;
+pub mod channel;
 pub mod device_filter;
+mod inside;
 pub mod landlock;
 pub mod outcome;
 pub mod plan;
+pub mod protocol;
+mod step;
 mod syscalls;
+pub mod watcher;

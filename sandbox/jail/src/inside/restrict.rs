@@ -1,0 +1,85 @@
+//! What a process of the job gives up, before it runs anything that is not ours.
+
+use rustix::process::{DumpableBehavior, Resource as Kernel, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
+
+use crate::outcome::{LaunchError, Stage};
+use crate::plan::{Plan, Process, Resource};
+use crate::step::At;
+
+/// Becomes user 0 of its user namespace: until then its ids were the watcher's, which do not exist inside.
+pub(super) fn become_root(ids: u32) -> Result<(), LaunchError> {
+    let (root, group) = (Uid::ROOT, Gid::ROOT);
+    // With one id there are no other groups to leave, and no right to.
+    if ids > 1 {
+        rustix::thread::set_thread_groups(&[]).at(Stage::Identity, || "leaving groups")?;
+    }
+    rustix::thread::set_thread_res_gid(group, group, group).at(Stage::Identity, || "group 0")?;
+    rustix::thread::set_thread_res_uid(root, root, root).at(Stage::Identity, || "user 0")
+}
+
+/// From here on no program gains anything by being run, and nobody inside can look into this process.
+pub(super) fn no_way_back() -> Result<(), LaunchError> {
+    rustix::thread::set_no_new_privs(true).at(Stage::Restrict, || "no new privileges")?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Stage::Restrict, || "no look from inside")?;
+    for capability in 0..64 {
+        let set = CapabilitySet::from_bits_retain(1 << capability);
+        match rustix::thread::remove_capability_from_bounding_set(set) {
+            Ok(()) => {}
+            // The kernel knows no more of them.
+            Err(rustix::io::Errno::INVAL) => break,
+            Err(error) => return Err(error).at(Stage::Restrict, || format!("dropping capability {capability}")),
+        }
+    }
+    rustix::thread::clear_ambient_capability_set().at(Stage::Restrict, || "ambient capabilities")?;
+    let locked = CapabilitiesSecureBits::NO_ROOT
+        | CapabilitiesSecureBits::NO_ROOT_LOCKED
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
+        | CapabilitiesSecureBits::KEEP_CAPS_LOCKED
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
+    rustix::thread::set_capabilities_secure_bits(locked).at(Stage::Restrict, || "user 0 without privileges")
+}
+
+/// Lowers the limits of the plan; none is raised.
+pub(super) fn limits(plan: &Plan) -> Result<(), LaunchError> {
+    for limit in &plan.rlimits {
+        let resource = match limit.resource {
+            Resource::Core => Kernel::Core,
+            Resource::Nofile => Kernel::Nofile,
+            Resource::Fsize => Kernel::Fsize,
+            Resource::Memlock => Kernel::Memlock,
+            Resource::Msgqueue => Kernel::Msgqueue,
+            Resource::Sigpending => Kernel::Sigpending,
+        };
+        let now = getrlimit(resource);
+        let lowered = |now: Option<u64>| Some(now.map_or(limit.value, |now| now.min(limit.value)));
+        let hard = lowered(now.maximum);
+        let new = Rlimit { current: hard, maximum: hard };
+        setrlimit(resource, new).at(Stage::Restrict, || format!("limit {:?} = {}", limit.resource, limit.value))?;
+    }
+    Ok(())
+}
+
+/// Becomes the user that the program runs as.
+pub(super) fn become_user(process: &Process) -> Result<(), LaunchError> {
+    let (uid, gid) = (Uid::from_raw(process.uid), Gid::from_raw(process.gid));
+    rustix::thread::set_thread_res_gid(gid, gid, gid).at(Stage::Identity, || format!("group {}", process.gid))?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).at(Stage::Identity, || format!("user {}", process.uid))
+}
+
+/// Gives up all capabilities, then what the file system and the kernel offer beyond the plan.
+pub(super) fn apply(plan: &Plan, filters: &[Vec<u8>]) -> Result<(), LaunchError> {
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_capabilities(None, none).at(Stage::Restrict, || "dropping capabilities")?;
+    if plan.landlock {
+        // crate::landlock
+    }
+    let _ = filters;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! What the processes of a launch tell each other, and what a supervisor asks of a watcher.
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{LaunchError, Outcome, Usage};
+
+/// The watcher to the job's first process: the user ids are set, and these are the mounts of the host, in this order.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Go {
+    /// how many layers
+    pub(crate) layers: usize,
+    /// whether a scratch follows
+    pub(crate) scratch: bool,
+    /// which mounts of the plan follow
+    pub(crate) mounts: Vec<usize>,
+    /// how many devices
+    pub(crate) devices: usize,
+}
+
+/// The job's first process to the watcher.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum FromInside {
+    /// everything is applied; the directory of outputs comes with it
+    Ready,
+    /// the program runs
+    Started,
+    /// it does not
+    Failed(LaunchError),
+    /// the program has ended
+    Ended(Status),
+}
+
+/// How the job's program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// with this exit code
+    Exited(i32),
+    /// by this signal
+    Signalled(i32),
+}
+
+/// The watcher to whoever started it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Report {
+    /// the program runs
+    Started(Identity),
+    /// nothing of the job is left but its outputs
+    Ended(Ended),
+}
+
+/// Which processes a job is, so that nobody else's are taken for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// the watcher
+    pub watcher: i32,
+    /// the job's first process, as the host sees it
+    pub init: i32,
+    /// when that was started, in clock ticks since the boot
+    pub init_start_ticks: u64,
+}
+
+/// The end of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// how
+    pub outcome: Outcome,
+    /// what it used
+    pub usage: Usage,
+    /// what did not go as it should when the rest was removed; empty as a rule
+    pub left: Vec<String>,
+}
+
+/// A supervisor to a watcher, over the socket in the job's directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// end the job
+    Kill {
+        /// as what
+        reason: KillReason,
+        /// milliseconds between SIGTERM and the end; 0 for at once
+        grace_ms: u64,
+    },
+    /// say when it has ended
+    Wait,
+    /// its outputs' directory, when it has ended
+    Outputs,
+    /// its outputs are taken: the watcher can go
+    Release,
+}
+
+/// Why a supervisor ends a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KillReason {
+    /// somebody asked
+    Cancelled,
+    /// it took too much of a GPU's memory
+    GpuMemory,
+}
+
+/// A watcher's answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Answer {
+    /// understood
+    Done,
+    /// the job has ended; its outputs' directory comes along where they were asked for and there are some
+    Ended(Ended),
+    /// it still runs
+    Running,
+    /// a request that this watcher does not know
+    Refused {
+        /// why
+        what: String,
+    },
+}

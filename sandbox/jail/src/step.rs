@@ -1,0 +1,24 @@
+//! Where a step of a launch failed.
+
+use std::io;
+
+use crate::outcome::{LaunchError, Stage};
+
+/// Names the step that a result belongs to.
+pub(crate) trait At<T> {
+    /// The value, or the error with its stage, and which thing it is about.
+    fn at<W: Into<String>>(self, stage: Stage, what: impl FnOnce() -> W) -> Result<T, LaunchError>;
+}
+
+impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
+    fn at<W: Into<String>>(self, stage: Stage, what: impl FnOnce() -> W) -> Result<T, LaunchError> {
+        self.map_err(|error| {
+            let error = error.into();
+            let what = what().into();
+            match error.raw_os_error() {
+                Some(errno) => LaunchError { stage, errno, what },
+                None => LaunchError { stage, errno: 0, what: format!("{what}: {error}") },
+            }
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! Processes: clone into namespaces, run a program, bring up a loopback.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use super::checked;
+
+/// Namespaces that a clone is given of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Namespaces {
+    pub(crate) network: bool,
+    /// with a time namespace the clone's children have their own clocks
+    pub(crate) cgroup: bool,
+}
+
+/// Where a clone goes on.
+#[derive(Debug)]
+pub(crate) enum Cloned {
+    /// in the process that called
+    Parent {
+        pid: i32,
+        pidfd: OwnedFd,
+    },
+    /// in the new one
+    Child,
+}
+
+/// Clones this process: into new namespaces (user, mount, pid, ipc and uts always) and the control group `group`, or without any of it.
+pub(crate) fn clone_process(namespaces: Option<Namespaces>, group: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
+    let mut flags = libc::CLONE_PIDFD;
+    if let Some(namespaces) = namespaces {
+        flags |= libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+        if namespaces.network {
+            flags |= libc::CLONE_NEWNET;
+        }
+        if namespaces.cgroup {
+            flags |= libc::CLONE_NEWCGROUP;
+        }
+    }
+    let mut flags = flags as u64;
+    let mut pidfd: libc::c_int = -1;
+    if group.is_some() {
+        flags |= libc::CLONE_INTO_CGROUP as u64;
+    }
+    // SAFETY: an all-zero `clone_args` is valid: every field is an integer.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = flags;
+    arguments.pidfd = &raw mut pidfd as u64;
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    arguments.cgroup = group.map_or(0, |fd| fd.as_raw_fd() as u64);
+    // SAFETY: memory is copied (no CLONE_VM), so the child has its own stack and the caller's frames; the process has one thread, so no
+    // lock is held by another that does not exist in the child. `arguments` and `pidfd` live across the call.
+    let pid = checked(unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) })?;
+    if pid == 0 {
+        return Ok(Cloned::Child);
+    }
+    // SAFETY: the kernel has just put a new descriptor there, which nobody else knows.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Cloned::Parent { pid: pid as i32, pidfd })
+}
+
+/// Becomes the program `path`. Returns only what went wrong.
+pub(crate) fn execute(path: &CString, argv: &[CString], env: &[CString]) -> io::Error {
+    let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
+        strings.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (argv, env) = (pointers(argv), pointers(env));
+    // SAFETY: the path and both lists end as the call wants them, and all of it lives until the call returns or replaces the process.
+    unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), env.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// Marks every descriptor from `first` on as closed by the next program.
+pub(crate) fn close_on_exec_from(first: u32) -> io::Result<()> {
+    // SAFETY: no descriptor is closed here, and no memory is passed.
+    checked(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
+}
+
+/// Brings up the loopback of this network namespace through the socket `socket`.
+pub(crate) fn loopback_up(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: an all-zero `ifreq` is valid: it is integers and a union of integers.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[0] = b'l' as libc::c_char;
+    request.ifr_name[1] = b'o' as libc::c_char;
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    // SAFETY: the descriptor is open and `request` is of the kind that this command reads.
+    checked(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) }.into()).map(drop)
+}

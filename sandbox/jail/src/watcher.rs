@@ -1,0 +1,118 @@
+//! The watcher of one job, outside: applies its plan, keeps its output, ends it in time, says how it ended.
+//!
+//! One process a job, so that the supervisor can die and come back: everything about a running job is here, in its control group, and in
+//! its directory:
+//!
+//! | file | what |
+//! |---|---|
+//! | `plan.json` | the plan, written by the supervisor |
+//! | `journal` | a line of JSON for each state that the job has reached |
+//! | `log.*` | its output ([`logs`]) |
+//! | `control` | the socket on which this process takes requests ([`crate::protocol`]) |
+
+mod ending;
+mod launch;
+mod listener;
+pub mod logs;
+mod serve;
+
+pub use launch::process_start_ticks;
+pub use listener::connect_to;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+
+use crate::channel::Channel;
+use crate::outcome::{LaunchError, Outcome, Stage, Usage};
+use crate::plan::{Plan, VERSION};
+use crate::protocol::{Ended, Report};
+use crate::step::At;
+
+/// Names of the files in a job's directory.
+pub const PLAN_FILE: &str = "plan.json";
+/// See [`PLAN_FILE`].
+pub const JOURNAL_FILE: &str = "journal";
+/// See [`PLAN_FILE`].
+pub const CONTROL_FILE: &str = "control";
+
+/// Runs the job whose directory is the current one. `report` is the channel to whoever started this, `filters` a file with the seccomp
+/// programs ([`write_filters`]).
+pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
+    let report = Channel::from(report);
+    rustix::process::setsid().ok();
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
+    let prepared = prepare(filters);
+    let launched = prepared.and_then(|(plan, filters, listener)| {
+        let running = launch::launch(&plan, &filters)?;
+        Ok((plan, listener, running))
+    });
+    match launched {
+        Ok((plan, listener, running)) => {
+            let started = Report::Started(running.identity.clone());
+            journal(&started)?;
+            // Whoever started this may be gone: the job is run all the same.
+            let _ = report.send(&started, &[]);
+            serve::serve(&plan, running, &listener, &report)
+        }
+        Err(error) => {
+            let ended = Ended { outcome: Outcome::LaunchFailed { error }, usage: Usage::default(), left: Vec::new() };
+            let ended = Report::Ended(ended);
+            journal(&ended)?;
+            let _ = report.send(&ended, &[]);
+            Ok(())
+        }
+    }
+}
+
+fn prepare(filters: OwnedFd) -> Result<(Plan, Vec<Vec<u8>>, OwnedFd), LaunchError> {
+    let text = fs::read(PLAN_FILE).at(Stage::Plan, || PLAN_FILE)?;
+    let plan: Plan = serde_json::from_slice(&text).map_err(io::Error::other).at(Stage::Plan, || PLAN_FILE)?;
+    if plan.version != VERSION {
+        let what = format!("{PLAN_FILE} is version {}, expected {VERSION}: it was written by another gradus", plan.version);
+        return Err(LaunchError { stage: Stage::Plan, errno: 0, what });
+    }
+    let filters = read_filters(File::from(filters)).at(Stage::Plan, || "seccomp programs")?;
+    if plan.seccomp.is_some() == filters.is_empty() {
+        let what = format!("plan's seccomp policy is {:?}, but {} programs came along", plan.seccomp, filters.len());
+        return Err(LaunchError { stage: Stage::Plan, errno: 0, what });
+    }
+    let listener = listener::listen(CONTROL_FILE).at(Stage::Watcher, || CONTROL_FILE)?;
+    Ok((plan, filters, listener))
+}
+
+/// Appends a state to the journal. A line is written whole or, where the machine stops meanwhile, is not a line.
+fn journal(state: &Report) -> io::Result<()> {
+    let mut line = serde_json::to_vec(state).map_err(io::Error::other)?;
+    line.push(b'\n');
+    OpenOptions::new().append(true).create(true).open(JOURNAL_FILE)?.write_all(&line)
+}
+
+/// Writes seccomp programs as [`run`] reads them: for each its length in bytes, u32 little-endian, and itself.
+pub fn write_filters(mut file: impl Write, programs: &[Vec<u8>]) -> io::Result<()> {
+    for program in programs {
+        file.write_all(&(program.len() as u32).to_le_bytes())?;
+        file.write_all(program)?;
+    }
+    Ok(())
+}
+
+fn read_filters(file: File) -> io::Result<Vec<Vec<u8>>> {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = vec![0; file.metadata()?.len() as usize];
+    // By position: every job of a supervisor is given the same file.
+    file.read_exact_at(&mut bytes, 0)?;
+    let mut rest = &bytes[..];
+    let mut programs = Vec::new();
+    while !rest.is_empty() {
+        let mut length = [0; 4];
+        rest.read_exact(&mut length)?;
+        let length = u32::from_le_bytes(length) as usize;
+        let (program, others) = rest
+            .split_at_checked(length)
+            .ok_or_else(|| io::Error::other(format!("a program of {length} bytes, {} are there", rest.len())))?;
+        programs.push(program.to_vec());
+        rest = others;
+    }
+    Ok(programs)
+}

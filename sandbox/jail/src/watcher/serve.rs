@@ -1,0 +1,309 @@
+//! From the start of a job's program until nothing of it is left: one loop over what can happen.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
+
+use super::ending::{self, Cause};
+use super::launch::Running;
+use super::listener;
+use super::logs::Logs;
+use crate::cgroup::Events;
+use crate::channel::Channel;
+use crate::outcome::Usage;
+use crate::plan::Plan;
+use crate::protocol::{Answer, Ended, FromInside, KillReason, Report, Request, Status};
+
+/// Bytes read from a stream at once: what a pipe holds.
+const READ_BYTES: usize = 64 << 10;
+/// How many descriptors are always waited for.
+const FIXED: usize = 4;
+const OUTPUT: u8 = 1;
+const ERRORS: u8 = 2;
+
+struct Watch {
+    running: Running,
+    logs: Logs,
+    streams: Vec<(u8, OwnedFd)>,
+    clients: Vec<Client>,
+    timer: OwnedFd,
+    /// how long it may go on after SIGTERM, once the timer has run out
+    grace: Option<Duration>,
+    cause: Option<Cause>,
+    status: Option<Status>,
+    buffer: Vec<u8>,
+}
+
+struct Client {
+    channel: Channel,
+    waits: bool,
+}
+
+/// Watches a running job to its end, and its outputs until they are taken.
+pub(super) fn serve(plan: &Plan, mut running: Running, listener: &OwnedFd, report: &Channel) -> io::Result<()> {
+    let started = Instant::now();
+    let empty = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, _)| read);
+    let streams = vec![
+        (OUTPUT, std::mem::replace(&mut running.output, empty()?)),
+        (ERRORS, std::mem::replace(&mut running.errors, empty()?)),
+    ];
+    for (_, stream) in &streams {
+        rustix::fs::fcntl_setfl(stream, rustix::fs::OFlags::NONBLOCK)?;
+    }
+    let mut watch = Watch {
+        running,
+        logs: Logs::create(plan.logs.clone())?,
+        streams,
+        clients: Vec::new(),
+        timer: timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?,
+        grace: None,
+        cause: None,
+        status: None,
+        buffer: vec![0; READ_BYTES],
+    };
+    if let Some(deadline) = &plan.deadline {
+        watch.grace = Some(Duration::from_millis(deadline.grace_ms));
+        watch.set_timer(Duration::from_millis(deadline.wall_ms))?;
+    }
+    while watch.status.is_none() {
+        watch.wait(listener)?;
+    }
+    let ended = watch.end(started)?;
+    let ended_report = Report::Ended(ended.clone());
+    super::journal(&ended_report)?;
+    let _ = report.send(&ended_report, &[]);
+    let outputs = watch.running.outputs.take();
+    let mut clients = std::mem::take(&mut watch.clients);
+    drop(watch);
+    clients.retain(|client| !client.waits || client.channel.send(&Answer::Ended(ended.clone()), &[]).is_ok());
+    match outputs {
+        Some(outputs) => hand_over(clients, listener, &ended, &outputs),
+        None => Ok(()),
+    }
+}
+
+impl Watch {
+    /// Waits for the next thing that happens and does what it asks for.
+    fn wait(&mut self, listener: &OwnedFd) -> io::Result<()> {
+        let pause = self.logs.pause();
+        let timeout = pause.map(|pause| Timespec { tv_sec: pause.as_secs() as i64, tv_nsec: i64::from(pause.subsec_nanos()) });
+        let oom = self.running.group.as_ref().and_then(|group| group.oom_fd());
+        let oom_index = oom.map(|_| FIXED);
+        let fixed: [BorrowedFd<'_>; FIXED] = [self.running.channel.as_fd(), self.running.pidfd.as_fd(), self.timer.as_fd(), listener.as_fd()];
+        let mut descriptors: Vec<BorrowedFd<'_>> = fixed.to_vec();
+        descriptors.extend(oom);
+        let first_client = descriptors.len();
+        descriptors.extend(self.clients.iter().map(|client| client.channel.as_fd()));
+        let first_stream = descriptors.len();
+        if pause.is_none() {
+            descriptors.extend(self.streams.iter().map(|(_, stream)| stream.as_fd()));
+        }
+        let mut polled: Vec<PollFd<'_>> = descriptors.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+        match poll(&mut polled, timeout.as_ref()) {
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            other => other?,
+        };
+        let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop((polled, descriptors));
+
+        // Streams first: what was printed before the end belongs to it.
+        for index in (first_stream..ready.len()).rev().filter(|index| ready[*index]) {
+            self.read_stream(index - first_stream)?;
+        }
+        if ready[2] {
+            self.time_is_up()?;
+        }
+        if oom_index.is_some_and(|index| ready[index]) {
+            // Version 1 of control groups kills one process, and the others go on without it.
+            if self.running.group.as_ref().is_some_and(|group| group.events().is_ok_and(|events| events.oom_kills > 0)) {
+                self.stop(Cause::OutOfMemory, Duration::ZERO)?;
+            }
+        }
+        for index in (first_client..first_stream).rev().filter(|index| ready[*index]) {
+            self.answer(index - first_client)?;
+        }
+        if ready[3] {
+            let channel = listener::client(listener)?;
+            self.clients.push(Client { channel, waits: false });
+        }
+        if ready[0] || ready[1] {
+            self.status = match self.running.channel.receive::<FromInside>() {
+                Ok(Some((FromInside::Ended(status), _))) => Some(status),
+                // Killed: from outside, since nothing inside can.
+                _ => Some(Status::Signalled(libc::SIGKILL)),
+            };
+        }
+        Ok(())
+    }
+
+    fn read_stream(&mut self, index: usize) -> io::Result<()> {
+        let (kind, stream) = &self.streams[index];
+        match rustix::io::read(stream, &mut self.buffer) {
+            Ok(0) => drop(self.streams.swap_remove(index)),
+            Ok(bytes) => {
+                self.logs.keep(*kind, &self.buffer[..bytes])?;
+                if self.logs.flooded() {
+                    self.stop(Cause::Flood, Duration::ZERO)?;
+                }
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, index: usize) -> io::Result<()> {
+        let client = &mut self.clients[index];
+        let answer = match client.channel.receive::<Request>() {
+            Ok(Some((Request::Kill { reason, grace_ms }, _))) => {
+                let cause = match reason {
+                    KillReason::Cancelled => Cause::Cancelled,
+                    KillReason::GpuMemory => Cause::GpuMemory,
+                };
+                self.stop(cause, Duration::from_millis(grace_ms))?;
+                Answer::Done
+            }
+            Ok(Some((Request::Wait, _))) => {
+                client.waits = true;
+                return Ok(());
+            }
+            Ok(Some((Request::Outputs | Request::Release, _))) => Answer::Running,
+            Err(error) => Answer::Refused { what: error.to_string() },
+            Ok(None) => {
+                self.clients.swap_remove(index);
+                return Ok(());
+            }
+        };
+        if self.clients[index].channel.send(&answer, &[]).is_err() {
+            self.clients.swap_remove(index);
+        }
+        Ok(())
+    }
+
+    fn time_is_up(&mut self) -> io::Result<()> {
+        let mut expirations = [0; 8];
+        if rustix::io::read(&self.timer, &mut expirations).is_err() {
+            return Ok(());
+        }
+        match self.grace.take() {
+            Some(grace) => self.stop(Cause::Deadline, grace),
+            None => self.kill(),
+        }
+    }
+
+    /// Ends the job for `cause`, after `grace`.
+    fn stop(&mut self, cause: Cause, grace: Duration) -> io::Result<()> {
+        self.cause.get_or_insert(cause);
+        self.grace = None;
+        if grace.is_zero() {
+            return self.kill();
+        }
+        // The first process passes it on to the program.
+        let _ = pidfd_send_signal(&self.running.pidfd, Signal::TERM);
+        self.set_timer(grace)
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        if let Some(group) = &self.running.group {
+            group.kill().map_err(io::Error::other)?;
+        }
+        // Without a group the pid namespace is what dies as a whole.
+        let _ = pidfd_send_signal(&self.running.pidfd, Signal::KILL);
+        Ok(())
+    }
+
+    fn set_timer(&mut self, after: Duration) -> io::Result<()> {
+        let after = after.max(Duration::from_nanos(1));
+        let it_value = Timespec { tv_sec: after.as_secs() as i64, tv_nsec: i64::from(after.subsec_nanos()) };
+        let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval, it_value })?;
+        Ok(())
+    }
+
+    /// Ends what is left of the job, and says how it ended.
+    fn end(&mut self, started: Instant) -> io::Result<Ended> {
+        let wall_ms = started.elapsed().as_millis() as u64;
+        let mut left = Vec::new();
+        let _ = pidfd_send_signal(&self.running.pidfd, Signal::KILL);
+        let mut events = Events::default();
+        let mut usage = Usage { wall_ms, ..Usage::default() };
+        if let Some(group) = &self.running.group {
+            left.extend(ending::kill_group(group).err());
+        }
+        waitid(WaitId::PidFd(self.running.pidfd.as_fd()), WaitIdOptions::EXITED)?;
+        // Nobody writes any more: what is in the pipes is the last of it.
+        while !self.streams.is_empty() && !self.logs.flooded() {
+            let before = (self.streams.len(), self.logs.total());
+            for index in (0..self.streams.len()).rev() {
+                self.read_stream(index)?;
+            }
+            if before == (self.streams.len(), self.logs.total()) {
+                break;
+            }
+        }
+        usage.log_bytes = self.logs.total();
+        if let Some(group) = self.running.group.take() {
+            match group.events() {
+                Ok(read) => events = read,
+                Err(error) => left.push(error.to_string()),
+            }
+            match group.usage() {
+                Ok(used) => {
+                    usage.cpu_us = used.cpu_us;
+                    usage.memory_peak_bytes = used.memory_peak_bytes;
+                }
+                Err(error) => left.push(error.to_string()),
+            }
+            usage.pids_refused = Some(events.pids_refused);
+            left.extend(group.remove().map_err(|error| error.to_string()).err());
+        }
+        let disk_full = self.running.outputs.as_ref().is_some_and(full);
+        let outcome = ending::outcome(self.cause, self.status, &events, disk_full);
+        Ok(Ended { outcome, usage, left })
+    }
+}
+
+/// Whether a file system has no room for a page or a file.
+fn full(directory: &OwnedFd) -> bool {
+    rustix::fs::fstatvfs(directory).is_ok_and(|stat| stat.f_bfree == 0 || stat.f_ffree == 0)
+}
+
+/// Gives out the outputs until somebody says that they are taken.
+fn hand_over(mut clients: Vec<Client>, listener: &OwnedFd, ended: &Ended, outputs: &OwnedFd) -> io::Result<()> {
+    loop {
+        let mut polled: Vec<PollFd<'_>> = [listener.as_fd()]
+            .into_iter()
+            .chain(clients.iter().map(|client| client.channel.as_fd()))
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
+        match poll(&mut polled, None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            other => other?,
+        };
+        let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(polled);
+        for index in (0..clients.len()).rev().filter(|index| ready[index + 1]) {
+            let channel = &clients[index].channel;
+            let kept = match channel.receive::<Request>() {
+                Ok(Some((Request::Release, _))) => {
+                    let _ = channel.send(&Answer::Done, &[]);
+                    return Ok(());
+                }
+                Ok(Some((Request::Outputs, _))) => channel.send(&Answer::Ended(ended.clone()), &[outputs.as_fd()]).is_ok(),
+                Ok(Some((Request::Wait | Request::Kill { .. }, _))) => channel.send(&Answer::Ended(ended.clone()), &[]).is_ok(),
+                Err(error) => channel.send(&Answer::Refused { what: error.to_string() }, &[]).is_ok(),
+                Ok(None) => false,
+            };
+            if !kept {
+                clients.swap_remove(index);
+            }
+        }
+        if ready[0] {
+            clients.push(Client { channel: listener::client(listener)?, waits: false });
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! From what is asked for to what is applied on this host. Pure: nothing is looked up here but in its arguments.
+
+use std::path::PathBuf;
+
+use gradus_jail::plan::{
+    Deadline, Identity, Logs, Mount, Network, Plan, Process, Resource, Rlimit, Scratch, Source, VERSION,
+};
+
+use crate::job::Job;
+
+/// Device nodes that every job has. They hold no state and reach nothing.
+const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+
+/// Hidden below `/proc` and `/sys`: what tells about the host, or reaches its kernel.
+const MASKED: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+    "/sys/kernel/debug",
+];
+
+/// Below `/proc`: what may be read and not written.
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// Of what is printed, bytes that are kept from the beginning and from the end.
+const LOG_HEAD: u64 = 4 << 20;
+const LOG_TAIL: u64 = 16 << 20;
+
+/// What the host gives to a job's plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    /// who the job is on the host
+    pub identity: Identity,
+    /// its control groups, if the host has some
+    pub cgroup: Option<gradus_jail::cgroup::Plan>,
+}
+
+/// The plan for `job`.
+pub fn plan(job: &Job, given: Given) -> Plan {
+    let limits = &job.limits;
+    let tmpfs = |target: &str, bytes: u64, mode: u32| Mount {
+        target: target.to_owned(),
+        source: Source::Tmpfs { bytes, inodes: limits.disk_inodes, mode },
+    };
+    let fixed = |target: &str, source: Source| Mount { target: target.to_owned(), source };
+    let mut mounts = vec![
+        fixed("/proc", Source::Proc),
+        fixed("/sys", Source::Sysfs),
+        fixed("/dev", Source::Dev),
+        fixed("/dev/mqueue", Source::Mqueue),
+        tmpfs("/dev/shm", limits.shm_bytes, 0o1777),
+    ];
+    if !job.writable_root {
+        mounts.push(tmpfs("/tmp", limits.disk_bytes, 0o1777));
+    }
+    mounts.extend(job.inputs.iter().map(|input| fixed(&input.inside, Source::ReadOnly { path: input.host.clone() })));
+    mounts.extend(job.outputs.iter().map(|output| fixed(&output.inside, Source::Output { name: output.name.clone() })));
+    let rlimit = |resource, value| Rlimit { resource, value };
+    Plan {
+        version: VERSION,
+        job: job.name.clone(),
+        identity: given.identity,
+        cgroup: given.cgroup,
+        layers: job.layers.clone(),
+        scratch: Scratch::Tmpfs { bytes: limits.disk_bytes, inodes: limits.disk_inodes },
+        writable_root: job.writable_root,
+        mounts,
+        devices: DEVICES.map(PathBuf::from).to_vec(),
+        masked: MASKED.map(str::to_owned).to_vec(),
+        read_only: READ_ONLY.map(str::to_owned).to_vec(),
+        hostname: "job".to_owned(),
+        network: Network::Loopback,
+        rlimits: vec![
+            rlimit(Resource::Core, 0),
+            rlimit(Resource::Nofile, limits.open_files),
+            rlimit(Resource::Msgqueue, 819_200),
+            rlimit(Resource::Sigpending, 4 * limits.pids),
+        ],
+        process: Process {
+            argv: job.argv.clone(),
+            env: job.env.clone(),
+            cwd: job.cwd.clone(),
+            uid: job.uid,
+            gid: job.gid,
+            umask: 0o022,
+        },
+        landlock: true,
+        seccomp: None,
+        deadline: limits.wall.map(|wall| Deadline {
+            wall_ms: wall.as_millis() as u64,
+            grace_ms: limits.grace.as_millis() as u64,
+        }),
+        logs: Logs {
+            bytes_max: limits.log_bytes,
+            head_bytes: LOG_HEAD,
+            tail_bytes: LOG_TAIL,
+            rate_bytes: limits.log_rate_bytes,
+        },
+    }
+}

@@ -1,0 +1,275 @@
+//! Starts jobs, finds them again, ends them, removes them.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Child;
+use std::time::Duration;
+
+use gradus_jail::cgroup;
+use gradus_jail::channel::Channel;
+use gradus_jail::outcome::{LaunchError, Outcome, Stage, Usage};
+use gradus_jail::plan::{Identity, Plan};
+use gradus_jail::protocol::{Answer, Ended, Identity as Processes, KillReason, Report, Request};
+use gradus_jail::watcher::{CONTROL_FILE, PLAN_FILE, connect_to};
+
+use crate::job::Job;
+use crate::plan::{Given, plan};
+use crate::program::Program;
+use crate::state::{Phase, Record, State, StateError};
+
+/// What can go wrong around jobs. How a job itself ends is not an error: see [`Ended`].
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// About the state directory.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The program never ran.
+    #[error("job {name:?} was not started")]
+    Launch {
+        /// which
+        name: String,
+        /// why
+        source: LaunchError,
+    },
+    /// The watcher cannot be talked to.
+    #[error("job {name:?}: its watcher does not answer as expected")]
+    Watcher {
+        /// which
+        name: String,
+        /// why
+        source: io::Error,
+    },
+    /// It still runs.
+    #[error("job {0:?} has not ended; help: `gradus sandbox kill {0}` ends it")]
+    Runs(String),
+    /// A part of the sandbox cannot be made.
+    #[error("{what}")]
+    Host {
+        /// what
+        what: String,
+        /// why
+        source: io::Error,
+    },
+}
+
+/// Jobs of one state directory.
+#[derive(Debug)]
+pub struct Sandbox {
+    state: State,
+    program: Program,
+}
+
+/// A job that this process has started.
+#[derive(Debug)]
+pub struct Started {
+    name: String,
+    report: Channel,
+    watcher: Child,
+    /// its processes
+    pub processes: Processes,
+}
+
+impl Sandbox {
+    /// Opens the state directory `root`.
+    pub fn open(root: &Path) -> Result<Sandbox, SandboxError> {
+        let state = State::open(root)?;
+        let host = |what: &str| {
+            let what = what.to_owned();
+            move |source| SandboxError::Host { what, source }
+        };
+        let program = Program::new(&[]).map_err(host("the watcher's program in memory"))?;
+        Ok(Sandbox { state, program })
+    }
+
+    /// The jobs' directory.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What would be applied for `job`, without a name or ids being taken.
+    pub fn plan(&self, job: &Job) -> Plan {
+        plan(job, self.given(Identity { uid: 0, gid: 0, count: 65_536 }, &job.name))
+    }
+
+    fn given(&self, identity: Identity, name: &str) -> Given {
+        let _ = name;
+        Given { identity, cgroup: None }
+    }
+
+    /// Starts `job`; its program runs when this returns. What has failed to start leaves nothing.
+    pub fn start(&self, job: &Job) -> Result<Started, SandboxError> {
+        let name = job.name.as_str();
+        let (directory, lock) = self.state.create(name)?;
+        let started = self.start_in(job, &directory, &lock);
+        match started {
+            Ok(started) => Ok(started),
+            Err(error) => {
+                // The watcher may hold the lock for a moment longer; it has nothing left to do.
+                self.state.remove(name, lock)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn start_in(&self, job: &Job, directory: &Path, lock: &fs::File) -> Result<Started, SandboxError> {
+        let name = job.name.as_str();
+        let host = |what: &str| {
+            let what = format!("job {name:?}: {what}");
+            move |source| SandboxError::Host { what, source }
+        };
+        let user = rustix::process::geteuid();
+        let identity = if user.is_root() {
+            self.state.take_ids(name)?
+        } else {
+            Identity { uid: user.as_raw(), gid: rustix::process::getegid().as_raw(), count: 1 }
+        };
+        let plan = plan(job, self.given(identity, name));
+        let text = serde_json::to_vec_pretty(&plan).expect("plans are plain data");
+        fs::write(directory.join(PLAN_FILE), text).map_err(host(PLAN_FILE))?;
+        let lock = lock.try_clone().map_err(host("its lock"))?;
+        let (mut watcher, report) = self.program.start(directory, lock).map_err(host("its watcher"))?;
+        match report.receive::<Report>() {
+            Ok(Some((Report::Started(processes), _))) => Ok(Started { name: name.to_owned(), report, watcher, processes }),
+            Ok(Some((Report::Ended(Ended { outcome: Outcome::LaunchFailed { error }, .. }), _))) => {
+                let _ = watcher.wait();
+                Err(SandboxError::Launch { name: name.to_owned(), source: error })
+            }
+            other => {
+                let _ = watcher.kill();
+                let _ = watcher.wait();
+                let said = fs::read_to_string(directory.join(crate::state::LOCK_FILE)).unwrap_or_default();
+                let source = io::Error::other(format!("{other:?}; it said {said:?}"));
+                Err(SandboxError::Watcher { name: name.to_owned(), source })
+            }
+        }
+    }
+
+    /// All jobs, sorted by name.
+    pub fn jobs(&self) -> Result<Vec<Record>, SandboxError> {
+        let names = self.state.names()?;
+        let mut jobs = Vec::new();
+        for name in names {
+            match self.state.record(&name) {
+                Ok(record) => jobs.push(record),
+                // Removed a moment ago.
+                Err(StateError::Missing(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(jobs)
+    }
+
+    fn ask(&self, name: &str, request: &Request) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
+        let failed = |source| SandboxError::Watcher { name: name.to_owned(), source };
+        let channel = connect_to(&self.state.directory(name).join(CONTROL_FILE)).map_err(failed)?;
+        channel.send(request, &[]).map_err(failed)?;
+        channel.receive().map_err(failed)?.ok_or_else(|| failed(io::Error::other("it has hung up")))
+    }
+
+    /// Ends the job `name`, `grace` after SIGTERM. One that has ended already is left as it is.
+    pub fn kill(&self, name: &str, reason: KillReason, grace: Duration) -> Result<(), SandboxError> {
+        match self.state.record(name)?.phase {
+            Phase::Ended(_) | Phase::Lost => Ok(()),
+            Phase::Starting | Phase::Running => {
+                self.ask(name, &Request::Kill { reason, grace_ms: grace.as_millis() as u64 }).map(drop)
+            }
+        }
+    }
+
+    /// Waits until the job `name` has ended: how.
+    pub fn wait(&self, name: &str) -> Result<Ended, SandboxError> {
+        loop {
+            match self.state.record(name)?.phase {
+                Phase::Ended(ended) => return Ok(ended),
+                Phase::Lost => return self.lose(name),
+                Phase::Starting | Phase::Running => {}
+            }
+            if let Ok((Answer::Ended(ended), _)) = self.ask(name, &Request::Wait) {
+                return Ok(ended);
+            }
+            // It ended between the look and the question, or does not listen yet.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The directory with a directory for each output of the job `name`, which has ended; none if it has no outputs or they are gone.
+    pub fn outputs(&self, name: &str) -> Result<Option<OwnedFd>, SandboxError> {
+        match self.state.record(name)?.phase {
+            Phase::Starting | Phase::Running => return Err(SandboxError::Runs(name.to_owned())),
+            Phase::Lost => return Ok(None),
+            Phase::Ended(_) if self.state.lock(name)?.is_some() => return Ok(None),
+            Phase::Ended(_) => {}
+        }
+        let (_, mut descriptors) = self.ask(name, &Request::Outputs)?;
+        Ok(descriptors.pop())
+    }
+
+    /// Forgets the job `name`, which has ended, and its outputs.
+    pub fn remove(&self, name: &str) -> Result<(), SandboxError> {
+        let record = self.state.record(name)?;
+        match record.phase {
+            Phase::Starting | Phase::Running => return Err(SandboxError::Runs(name.to_owned())),
+            Phase::Lost => drop(self.lose(name)?),
+            Phase::Ended(_) => {}
+        }
+        let lock = loop {
+            match self.state.lock(name)? {
+                Some(lock) => break lock,
+                // It waits for somebody to take its outputs, or is about to end.
+                None => drop(self.ask(name, &Request::Release)),
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        Ok(self.state.remove(name, lock)?)
+    }
+
+    /// Ends what a watcher that died has left, for all jobs: the names of those.
+    pub fn recover(&self) -> Result<Vec<String>, SandboxError> {
+        let lost = self.jobs()?.into_iter().filter(|job| job.phase == Phase::Lost);
+        lost.map(|job| self.lose(&job.name).map(|_| job.name)).collect()
+    }
+
+    fn lose(&self, name: &str) -> Result<Ended, SandboxError> {
+        let Some(_lock) = self.state.lock(name)? else {
+            return Err(SandboxError::Runs(name.to_owned()));
+        };
+        // Somebody else may have done it meanwhile.
+        if let Phase::Ended(ended) = self.state.record(name)?.phase {
+            return Ok(ended);
+        }
+        let mut left = Vec::new();
+        if let Some(Plan { cgroup: Some(groups), .. }) = self.state.plan(name)? {
+            left.extend(cgroup::Group::end(&groups).err().map(|error| error.to_string()));
+        }
+        let ended = Ended { outcome: Outcome::Lost, usage: Usage::default(), left };
+        self.state.append(name, &Report::Ended(ended.clone()))?;
+        Ok(ended)
+    }
+}
+
+impl Started {
+    /// The job's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Waits until it has ended: how.
+    pub fn wait(mut self) -> Result<Ended, SandboxError> {
+        let ended = match self.report.receive::<Report>() {
+            Ok(Some((Report::Ended(ended), _))) => ended,
+            other => {
+                let _ = self.watcher.wait();
+                let source = io::Error::other(format!("{other:?}"));
+                return Err(SandboxError::Watcher { name: self.name, source });
+            }
+        };
+        Ok(ended)
+    }
+}
+
+/// What kind of failure a stage is: the submission's or the host's.
+pub fn is_submissions(error: &LaunchError) -> bool {
+    error.stage == Stage::Exec
+}
