@@ -1,6 +1,7 @@
 //! The arguments.
 
 pub mod bench;
+pub mod sandbox;
 
 use crate::bytes::ByteSize;
 use crate::candidates::CandidateArg;
@@ -26,6 +27,8 @@ pub enum Command {
     Eval(Box<EvalArgs>),
     /// Time kernels and models against the limits of this machine.
     Bench(Box<bench::BenchArgs>),
+    /// Run programs that reach nothing they were not given.
+    Sandbox(Box<sandbox::SandboxArgs>),
     /// Say what this machine can and cannot do.
     Doctor(DoctorArgs),
 }

@@ -7,6 +7,8 @@
 //! | 2 | the arguments do not fit |
 //! | 3 | the command finished, but some candidate has no score |
 //! | 130 | interrupted |
+//!
+//! `gradus sandbox run` has those of the program that it runs, and 124 to 127 as programs that start programs have.
 
 use crate::cli::{Cli, Command};
 use crate::commands;
@@ -29,6 +31,8 @@ pub enum Exit {
     SomeFailed,
     /// It was not done, and has said why.
     Failed,
+    /// A program was run, and this is its exit code, or the one that says how it ended.
+    Program(u8),
     /// A measurement was made, and says that something is wrong.
     Wrong,
 }
@@ -43,19 +47,22 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let result: Result<Exit, (u8, Shown)> = match cli.command {
-        Command::Eval(arguments) => {
-            commands::eval::run(&arguments).map_err(|error| (code_of(&error), Shown::new(&error)))
-        }
-        Command::Bench(arguments) => {
-            commands::bench::run(&arguments).map_err(|error| (error.code(), Shown::new(&error)))
-        }
-        Command::Doctor(arguments) => Ok(commands::doctor::run(&arguments)),
-    };
+    let result: Result<Exit, (u8, Shown)> =
+        match cli.command {
+            Command::Eval(arguments) => commands::eval::run(&arguments)
+                .map_err(|error| (code_of(&error), Shown::new(&error))),
+            Command::Bench(arguments) => {
+                commands::bench::run(&arguments).map_err(|error| (error.code(), Shown::new(&error)))
+            }
+            Command::Sandbox(arguments) => commands::sandbox::run(&arguments)
+                .map_err(|error| (error.code(), Shown::new(&error))),
+            Command::Doctor(arguments) => Ok(commands::doctor::run(&arguments)),
+        };
     match result {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Wrong) => ExitCode::from(1),
         Ok(Exit::SomeFailed) => ExitCode::from(3),
+        Ok(Exit::Program(code)) => ExitCode::from(code),
         Ok(Exit::Failed) => ExitCode::FAILURE,
         Err((code, shown)) => {
             show(shown);

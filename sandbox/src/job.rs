@@ -29,8 +29,23 @@ pub struct Job {
     pub inputs: Vec<Input>,
     /// directories that are taken when it has ended
     pub outputs: Vec<Output>,
+    /// where its writes go
+    pub scratch: ScratchKind,
     /// what it may use
     pub limits: Limits,
+}
+
+/// Where a job's writes go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScratchKind {
+    /// to memory, which counts against its limit
+    Memory,
+    /// to the state directory's disk
+    Disk,
+    /// to disk where the host can bound it, else to memory
+    #[default]
+    Auto,
 }
 
 /// A file or directory of the host, seen inside, read-only.

@@ -11,6 +11,7 @@
 //! | [`job`] | what is asked for |
 //! | [`plan`] | what is applied for it on this host; pure |
 //! | [`state`] | the directory of all jobs: names, user ids, journals |
+//! | [`scratch`] | where a job's writes go |
 //! | [`sandbox`] | starts jobs, finds them again, ends them, removes them |
 //! | `program` | the watcher's program and how it is started |
 
@@ -20,6 +21,7 @@ pub mod job;
 pub mod plan;
 mod program;
 pub mod sandbox;
+pub mod scratch;
 pub mod state;
 
 pub use gradus_jail::{outcome, protocol};

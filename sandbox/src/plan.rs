@@ -3,13 +3,21 @@
 use std::path::PathBuf;
 
 use gradus_jail::plan::{
-    Deadline, Identity, Logs, Mount, Network, Plan, Process, Resource, Rlimit, Scratch, Source, VERSION,
+    Deadline, Identity, Logs, Mount, Network, Plan, Process, Resource, Rlimit, Scratch, Source,
+    VERSION,
 };
 
 use crate::job::Job;
 
 /// Device nodes that every job has. They hold no state and reach nothing.
-const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+const DEVICES: [&str; 6] = [
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
+    "/dev/urandom",
+    "/dev/tty",
+];
 
 /// Hidden below `/proc` and `/sys`: what tells about the host, or reaches its kernel.
 const MASKED: [&str; 12] = [
@@ -28,7 +36,13 @@ const MASKED: [&str; 12] = [
 ];
 
 /// Below `/proc`: what may be read and not written.
-const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const READ_ONLY: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
 
 /// Of what is printed, bytes that are kept from the beginning and from the end.
 const LOG_HEAD: u64 = 4 << 20;
@@ -41,6 +55,8 @@ pub struct Given {
     pub identity: Identity,
     /// its control groups, if the host has some
     pub cgroup: Option<gradus_jail::cgroup::Plan>,
+    /// an image with a file system for its writes; none for memory
+    pub scratch_image: Option<PathBuf>,
 }
 
 /// The plan for `job`.
@@ -48,9 +64,23 @@ pub fn plan(job: &Job, given: Given) -> Plan {
     let limits = &job.limits;
     let tmpfs = |target: &str, bytes: u64, mode: u32| Mount {
         target: target.to_owned(),
-        source: Source::Tmpfs { bytes, inodes: limits.disk_inodes, mode },
+        source: Source::Tmpfs {
+            bytes,
+            inodes: limits.disk_inodes,
+            mode,
+        },
     };
-    let fixed = |target: &str, source: Source| Mount { target: target.to_owned(), source };
+    let fixed = |target: &str, source: Source| Mount {
+        target: target.to_owned(),
+        source,
+    };
+    let scratch = match given.scratch_image {
+        Some(image) => Scratch::Loop { image },
+        None => Scratch::Tmpfs {
+            bytes: limits.disk_bytes,
+            inodes: limits.disk_inodes,
+        },
+    };
     let mut mounts = vec![
         fixed("/proc", Source::Proc),
         fixed("/sys", Source::Sysfs),
@@ -61,8 +91,22 @@ pub fn plan(job: &Job, given: Given) -> Plan {
     if !job.writable_root {
         mounts.push(tmpfs("/tmp", limits.disk_bytes, 0o1777));
     }
-    mounts.extend(job.inputs.iter().map(|input| fixed(&input.inside, Source::ReadOnly { path: input.host.clone() })));
-    mounts.extend(job.outputs.iter().map(|output| fixed(&output.inside, Source::Output { name: output.name.clone() })));
+    mounts.extend(job.inputs.iter().map(|input| {
+        fixed(
+            &input.inside,
+            Source::ReadOnly {
+                path: input.host.clone(),
+            },
+        )
+    }));
+    mounts.extend(job.outputs.iter().map(|output| {
+        fixed(
+            &output.inside,
+            Source::Output {
+                name: output.name.clone(),
+            },
+        )
+    }));
     let rlimit = |resource, value| Rlimit { resource, value };
     Plan {
         version: VERSION,
@@ -70,7 +114,7 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         identity: given.identity,
         cgroup: given.cgroup,
         layers: job.layers.clone(),
-        scratch: Scratch::Tmpfs { bytes: limits.disk_bytes, inodes: limits.disk_inodes },
+        scratch,
         writable_root: job.writable_root,
         mounts,
         devices: DEVICES.map(PathBuf::from).to_vec(),

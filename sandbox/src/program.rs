@@ -23,7 +23,10 @@ impl Program {
     pub(crate) fn new(filters: &[Vec<u8>]) -> io::Result<Program> {
         let mut written = Vec::new();
         gradus_jail::watcher::write_filters(&mut written, filters)?;
-        Ok(Program { program: sealed("gradus-jail", PROGRAM)?, filters: sealed("gradus-seccomp", &written)? })
+        Ok(Program {
+            program: sealed("gradus-jail", PROGRAM)?,
+            filters: sealed("gradus-seccomp", &written)?,
+        })
     }
 
     /// Starts a watcher in the job's directory, which holds `lock` while it lives: the process, and the channel on which it reports.
@@ -34,7 +37,7 @@ impl Program {
             .env_clear()
             .stdin(Stdio::from(theirs.into_fd()))
             .stdout(Stdio::from(self.filters.try_clone()?))
-            .stderr(File::create(directory.join("watcher.errors"))?)
+            .stderr(Stdio::from(lock))
             .spawn()?;
         Ok((child, ours))
     }
@@ -45,6 +48,9 @@ fn sealed(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     let file = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     let mut file = File::from(file);
     file.write_all(bytes)?;
-    fcntl_add_seals(file.as_fd(), SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    fcntl_add_seals(
+        file.as_fd(),
+        SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
+    )?;
     Ok(file.into())
 }

@@ -3,21 +3,27 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use gradus_jail::cgroup;
 use gradus_jail::channel::Channel;
-use gradus_jail::outcome::{LaunchError, Outcome, Stage, Usage};
+use gradus_jail::outcome::{LaunchError, Outcome, Usage};
 use gradus_jail::plan::{Identity, Plan};
 use gradus_jail::protocol::{Answer, Ended, Identity as Processes, KillReason, Report, Request};
-use gradus_jail::watcher::{CONTROL_FILE, PLAN_FILE, connect_to};
+use gradus_jail::watcher::{PLAN_FILE, connect_to};
 
-use crate::job::Job;
+use crate::job::{Job, ScratchKind};
 use crate::plan::{Given, plan};
 use crate::program::Program;
-use crate::state::{Phase, Record, State, StateError};
+use crate::scratch::{ScratchError, make_image};
+use crate::state::{FIRST_ID, IDS, Phase, Record, State, StateError};
+
+/// In a job's directory: the file system for its writes.
+const SCRATCH_FILE: &str = "scratch.ext4";
 
 /// What can go wrong around jobs. How a job itself ends is not an error: see [`Ended`].
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +38,14 @@ pub enum SandboxError {
         name: String,
         /// why
         source: LaunchError,
+    },
+    /// There is no place for its writes.
+    #[error("job {name:?}: no place for what it writes")]
+    Scratch {
+        /// which
+        name: String,
+        /// why
+        source: ScratchError,
     },
     /// The watcher cannot be talked to.
     #[error("job {name:?}: its watcher does not answer as expected")]
@@ -90,12 +104,60 @@ impl Sandbox {
 
     /// What would be applied for `job`, without a name or ids being taken.
     pub fn plan(&self, job: &Job) -> Plan {
-        plan(job, self.given(Identity { uid: 0, gid: 0, count: 65_536 }, &job.name))
+        let identity = self.identity(|| {
+            Ok(Identity {
+                uid: FIRST_ID,
+                gid: FIRST_ID,
+                count: IDS,
+            })
+        });
+        let image = wants_disk(job).then(|| self.state.directory(&job.name).join(SCRATCH_FILE));
+        let identity = identity.expect("nothing is asked of the host");
+        plan(
+            job,
+            Given {
+                identity,
+                cgroup: None,
+                scratch_image: image,
+            },
+        )
     }
 
-    fn given(&self, identity: Identity, name: &str) -> Given {
-        let _ = name;
-        Given { identity, cgroup: None }
+    /// Who a job is: a range of its own, which only root may give, or this user.
+    fn identity(
+        &self,
+        range: impl FnOnce() -> Result<Identity, StateError>,
+    ) -> Result<Identity, StateError> {
+        let user = rustix::process::geteuid();
+        if user.is_root() {
+            return range();
+        }
+        Ok(Identity {
+            uid: user.as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            count: 1,
+        })
+    }
+
+    fn scratch_image(&self, job: &Job, directory: &Path) -> Result<Option<PathBuf>, SandboxError> {
+        if !wants_disk(job) {
+            return Ok(None);
+        }
+        let image = directory.join(SCRATCH_FILE);
+        let limits = &job.limits;
+        match make_image(
+            &self.state.templates(),
+            &image,
+            limits.disk_bytes,
+            limits.disk_inodes,
+        ) {
+            Ok(()) => Ok(Some(image)),
+            Err(ScratchError::NoProgram(_)) if job.scratch == ScratchKind::Auto => Ok(None),
+            Err(source) => Err(SandboxError::Scratch {
+                name: job.name.clone(),
+                source,
+            }),
+        }
     }
 
     /// Starts `job`; its program runs when this returns. What has failed to start leaves nothing.
@@ -113,35 +175,64 @@ impl Sandbox {
         }
     }
 
-    fn start_in(&self, job: &Job, directory: &Path, lock: &fs::File) -> Result<Started, SandboxError> {
+    fn start_in(
+        &self,
+        job: &Job,
+        directory: &Path,
+        lock: &fs::File,
+    ) -> Result<Started, SandboxError> {
         let name = job.name.as_str();
         let host = |what: &str| {
             let what = format!("job {name:?}: {what}");
             move |source| SandboxError::Host { what, source }
         };
-        let user = rustix::process::geteuid();
-        let identity = if user.is_root() {
-            self.state.take_ids(name)?
-        } else {
-            Identity { uid: user.as_raw(), gid: rustix::process::getegid().as_raw(), count: 1 }
-        };
-        let plan = plan(job, self.given(identity, name));
+        let identity = self.identity(|| self.state.take_ids(name))?;
+        let scratch_image = self.scratch_image(job, directory)?;
+        let plan = plan(
+            job,
+            Given {
+                identity,
+                cgroup: None,
+                scratch_image,
+            },
+        );
         let text = serde_json::to_vec_pretty(&plan).expect("plans are plain data");
         fs::write(directory.join(PLAN_FILE), text).map_err(host(PLAN_FILE))?;
         let lock = lock.try_clone().map_err(host("its lock"))?;
-        let (mut watcher, report) = self.program.start(directory, lock).map_err(host("its watcher"))?;
+        let (mut watcher, report) = self
+            .program
+            .start(directory, lock)
+            .map_err(host("its watcher"))?;
         match report.receive::<Report>() {
-            Ok(Some((Report::Started(processes), _))) => Ok(Started { name: name.to_owned(), report, watcher, processes }),
-            Ok(Some((Report::Ended(Ended { outcome: Outcome::LaunchFailed { error }, .. }), _))) => {
+            Ok(Some((Report::Started(processes), _))) => Ok(Started {
+                name: name.to_owned(),
+                report,
+                watcher,
+                processes,
+            }),
+            Ok(Some((
+                Report::Ended(Ended {
+                    outcome: Outcome::LaunchFailed { error },
+                    ..
+                }),
+                _,
+            ))) => {
                 let _ = watcher.wait();
-                Err(SandboxError::Launch { name: name.to_owned(), source: error })
+                Err(SandboxError::Launch {
+                    name: name.to_owned(),
+                    source: error,
+                })
             }
             other => {
                 let _ = watcher.kill();
                 let _ = watcher.wait();
-                let said = fs::read_to_string(directory.join(crate::state::LOCK_FILE)).unwrap_or_default();
+                let said =
+                    fs::read_to_string(directory.join(crate::state::LOCK_FILE)).unwrap_or_default();
                 let source = io::Error::other(format!("{other:?}; it said {said:?}"));
-                Err(SandboxError::Watcher { name: name.to_owned(), source })
+                Err(SandboxError::Watcher {
+                    name: name.to_owned(),
+                    source,
+                })
             }
         }
     }
@@ -162,19 +253,36 @@ impl Sandbox {
     }
 
     fn ask(&self, name: &str, request: &Request) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
-        let failed = |source| SandboxError::Watcher { name: name.to_owned(), source };
-        let channel = connect_to(&self.state.directory(name).join(CONTROL_FILE)).map_err(failed)?;
+        let failed = |source| SandboxError::Watcher {
+            name: name.to_owned(),
+            source,
+        };
+        let channel = connect_to(&self.state.directory(name)).map_err(failed)?;
         channel.send(request, &[]).map_err(failed)?;
-        channel.receive().map_err(failed)?.ok_or_else(|| failed(io::Error::other("it has hung up")))
+        channel
+            .receive()
+            .map_err(failed)?
+            .ok_or_else(|| failed(io::Error::other("it has hung up")))
     }
 
     /// Ends the job `name`, `grace` after SIGTERM. One that has ended already is left as it is.
-    pub fn kill(&self, name: &str, reason: KillReason, grace: Duration) -> Result<(), SandboxError> {
+    pub fn kill(
+        &self,
+        name: &str,
+        reason: KillReason,
+        grace: Duration,
+    ) -> Result<(), SandboxError> {
         match self.state.record(name)?.phase {
             Phase::Ended(_) | Phase::Lost => Ok(()),
-            Phase::Starting | Phase::Running => {
-                self.ask(name, &Request::Kill { reason, grace_ms: grace.as_millis() as u64 }).map(drop)
-            }
+            Phase::Starting | Phase::Running => self
+                .ask(
+                    name,
+                    &Request::Kill {
+                        reason,
+                        grace_ms: grace.as_millis() as u64,
+                    },
+                )
+                .map(drop),
         }
     }
 
@@ -227,8 +335,12 @@ impl Sandbox {
 
     /// Ends what a watcher that died has left, for all jobs: the names of those.
     pub fn recover(&self) -> Result<Vec<String>, SandboxError> {
-        let lost = self.jobs()?.into_iter().filter(|job| job.phase == Phase::Lost);
-        lost.map(|job| self.lose(&job.name).map(|_| job.name)).collect()
+        let lost = self
+            .jobs()?
+            .into_iter()
+            .filter(|job| job.phase == Phase::Lost);
+        lost.map(|job| self.lose(&job.name).map(|_| job.name))
+            .collect()
     }
 
     fn lose(&self, name: &str) -> Result<Ended, SandboxError> {
@@ -240,10 +352,22 @@ impl Sandbox {
             return Ok(ended);
         }
         let mut left = Vec::new();
-        if let Some(Plan { cgroup: Some(groups), .. }) = self.state.plan(name)? {
-            left.extend(cgroup::Group::end(&groups).err().map(|error| error.to_string()));
+        if let Some(Plan {
+            cgroup: Some(groups),
+            ..
+        }) = self.state.plan(name)?
+        {
+            left.extend(
+                cgroup::Group::end(&groups)
+                    .err()
+                    .map(|error| error.to_string()),
+            );
         }
-        let ended = Ended { outcome: Outcome::Lost, usage: Usage::default(), left };
+        let ended = Ended {
+            outcome: Outcome::Lost,
+            usage: Usage::default(),
+            left,
+        };
         self.state.append(name, &Report::Ended(ended.clone()))?;
         Ok(ended)
     }
@@ -255,21 +379,46 @@ impl Started {
         &self.name
     }
 
+    /// Waits until it has ended, `timeout` at most: how, if it has.
+    pub fn wait_for(&mut self, timeout: Duration) -> Result<Option<Ended>, SandboxError> {
+        let timeout = Timespec {
+            tv_sec: timeout.as_secs() as i64,
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        };
+        let mut report = [PollFd::new(&self.report, PollFlags::IN)];
+        match poll(&mut report, Some(&timeout)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(None),
+            Ok(_) => self.wait().map(Some),
+            Err(error) => Err(SandboxError::Watcher {
+                name: self.name.clone(),
+                source: error.into(),
+            }),
+        }
+    }
+
     /// Waits until it has ended: how.
-    pub fn wait(mut self) -> Result<Ended, SandboxError> {
-        let ended = match self.report.receive::<Report>() {
-            Ok(Some((Report::Ended(ended), _))) => ended,
+    pub fn wait(&mut self) -> Result<Ended, SandboxError> {
+        match self.report.receive::<Report>() {
+            Ok(Some((Report::Ended(ended), _))) => Ok(ended),
             other => {
                 let _ = self.watcher.wait();
                 let source = io::Error::other(format!("{other:?}"));
-                return Err(SandboxError::Watcher { name: self.name, source });
+                Err(SandboxError::Watcher {
+                    name: self.name.clone(),
+                    source,
+                })
             }
-        };
-        Ok(ended)
+        }
     }
 }
 
-/// What kind of failure a stage is: the submission's or the host's.
-pub fn is_submissions(error: &LaunchError) -> bool {
-    error.stage == Stage::Exec
+/// Whether a job's writes go to an image on disk, which only root can mount.
+fn wants_disk(job: &Job) -> bool {
+    match job.scratch {
+        ScratchKind::Memory => false,
+        ScratchKind::Disk => true,
+        ScratchKind::Auto => {
+            rustix::process::geteuid().is_root() && Path::new("/dev/loop-control").exists()
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! jobs/NAME/      a job: plan, journal, output, control socket (gradus_jail::watcher)
 //! ids/NUMBER      a range of user ids that is taken, with the name of the job that has it
+//! templates/      empty file systems by size, copied for each job ([`crate::scratch`])
 //! ```
 //! Several processes may use one directory: a name and a range are taken by making a file that must not exist, and a job's watcher holds a
 //! lock for as long as it lives, however it ends.
@@ -21,9 +22,9 @@ use rustix::fs::{FlockOperation, flock};
 pub(crate) const LOCK_FILE: &str = "watcher.errors";
 
 /// The first user id on the host that jobs get. Below it are people and services.
-const FIRST_ID: u32 = 524_288;
+pub(crate) const FIRST_ID: u32 = 524_288;
 /// Ids of one job.
-const IDS: u32 = 65_536;
+pub(crate) const IDS: u32 = 65_536;
 /// Jobs at the same time.
 const RANGES: u32 = 16_384;
 
@@ -31,16 +32,22 @@ const RANGES: u32 = 16_384;
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// A name that no job can have.
-    #[error("job name {0:?}: lower-case letters, digits and `-` are expected, at most 64, the first a letter or digit")]
+    #[error(
+        "job name {0:?}: lower-case letters, digits and `-` are expected, at most 64, the first a letter or digit"
+    )]
     Name(String),
     /// There is one already.
-    #[error("job {0:?} exists already; help: choose another name, or remove it with `gradus sandbox gc`")]
+    #[error(
+        "job {0:?} exists already; help: choose another name, or remove it with `gradus sandbox gc`"
+    )]
     Exists(String),
     /// There is none.
     #[error("there is no job {0:?}; help: `gradus sandbox ps --all` lists them")]
     Missing(String),
     /// Somebody else could read or change it.
-    #[error("{path} belongs to user {owner} with mode {mode:o}, expected this user ({user}) and 700; help: choose another directory or correct it")]
+    #[error(
+        "{path} belongs to user {owner} with mode {mode:o}, expected this user ({user}) and 700; help: choose another directory or correct it"
+    )]
     Foreign {
         /// the directory
         path: PathBuf,
@@ -52,7 +59,9 @@ pub enum StateError {
         user: u32,
     },
     /// All ranges of ids are taken.
-    #[error("all {RANGES} ranges of user ids are taken; help: remove jobs that have ended with `gradus sandbox gc`")]
+    #[error(
+        "all {RANGES} ranges of user ids are taken; help: remove jobs that have ended with `gradus sandbox gc`"
+    )]
     Ids,
     /// A file cannot be read or written.
     #[error("{path}")]
@@ -65,7 +74,10 @@ pub enum StateError {
 }
 
 fn io_error(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> StateError {
-    move |source| StateError::Io { path: path.into(), source }
+    move |source| StateError::Io {
+        path: path.into(),
+        source,
+    }
 }
 
 /// A directory of jobs.
@@ -101,16 +113,30 @@ pub enum Phase {
 impl State {
     /// Opens the directory `root`, made where it is not there.
     pub fn open(root: &Path) -> Result<State, StateError> {
-        let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io_error(path));
+        let private = |path: &Path| {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(path)
+                .map_err(io_error(path))
+        };
         private(root)?;
         let meta = fs::metadata(root).map_err(io_error(root))?;
         let user = rustix::process::geteuid().as_raw();
         if meta.uid() != user || meta.mode() & 0o077 != 0 {
-            return Err(StateError::Foreign { path: root.to_owned(), owner: meta.uid(), mode: meta.mode() & 0o7777, user });
+            return Err(StateError::Foreign {
+                path: root.to_owned(),
+                owner: meta.uid(),
+                mode: meta.mode() & 0o7777,
+                user,
+            });
         }
         private(&root.join("jobs"))?;
         private(&root.join("ids"))?;
-        Ok(State { root: root.to_owned() })
+        private(&root.join("templates"))?;
+        Ok(State {
+            root: root.to_owned(),
+        })
     }
 
     /// The directory of the job `name`.
@@ -118,34 +144,65 @@ impl State {
         self.root.join("jobs").join(name)
     }
 
+    /// Where file systems lie that are copied for jobs.
+    pub(crate) fn templates(&self) -> PathBuf {
+        self.root.join("templates")
+    }
+
     /// Takes the name, and makes the job's directory with its lock, which is held as long as the file is open anywhere.
     pub(crate) fn create(&self, name: &str) -> Result<(PathBuf, File), StateError> {
-        let well_formed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if name.is_empty() || name.len() > 64 || name.starts_with('-') || !name.bytes().all(well_formed) {
+        let well_formed =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty()
+            || name.len() > 64
+            || name.starts_with('-')
+            || !name.bytes().all(well_formed)
+        {
             return Err(StateError::Name(name.to_owned()));
         }
         let directory = self.directory(name);
         match DirBuilder::new().mode(0o700).create(&directory) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(StateError::Exists(name.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(StateError::Exists(name.to_owned()));
+            }
             other => other.map_err(io_error(&directory))?,
         }
         let path = directory.join(LOCK_FILE);
-        let lock = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(io_error(&path))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| io_error(&path)(error.into()))?;
+        let lock = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(io_error(&path))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|error| io_error(&path)(error.into()))?;
         Ok((directory, lock))
     }
 
     /// A range of ids for the job `name` that no other job has.
     pub(crate) fn take_ids(&self, name: &str) -> Result<Identity, StateError> {
         // Not always from the start: with many jobs the first are taken.
-        let start = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs() % 64;
+        let start = rustix::process::getpid()
+            .as_raw_nonzero()
+            .get()
+            .unsigned_abs()
+            % 64;
         for range in (0..RANGES).map(|range| (range + start) % RANGES) {
             let path = self.root.join("ids").join(range.to_string());
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            match OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+            {
                 Ok(mut file) => {
                     file.write_all(name.as_bytes()).map_err(io_error(&path))?;
                     let first = FIRST_ID + range * IDS;
-                    return Ok(Identity { uid: first, gid: first, count: IDS });
+                    return Ok(Identity {
+                        uid: first,
+                        gid: first,
+                        count: IDS,
+                    });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(io_error(&path)(error)),
@@ -169,7 +226,9 @@ impl State {
     pub(crate) fn lock(&self, name: &str) -> Result<Option<File>, StateError> {
         let path = self.directory(name).join(LOCK_FILE);
         let lock = match OpenOptions::new().append(true).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(StateError::Missing(name.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StateError::Missing(name.to_owned()));
+            }
             other => other.map_err(io_error(&path))?,
         };
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -196,7 +255,11 @@ impl State {
             (None, true, None) => Phase::Starting,
             (None, true, Some(_)) => Phase::Running,
         };
-        Ok(Record { name: name.to_owned(), phase, processes })
+        Ok(Record {
+            name: name.to_owned(),
+            phase,
+            processes,
+        })
     }
 
     fn journal(&self, name: &str) -> Result<Vec<Report>, StateError> {
@@ -206,7 +269,10 @@ impl State {
             other => other.map_err(io_error(&path))?,
         };
         // A line without an end is a state that was not reached.
-        Ok(text.split_inclusive(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line.strip_suffix(b"\n")?).ok()).collect())
+        Ok(text
+            .split_inclusive(|byte| *byte == b'\n')
+            .filter_map(|line| serde_json::from_slice(line.strip_suffix(b"\n")?).ok())
+            .collect())
     }
 
     /// Adds the end of a job whose watcher could not say it.
@@ -216,8 +282,13 @@ impl State {
         // A torn line before it must not swallow it.
         line.insert(0, b'\n');
         line.push(b'\n');
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-        file.and_then(|mut file| file.write_all(&line)).map_err(io_error(&path))
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path);
+        file.and_then(|mut file| file.write_all(&line))
+            .map_err(io_error(&path))
     }
 
     /// The plan of the job `name`, if it got that far.
@@ -226,7 +297,9 @@ impl State {
         match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io_error(&path)(error)),
-            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| io_error(&path)(io::Error::other(error))),
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .map_err(|error| io_error(&path)(io::Error::other(error))),
         }
     }
 
@@ -237,7 +310,11 @@ impl State {
         for entry in fs::read_dir(&directory).map_err(io_error(&directory))? {
             let path = entry.map_err(io_error(&directory))?.path();
             if path.file_name().is_some_and(|name| name != LOCK_FILE) {
-                let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                let removed = if path.is_dir() {
+                    fs::remove_dir_all(&path)
+                } else {
+                    fs::remove_file(&path)
+                };
                 removed.map_err(io_error(&path))?;
             }
         }

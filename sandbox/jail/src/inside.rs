@@ -48,7 +48,12 @@ pub(crate) fn run(plan: &Plan, filters: &[Vec<u8>], channel: &Channel, streams: 
     std::process::exit(code)
 }
 
-fn start(plan: &Plan, filters: &[Vec<u8>], channel: &Channel, streams: Streams) -> Result<Pid, LaunchError> {
+fn start(
+    plan: &Plan,
+    filters: &[Vec<u8>],
+    channel: &Channel,
+    streams: Streams,
+) -> Result<Pid, LaunchError> {
     // The watcher's own streams are a channel, a file and its lock: not for here.
     rustix::stdio::dup2_stdin(&streams.input).at(Stage::Watcher, || "standard input")?;
     rustix::stdio::dup2_stdout(&streams.input).at(Stage::Watcher, || "standard output")?;
@@ -61,15 +66,26 @@ fn start(plan: &Plan, filters: &[Vec<u8>], channel: &Channel, streams: Streams) 
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .at(Stage::Namespaces, || "ending with the watcher")?;
     let outputs = root::build(plan, given)?;
-    rustix::system::sethostname(plan.hostname.as_bytes()).at(Stage::Namespaces, || format!("host name {:?}", plan.hostname))?;
+    rustix::system::sethostname(plan.hostname.as_bytes()).at(Stage::Namespaces, || {
+        format!("host name {:?}", plan.hostname)
+    })?;
     if plan.network == crate::plan::Network::Loopback {
-        let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)
-            .at(Stage::Network, || "a socket for the loopback")?;
+        let socket = rustix::net::socket(
+            rustix::net::AddressFamily::INET,
+            rustix::net::SocketType::DGRAM,
+            None,
+        )
+        .at(Stage::Network, || "a socket for the loopback")?;
         syscalls::loopback_up(socket.as_fd()).at(Stage::Network, || "bringing up the loopback")?;
     }
     rustix::process::setsid().at(Stage::Namespaces, || "a session of its own")?;
     restrict::no_way_back()?;
-    channel.send(&FromInside::Ready, &outputs.iter().map(AsFd::as_fd).collect::<Vec<_>>()).at(Stage::Watcher, || "the watcher is gone")?;
+    channel
+        .send(
+            &FromInside::Ready,
+            &outputs.iter().map(AsFd::as_fd).collect::<Vec<_>>(),
+        )
+        .at(Stage::Watcher, || "the watcher is gone")?;
     drop(outputs);
 
     syscalls::block_signals().at(Stage::Restrict, || "blocking signals")?;
@@ -85,27 +101,51 @@ fn start(plan: &Plan, filters: &[Vec<u8>], channel: &Channel, streams: Streams) 
             drop((streams, starting));
             restrict::apply(plan, filters)?;
             // A program that runs has closed its end without a word.
-            if let Some((error, _)) = started.receive::<LaunchError>().at(Stage::Exec, || "the program's channel")? {
+            if let Some((error, _)) = started
+                .receive::<LaunchError>()
+                .at(Stage::Exec, || "the program's channel")?
+            {
                 return Err(error);
             }
-            channel.send(&FromInside::Started, &[]).at(Stage::Watcher, || "the watcher is gone")?;
+            channel
+                .send(&FromInside::Started, &[])
+                .at(Stage::Watcher, || "the watcher is gone")?;
             Ok(Pid::from_raw(pid).expect("a clone's id is not 0"))
         }
     }
 }
 
 fn receive(channel: &Channel) -> Result<Given, LaunchError> {
-    let nothing = || LaunchError { stage: Stage::Watcher, errno: 0, what: "the watcher is gone".to_owned() };
-    let (go, descriptors): (Go, _) = channel.receive().at(Stage::Watcher, || "the watcher's word")?.ok_or_else(nothing)?;
+    let nothing = || LaunchError {
+        stage: Stage::Watcher,
+        errno: 0,
+        what: "the watcher is gone".to_owned(),
+    };
+    let (go, descriptors): (Go, _) = channel
+        .receive()
+        .at(Stage::Watcher, || "the watcher's word")?
+        .ok_or_else(nothing)?;
     let mut descriptors = descriptors.into_iter();
     let given = Given {
         layers: descriptors.by_ref().take(go.layers).collect(),
         scratch: if go.scratch { descriptors.next() } else { None },
-        mounts: go.mounts.iter().copied().zip(descriptors.by_ref()).collect(),
+        mounts: go
+            .mounts
+            .iter()
+            .copied()
+            .zip(descriptors.by_ref())
+            .collect(),
         devices: descriptors.by_ref().take(go.devices).collect(),
     };
-    if given.layers.len() != go.layers || given.mounts.len() != go.mounts.len() || given.devices.len() != go.devices {
-        return Err(LaunchError { stage: Stage::Watcher, errno: 0, what: "fewer mounts than promised".to_owned() });
+    if given.layers.len() != go.layers
+        || given.mounts.len() != go.mounts.len()
+        || given.devices.len() != go.devices
+    {
+        return Err(LaunchError {
+            stage: Stage::Watcher,
+            errno: 0,
+            what: "fewer mounts than promised".to_owned(),
+        });
     }
     Ok(given)
 }
@@ -114,9 +154,16 @@ fn receive(channel: &Channel) -> Result<Given, LaunchError> {
 fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams) -> LaunchError {
     let attempt = || -> Result<std::convert::Infallible, LaunchError> {
         let process = &plan.process;
-        let failed = |_| LaunchError { stage: Stage::Exec, errno: libc::EINVAL, what: "a NUL in the arguments".to_owned() };
+        let failed = |_| LaunchError {
+            stage: Stage::Exec,
+            errno: libc::EINVAL,
+            what: "a NUL in the arguments".to_owned(),
+        };
         let strings = |texts: &[String]| -> Result<Vec<CString>, LaunchError> {
-            texts.iter().map(|text| CString::new(text.as_str()).map_err(failed)).collect()
+            texts
+                .iter()
+                .map(|text| CString::new(text.as_str()).map_err(failed))
+                .collect()
         };
         let (argv, env) = (strings(&process.argv)?, strings(&process.env)?);
         let candidates = candidates(process)?;
@@ -127,7 +174,9 @@ fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams) -> LaunchError {
         restrict::limits(plan)?;
         restrict::become_user(process)?;
         // As that user: a directory that it may not enter is the image's mistake, not a way around its permissions.
-        rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || format!("working directory {:?}", process.cwd))?;
+        rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || {
+            format!("working directory {:?}", process.cwd)
+        })?;
         restrict::apply(plan, filters)?;
         syscalls::close_on_exec_from(3).at(Stage::Restrict, || "closing descriptors")?;
         syscalls::default_signals().at(Stage::Restrict, || "default signals")?;
@@ -149,18 +198,31 @@ fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams) -> LaunchError {
 
 /// The files that the program's name may mean, in order.
 fn candidates(process: &Process) -> Result<Vec<CString>, LaunchError> {
-    let wrong = |what: &str| LaunchError { stage: Stage::Exec, errno: libc::EINVAL, what: what.to_owned() };
-    let name = process.argv.first().ok_or_else(|| wrong("no program is named"))?;
+    let wrong = |what: &str| LaunchError {
+        stage: Stage::Exec,
+        errno: libc::EINVAL,
+        what: what.to_owned(),
+    };
+    let name = process
+        .argv
+        .first()
+        .ok_or_else(|| wrong("no program is named"))?;
     let paths = if name.contains('/') {
         vec![name.clone()]
     } else {
-        let path = process.env.iter().find_map(|variable| variable.strip_prefix("PATH="));
+        let path = process
+            .env
+            .iter()
+            .find_map(|variable| variable.strip_prefix("PATH="));
         path.unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .split(':')
             .map(|folder| format!("{}/{name}", if folder.is_empty() { "." } else { folder }))
             .collect()
     };
-    paths.into_iter().map(|path| CString::new(path).map_err(|_| wrong("a NUL in the program's name"))).collect()
+    paths
+        .into_iter()
+        .map(|path| CString::new(path).map_err(|_| wrong("a NUL in the program's name")))
+        .collect()
 }
 
 /// Reaps what ends, passes signals on, until the program has ended.
@@ -176,7 +238,9 @@ fn watch(program: Pid, channel: &Channel) -> std::io::Result<()> {
             }
         }
         let signal = syscalls::next_signal()?;
-        if signal != libc::SIGCHLD && let Some(signal) = Signal::from_named_raw(signal) {
+        if signal != libc::SIGCHLD
+            && let Some(signal) = Signal::from_named_raw(signal)
+        {
             // It may have ended a moment ago.
             let _ = rustix::process::kill_process(program, signal);
         }

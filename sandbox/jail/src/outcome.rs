@@ -40,6 +40,23 @@ pub enum Outcome {
     Lost,
 }
 
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Outcome::Exited { code } => write!(f, "exit code {code}"),
+            Outcome::Signalled { signal } => write!(f, "signal {signal}"),
+            Outcome::OutOfMemory => f.write_str("out of memory"),
+            Outcome::Deadline => f.write_str("its time was over"),
+            Outcome::DiskFull => f.write_str("its disk was full"),
+            Outcome::LogFlood => f.write_str("it printed more than it may"),
+            Outcome::GpuMemory => f.write_str("too much GPU memory"),
+            Outcome::Cancelled => f.write_str("cancelled"),
+            Outcome::LaunchFailed { error } => write!(f, "not started: {error}"),
+            Outcome::Lost => f.write_str("lost with its watcher"),
+        }
+    }
+}
+
 /// Why a job never ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{stage}: {what}{}", errno_text(*.errno))]
@@ -50,6 +67,13 @@ pub struct LaunchError {
     pub errno: i32,
     /// which thing, what was expected and found, and what to do
     pub what: String,
+}
+
+impl LaunchError {
+    /// Whether the program that was to be run is the reason, and not this host.
+    pub fn is_submissions(&self) -> bool {
+        self.stage == Stage::Exec
+    }
 }
 
 fn errno_text(errno: i32) -> String {

@@ -17,7 +17,11 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
             let what = what().into();
             match error.raw_os_error() {
                 Some(errno) => LaunchError { stage, errno, what },
-                None => LaunchError { stage, errno: 0, what: format!("{what}: {error}") },
+                None => LaunchError {
+                    stage,
+                    errno: 0,
+                    what: format!("{what}: {error}"),
+                },
             }
         })
     }

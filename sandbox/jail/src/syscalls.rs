@@ -3,17 +3,25 @@
 //! The program that calls them has one thread, so what holds "for the calling thread" holds for the process, and a clone without
 //! shared memory copies all there is.
 
+mod loop_device;
 mod mount;
 mod process;
 mod signal;
 
+pub(crate) use loop_device::loop_device;
 pub(crate) use mount::{MountAttributes, mount_setattr};
-pub(crate) use process::{Cloned, Namespaces, clone_process, close_on_exec_from, execute, loopback_up};
+pub(crate) use process::{
+    Cloned, Namespaces, clone_process, close_on_exec_from, execute, loopback_up,
+};
 pub(crate) use signal::{block_signals, default_signals, next_signal};
 
 use std::io;
 
 /// What a system call returned, or the error that it set.
 fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }

@@ -14,6 +14,7 @@ mod ending;
 mod launch;
 mod listener;
 pub mod logs;
+mod mounts;
 mod serve;
 
 pub use launch::process_start_ticks;
@@ -56,7 +57,11 @@ pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
             serve::serve(&plan, running, &listener, &report)
         }
         Err(error) => {
-            let ended = Ended { outcome: Outcome::LaunchFailed { error }, usage: Usage::default(), left: Vec::new() };
+            let ended = Ended {
+                outcome: Outcome::LaunchFailed { error },
+                usage: Usage::default(),
+                left: Vec::new(),
+            };
             let ended = Report::Ended(ended);
             journal(&ended)?;
             let _ = report.send(&ended, &[]);
@@ -67,17 +72,34 @@ pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
 
 fn prepare(filters: OwnedFd) -> Result<(Plan, Vec<Vec<u8>>, OwnedFd), LaunchError> {
     let text = fs::read(PLAN_FILE).at(Stage::Plan, || PLAN_FILE)?;
-    let plan: Plan = serde_json::from_slice(&text).map_err(io::Error::other).at(Stage::Plan, || PLAN_FILE)?;
+    let plan: Plan = serde_json::from_slice(&text)
+        .map_err(io::Error::other)
+        .at(Stage::Plan, || PLAN_FILE)?;
     if plan.version != VERSION {
-        let what = format!("{PLAN_FILE} is version {}, expected {VERSION}: it was written by another gradus", plan.version);
-        return Err(LaunchError { stage: Stage::Plan, errno: 0, what });
+        let what = format!(
+            "{PLAN_FILE} is version {}, expected {VERSION}: it was written by another gradus",
+            plan.version
+        );
+        return Err(LaunchError {
+            stage: Stage::Plan,
+            errno: 0,
+            what,
+        });
     }
     let filters = read_filters(File::from(filters)).at(Stage::Plan, || "seccomp programs")?;
     if plan.seccomp.is_some() == filters.is_empty() {
-        let what = format!("plan's seccomp policy is {:?}, but {} programs came along", plan.seccomp, filters.len());
-        return Err(LaunchError { stage: Stage::Plan, errno: 0, what });
+        let what = format!(
+            "plan's seccomp policy is {:?}, but {} programs came along",
+            plan.seccomp,
+            filters.len()
+        );
+        return Err(LaunchError {
+            stage: Stage::Plan,
+            errno: 0,
+            what,
+        });
     }
-    let listener = listener::listen(CONTROL_FILE).at(Stage::Watcher, || CONTROL_FILE)?;
+    let listener = listener::listen().at(Stage::Watcher, || CONTROL_FILE)?;
     Ok((plan, filters, listener))
 }
 
@@ -85,7 +107,11 @@ fn prepare(filters: OwnedFd) -> Result<(Plan, Vec<Vec<u8>>, OwnedFd), LaunchErro
 fn journal(state: &Report) -> io::Result<()> {
     let mut line = serde_json::to_vec(state).map_err(io::Error::other)?;
     line.push(b'\n');
-    OpenOptions::new().append(true).create(true).open(JOURNAL_FILE)?.write_all(&line)
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(JOURNAL_FILE)?
+        .write_all(&line)
 }
 
 /// Writes seccomp programs as [`run`] reads them: for each its length in bytes, u32 little-endian, and itself.
@@ -108,9 +134,12 @@ fn read_filters(file: File) -> io::Result<Vec<Vec<u8>>> {
         let mut length = [0; 4];
         rest.read_exact(&mut length)?;
         let length = u32::from_le_bytes(length) as usize;
-        let (program, others) = rest
-            .split_at_checked(length)
-            .ok_or_else(|| io::Error::other(format!("a program of {length} bytes, {} are there", rest.len())))?;
+        let (program, others) = rest.split_at_checked(length).ok_or_else(|| {
+            io::Error::other(format!(
+                "a program of {length} bytes, {} are there",
+                rest.len()
+            ))
+        })?;
         programs.push(program.to_vec());
         rest = others;
     }

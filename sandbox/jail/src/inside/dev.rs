@@ -21,14 +21,27 @@ const LINKS: [(&str, &str); 5] = [
 ];
 
 /// Makes it at `target` below `root`. `devices` are the mounts of the plan's devices, in its order.
-pub(super) fn build(root: BorrowedFd<'_>, target: &str, plan: &Plan, devices: &[OwnedFd]) -> Result<(), LaunchError> {
+pub(super) fn build(
+    root: BorrowedFd<'_>,
+    target: &str,
+    plan: &Plan,
+    devices: &[OwnedFd],
+) -> Result<(), LaunchError> {
     let place_of_dev = place(root, target, Kind::Directory)?;
     // Small: nodes and links need no data, and what a job writes here is a mistake or worse.
     let options = [("mode", "755"), ("size", "65536"), ("nr_inodes", "512")];
-    let dev = new_filesystem("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
+    let dev = new_filesystem(
+        "tmpfs",
+        &options,
+        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC,
+    )?;
     attach(dev.as_fd(), place_of_dev.as_fd()).at(Stage::Devices, || "/dev")?;
     for (path, device) in plan.devices.iter().zip(devices) {
-        let name = path.strip_prefix("/dev").ok().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .strip_prefix("/dev")
+            .ok()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         let node = place(dev.as_fd(), name, Kind::File)?;
         attach(device.as_fd(), node.as_fd()).at(Stage::Devices, || path.display().to_string())?;
     }
@@ -37,6 +50,10 @@ pub(super) fn build(root: BorrowedFd<'_>, target: &str, plan: &Plan, devices: &[
     }
     let terminals = place(dev.as_fd(), "pts", Kind::Directory)?;
     let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
-    let pts = new_filesystem("devpts", &options, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
+    let pts = new_filesystem(
+        "devpts",
+        &options,
+        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC,
+    )?;
     attach(pts.as_fd(), terminals.as_fd()).at(Stage::Devices, || "/dev/pts")
 }

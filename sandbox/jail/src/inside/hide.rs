@@ -17,14 +17,18 @@ pub(super) fn mask(root: BorrowedFd<'_>, paths: &[String]) -> Result<(), LaunchE
     let mut empty: Option<OwnedFd> = None;
     for path in paths {
         let named = || format!("hiding {path}");
-        let Some(place) = find(root, path).at(Stage::Mount, named)? else { continue };
+        let Some(place) = find(root, path).at(Stage::Mount, named)? else {
+            continue;
+        };
         let kind = FileType::from_raw_mode(fstat(&place).at(Stage::Mount, named)?.st_mode);
         let nothing = match (&empty, kind) {
             (Some(empty), FileType::Directory) => copy_of(empty).at(Stage::Mount, named)?,
             (None, FileType::Directory) => new_filesystem(
                 "tmpfs",
                 &[("size", "4096"), ("nr_inodes", "1"), ("mode", "555")],
-                MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV,
+                MountAttrFlags::MOUNT_ATTR_RDONLY
+                    | MountAttrFlags::MOUNT_ATTR_NOSUID
+                    | MountAttrFlags::MOUNT_ATTR_NODEV,
             )?,
             _ => copy("/dev/null").at(Stage::Mount, named)?,
         };
@@ -40,9 +44,18 @@ pub(super) fn mask(root: BorrowedFd<'_>, paths: &[String]) -> Result<(), LaunchE
 pub(super) fn read_only(root: BorrowedFd<'_>, paths: &[String]) -> Result<(), LaunchError> {
     for path in paths {
         let named = || format!("making {path} read-only");
-        let Some(place) = find(root, path).at(Stage::Mount, named)? else { continue };
+        let Some(place) = find(root, path).at(Stage::Mount, named)? else {
+            continue;
+        };
         let copy = copy_of(&place).at(Stage::Mount, named)?;
-        mount_setattr(copy.as_fd(), MountAttributes { read_only: true, ..Default::default() }).at(Stage::Mount, named)?;
+        mount_setattr(
+            copy.as_fd(),
+            MountAttributes {
+                read_only: true,
+                ..Default::default()
+            },
+        )
+        .at(Stage::Mount, named)?;
         attach(copy.as_fd(), place.as_fd()).at(Stage::Mount, named)?;
     }
     Ok(())

@@ -21,17 +21,23 @@ pub(super) fn become_root(ids: u32) -> Result<(), LaunchError> {
 /// From here on no program gains anything by being run, and nobody inside can look into this process.
 pub(super) fn no_way_back() -> Result<(), LaunchError> {
     rustix::thread::set_no_new_privs(true).at(Stage::Restrict, || "no new privileges")?;
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Stage::Restrict, || "no look from inside")?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .at(Stage::Restrict, || "no look from inside")?;
     for capability in 0..64 {
         let set = CapabilitySet::from_bits_retain(1 << capability);
         match rustix::thread::remove_capability_from_bounding_set(set) {
             Ok(()) => {}
             // The kernel knows no more of them.
             Err(rustix::io::Errno::INVAL) => break,
-            Err(error) => return Err(error).at(Stage::Restrict, || format!("dropping capability {capability}")),
+            Err(error) => {
+                return Err(error).at(Stage::Restrict, || {
+                    format!("dropping capability {capability}")
+                });
+            }
         }
     }
-    rustix::thread::clear_ambient_capability_set().at(Stage::Restrict, || "ambient capabilities")?;
+    rustix::thread::clear_ambient_capability_set()
+        .at(Stage::Restrict, || "ambient capabilities")?;
     let locked = CapabilitiesSecureBits::NO_ROOT
         | CapabilitiesSecureBits::NO_ROOT_LOCKED
         | CapabilitiesSecureBits::NO_SETUID_FIXUP
@@ -39,7 +45,8 @@ pub(super) fn no_way_back() -> Result<(), LaunchError> {
         | CapabilitiesSecureBits::KEEP_CAPS_LOCKED
         | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
         | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
-    rustix::thread::set_capabilities_secure_bits(locked).at(Stage::Restrict, || "user 0 without privileges")
+    rustix::thread::set_capabilities_secure_bits(locked)
+        .at(Stage::Restrict, || "user 0 without privileges")
 }
 
 /// Lowers the limits of the plan; none is raised.
@@ -56,8 +63,13 @@ pub(super) fn limits(plan: &Plan) -> Result<(), LaunchError> {
         let now = getrlimit(resource);
         let lowered = |now: Option<u64>| Some(now.map_or(limit.value, |now| now.min(limit.value)));
         let hard = lowered(now.maximum);
-        let new = Rlimit { current: hard, maximum: hard };
-        setrlimit(resource, new).at(Stage::Restrict, || format!("limit {:?} = {}", limit.resource, limit.value))?;
+        let new = Rlimit {
+            current: hard,
+            maximum: hard,
+        };
+        setrlimit(resource, new).at(Stage::Restrict, || {
+            format!("limit {:?} = {}", limit.resource, limit.value)
+        })?;
     }
     Ok(())
 }
@@ -65,8 +77,10 @@ pub(super) fn limits(plan: &Plan) -> Result<(), LaunchError> {
 /// Becomes the user that the program runs as.
 pub(super) fn become_user(process: &Process) -> Result<(), LaunchError> {
     let (uid, gid) = (Uid::from_raw(process.uid), Gid::from_raw(process.gid));
-    rustix::thread::set_thread_res_gid(gid, gid, gid).at(Stage::Identity, || format!("group {}", process.gid))?;
-    rustix::thread::set_thread_res_uid(uid, uid, uid).at(Stage::Identity, || format!("user {}", process.uid))
+    rustix::thread::set_thread_res_gid(gid, gid, gid)
+        .at(Stage::Identity, || format!("group {}", process.gid))?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid)
+        .at(Stage::Identity, || format!("user {}", process.uid))
 }
 
 /// Gives up all capabilities, then what the file system and the kernel offer beyond the plan.

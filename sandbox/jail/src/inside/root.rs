@@ -14,8 +14,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, mkdir, openat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, mount_change, unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, mount_change,
+    unmount,
 };
 use rustix::process::{chdir, fchdir, pivot_root};
 
@@ -33,26 +34,51 @@ const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 
 /// Makes the root and enters it. The directory of outputs, if the plan has some.
 pub(super) fn build(plan: &Plan, given: Given) -> Result<Option<OwnedFd>, LaunchError> {
-    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE).at(Stage::Root, || "private mounts")?;
-    mount("tmpfs", WORKSHOP, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(c"size=64k,mode=755"))
-        .at(Stage::Root, || format!("a tmpfs on {WORKSHOP}"))?;
+    mount_change(
+        "/",
+        MountPropagationFlags::REC | MountPropagationFlags::PRIVATE,
+    )
+    .at(Stage::Root, || "private mounts")?;
+    mount(
+        "tmpfs",
+        WORKSHOP,
+        "tmpfs",
+        MountFlags::NOSUID | MountFlags::NODEV,
+        Some(c"size=64k,mode=755"),
+    )
+    .at(Stage::Root, || format!("a tmpfs on {WORKSHOP}"))?;
     chdir(WORKSHOP).at(Stage::Root, || WORKSHOP)?;
     for (index, layer) in given.layers.iter().enumerate() {
-        attach_new(layer.as_fd(), &index.to_string()).at(Stage::Root, || plan.layers[index].display().to_string())?;
+        attach_new(layer.as_fd(), &index.to_string())
+            .at(Stage::Root, || plan.layers[index].display().to_string())?;
     }
     scratch(plan, given.scratch.as_ref())?;
     overlay(plan.layers.len())?;
-    let root = openat(CWD, "root", OFlags::PATH | DIRECTORY, Mode::empty()).at(Stage::Root, || "the overlay")?;
+    let root = openat(CWD, "root", OFlags::PATH | DIRECTORY, Mode::empty())
+        .at(Stage::Root, || "the overlay")?;
     let outputs = outputs(plan)?;
     let mut given_mounts = given.mounts.into_iter().peekable();
     for (index, mount) in plan.mounts.iter().enumerate() {
-        let host = given_mounts.next_if(|(of, _)| *of == index).map(|(_, mount)| mount);
-        one(root.as_fd(), &mount.target, &mount.source, host, plan, &given.devices)?;
+        let host = given_mounts
+            .next_if(|(of, _)| *of == index)
+            .map(|(_, mount)| mount);
+        one(
+            root.as_fd(),
+            &mount.target,
+            &mount.source,
+            host,
+            plan,
+            &given.devices,
+        )?;
     }
     hide::mask(root.as_fd(), &plan.masked)?;
     hide::read_only(root.as_fd(), &plan.read_only)?;
     if !plan.writable_root {
-        let only_itself = MountAttributes { read_only: true, only_itself: true, ..Default::default() };
+        let only_itself = MountAttributes {
+            read_only: true,
+            only_itself: true,
+            ..Default::default()
+        };
         mount_setattr(root.as_fd(), only_itself).at(Stage::Root, || "a read-only root")?;
     }
     fchdir(&root).at(Stage::Root, || "the new root")?;
@@ -64,7 +90,11 @@ pub(super) fn build(plan: &Plan, given: Given) -> Result<Option<OwnedFd>, Launch
 }
 
 /// Mounts the file system `kind`, not attached yet. An option without a value is a flag.
-pub(super) fn new_filesystem(kind: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> Result<OwnedFd, LaunchError> {
+pub(super) fn new_filesystem(
+    kind: &str,
+    options: &[(&str, &str)],
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, LaunchError> {
     let make = || -> Result<OwnedFd, Errno> {
         let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
         for (name, value) in options {
@@ -77,7 +107,9 @@ pub(super) fn new_filesystem(kind: &str, options: &[(&str, &str)], attributes: M
         fsconfig_create(&context)?;
         fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
     };
-    make().at(Stage::Mount, || format!("a file system {kind} with {options:?}"))
+    make().at(Stage::Mount, || {
+        format!("a file system {kind} with {options:?}")
+    })
 }
 
 fn attach_new(mount: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
@@ -89,12 +121,28 @@ fn attach_new(mount: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
 fn scratch(plan: &Plan, given: Option<&OwnedFd>) -> Result<(), LaunchError> {
     match (&plan.scratch, given) {
         (Scratch::Tmpfs { bytes, inodes }, _) => {
-            let options = [("size", &*bytes.to_string()), ("nr_inodes", &*inodes.to_string()), ("mode", "755")];
-            let made = new_filesystem("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)?;
+            let options = [
+                ("size", &*bytes.to_string()),
+                ("nr_inodes", &*inodes.to_string()),
+                ("mode", "755"),
+            ];
+            let made = new_filesystem(
+                "tmpfs",
+                &options,
+                MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV,
+            )?;
             attach_new(made.as_fd(), "scratch").at(Stage::Scratch, || "the scratch")?;
         }
-        (_, Some(given)) => attach_new(given.as_fd(), "scratch").at(Stage::Scratch, || "the scratch")?,
-        (_, None) => return Err(LaunchError { stage: Stage::Scratch, errno: 0, what: "no scratch came along".to_owned() }),
+        (_, Some(given)) => {
+            attach_new(given.as_fd(), "scratch").at(Stage::Scratch, || "the scratch")?
+        }
+        (_, None) => {
+            return Err(LaunchError {
+                stage: Stage::Scratch,
+                errno: 0,
+                what: "no scratch came along".to_owned(),
+            });
+        }
     }
     for name in ["scratch/upper", "scratch/work", "scratch/outputs"] {
         make_directory(name).at(Stage::Scratch, || name)?;
@@ -111,12 +159,21 @@ fn make_directory(name: &str) -> Result<(), Errno> {
 
 fn overlay(layers: usize) -> Result<(), LaunchError> {
     make_directory("root").at(Stage::Root, || "the root's place")?;
-    let lower = (0..layers).map(|index| index.to_string()).collect::<Vec<_>>().join(":");
+    let lower = (0..layers)
+        .map(|index| index.to_string())
+        .collect::<Vec<_>>()
+        .join(":");
     // By the old call: the new one takes 255 bytes a value, and layers one by one only since Linux 6.8.
     let options = format!("lowerdir={lower},upperdir=scratch/upper,workdir=scratch/work,userxattr");
     let options = std::ffi::CString::new(options).expect("digits and fixed words");
-    mount("overlay", "root", "overlay", MountFlags::NOSUID | MountFlags::NODEV, Some(options.as_c_str()))
-        .at(Stage::Root, || format!("an overlay of {layers} layers"))
+    mount(
+        "overlay",
+        "root",
+        "overlay",
+        MountFlags::NOSUID | MountFlags::NODEV,
+        Some(options.as_c_str()),
+    )
+    .at(Stage::Root, || format!("an overlay of {layers} layers"))
 }
 
 fn outputs(plan: &Plan) -> Result<Option<OwnedFd>, LaunchError> {
@@ -129,12 +186,20 @@ fn outputs(plan: &Plan) -> Result<Option<OwnedFd>, LaunchError> {
         })
         .collect();
     for name in &names {
-        make_directory(&format!("scratch/outputs/{name}")).at(Stage::Scratch, || format!("outputs/{name}"))?;
+        make_directory(&format!("scratch/outputs/{name}"))
+            .at(Stage::Scratch, || format!("outputs/{name}"))?;
     }
     if names.is_empty() {
         return Ok(None);
     }
-    openat(CWD, "scratch/outputs", OFlags::RDONLY | DIRECTORY, Mode::empty()).map(Some).at(Stage::Scratch, || "outputs")
+    openat(
+        CWD,
+        "scratch/outputs",
+        OFlags::RDONLY | DIRECTORY,
+        Mode::empty(),
+    )
+    .map(Some)
+    .at(Stage::Scratch, || "outputs")
 }
 
 fn one(
@@ -153,13 +218,27 @@ fn one(
         Source::Proc => new_filesystem("proc", &[], inert)?,
         Source::Sysfs => new_filesystem("sysfs", &[], inert | MountAttrFlags::MOUNT_ATTR_RDONLY)?,
         Source::Mqueue => new_filesystem("mqueue", &[], inert)?,
-        Source::Tmpfs { bytes, inodes, mode } => {
-            let (bytes, inodes, mode) = (bytes.to_string(), inodes.to_string(), format!("{mode:o}"));
-            new_filesystem("tmpfs", &[("size", &*bytes), ("nr_inodes", &*inodes), ("mode", &*mode)], strict)?
+        Source::Tmpfs {
+            bytes,
+            inodes,
+            mode,
+        } => {
+            let (bytes, inodes, mode) =
+                (bytes.to_string(), inodes.to_string(), format!("{mode:o}"));
+            new_filesystem(
+                "tmpfs",
+                &[("size", &*bytes), ("nr_inodes", &*inodes), ("mode", &*mode)],
+                strict,
+            )?
         }
         Source::Output { name } => {
-            let from = openat(CWD, format!("scratch/outputs/{name}"), OFlags::PATH | DIRECTORY, Mode::empty())
-                .at(Stage::Mount, || format!("outputs/{name}"))?;
+            let from = openat(
+                CWD,
+                format!("scratch/outputs/{name}"),
+                OFlags::PATH | DIRECTORY,
+                Mode::empty(),
+            )
+            .at(Stage::Mount, || format!("outputs/{name}"))?;
             super::target::copy_of(&from).at(Stage::Mount, || format!("outputs/{name}"))?
         }
         Source::ReadOnly { path } => {
@@ -169,7 +248,8 @@ fn one(
                 what: format!("{} did not come along", path.display()),
             })?;
             let stat = rustix::fs::fstat(&mount).at(Stage::Mount, || path.display().to_string())?;
-            if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::Directory {
+            if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::Directory
+            {
                 kind = Kind::File;
             }
             mount

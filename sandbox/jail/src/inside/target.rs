@@ -21,7 +21,13 @@ pub(super) enum Kind {
 
 /// Opens `path` below `root`, if it is there.
 pub(super) fn find(root: BorrowedFd<'_>, path: &str) -> Result<Option<OwnedFd>, Errno> {
-    match openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), CONTAINED) {
+    match openat2(
+        root,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        CONTAINED,
+    ) {
         Ok(found) => Ok(Some(found)),
         Err(Errno::NOENT) => Ok(None),
         Err(other) => Err(other),
@@ -36,29 +42,53 @@ pub(super) fn place(root: BorrowedFd<'_>, path: &str, kind: Kind) -> Result<Owne
     }
     let path_without = path.trim_end_matches('/');
     let (parent, name) = path_without.rsplit_once('/').unwrap_or(("", path_without));
-    let parent = if parent.is_empty() { rustix::io::dup(root).at(Stage::Mount, named)? } else { place(root, parent, Kind::Directory)? };
+    let parent = if parent.is_empty() {
+        rustix::io::dup(root).at(Stage::Mount, named)?
+    } else {
+        place(root, parent, Kind::Directory)?
+    };
     match kind {
-        Kind::Directory => mkdirat(&parent, name, Mode::from_bits_truncate(0o755)).at(Stage::Mount, named)?,
+        Kind::Directory => {
+            mkdirat(&parent, name, Mode::from_bits_truncate(0o755)).at(Stage::Mount, named)?
+        }
         Kind::File => {
-            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            openat(&parent, name, flags, Mode::from_bits_truncate(0o644)).map(drop).at(Stage::Mount, named)?;
+            let flags =
+                OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            openat(&parent, name, flags, Mode::from_bits_truncate(0o644))
+                .map(drop)
+                .at(Stage::Mount, named)?;
         }
     }
-    find(root, path).and_then(|found| found.ok_or(Errno::NOENT)).at(Stage::Mount, named)
+    find(root, path)
+        .and_then(|found| found.ok_or(Errno::NOENT))
+        .at(Stage::Mount, named)
 }
 
 /// Attaches a mount that is not attached yet.
 pub(super) fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<(), Errno> {
-    move_mount(mount, "", target, "", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH)
+    move_mount(
+        mount,
+        "",
+        target,
+        "",
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH,
+    )
 }
 
 /// A copy of the mount at `path` of this process's root, not attached yet.
 pub(super) fn copy(path: &str) -> Result<OwnedFd, Errno> {
-    open_tree(CWD, path, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)
+    open_tree(
+        CWD,
+        path,
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+    )
 }
 
 /// A copy of what is at `place`, not attached yet.
 pub(super) fn copy_of(place: impl AsFd) -> Result<OwnedFd, Errno> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH | OpenTreeFlags::AT_RECURSIVE;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH
+        | OpenTreeFlags::AT_RECURSIVE;
     open_tree(place, "", flags)
 }

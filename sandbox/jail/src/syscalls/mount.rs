@@ -19,7 +19,10 @@ pub(crate) struct MountAttributes<'fd> {
 }
 
 /// Sets attributes of the mount `mount`, and of those below it.
-pub(crate) fn mount_setattr(mount: BorrowedFd<'_>, attributes: MountAttributes<'_>) -> io::Result<()> {
+pub(crate) fn mount_setattr(
+    mount: BorrowedFd<'_>,
+    attributes: MountAttributes<'_>,
+) -> io::Result<()> {
     let set = [
         (attributes.read_only, libc::MOUNT_ATTR_RDONLY),
         (attributes.nosuid, libc::MOUNT_ATTR_NOSUID),
@@ -28,7 +31,10 @@ pub(crate) fn mount_setattr(mount: BorrowedFd<'_>, attributes: MountAttributes<'
         (attributes.idmap.is_some(), libc::MOUNT_ATTR_IDMAP),
     ];
     let attr = libc::mount_attr {
-        attr_set: set.iter().filter(|(on, _)| *on).fold(0, |all, (_, bit)| all | bit),
+        attr_set: set
+            .iter()
+            .filter(|(on, _)| *on)
+            .fold(0, |all, (_, bit)| all | bit),
         attr_clr: 0,
         propagation: 0,
         userns_fd: attributes.idmap.map_or(0, |fd| fd.as_raw_fd() as u64),
@@ -40,7 +46,12 @@ pub(crate) fn mount_setattr(mount: BorrowedFd<'_>, attributes: MountAttributes<'
             libc::SYS_mount_setattr,
             mount.as_raw_fd(),
             c"".as_ptr(),
-            libc::AT_EMPTY_PATH | if attributes.only_itself { 0 } else { libc::AT_RECURSIVE },
+            libc::AT_EMPTY_PATH
+                | if attributes.only_itself {
+                    0
+                } else {
+                    libc::AT_RECURSIVE
+                },
             &raw const attr,
             size_of::<libc::mount_attr>(),
         )

@@ -18,19 +18,23 @@ pub(crate) struct Namespaces {
 #[derive(Debug)]
 pub(crate) enum Cloned {
     /// in the process that called
-    Parent {
-        pid: i32,
-        pidfd: OwnedFd,
-    },
+    Parent { pid: i32, pidfd: OwnedFd },
     /// in the new one
     Child,
 }
 
 /// Clones this process: into new namespaces (user, mount, pid, ipc and uts always) and the control group `group`, or without any of it.
-pub(crate) fn clone_process(namespaces: Option<Namespaces>, group: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
+pub(crate) fn clone_process(
+    namespaces: Option<Namespaces>,
+    group: Option<BorrowedFd<'_>>,
+) -> io::Result<Cloned> {
     let mut flags = libc::CLONE_PIDFD;
     if let Some(namespaces) = namespaces {
-        flags |= libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+        flags |= libc::CLONE_NEWUSER
+            | libc::CLONE_NEWNS
+            | libc::CLONE_NEWPID
+            | libc::CLONE_NEWIPC
+            | libc::CLONE_NEWUTS;
         if namespaces.network {
             flags |= libc::CLONE_NEWNET;
         }
@@ -51,19 +55,32 @@ pub(crate) fn clone_process(namespaces: Option<Namespaces>, group: Option<Borrow
     arguments.cgroup = group.map_or(0, |fd| fd.as_raw_fd() as u64);
     // SAFETY: memory is copied (no CLONE_VM), so the child has its own stack and the caller's frames; the process has one thread, so no
     // lock is held by another that does not exist in the child. `arguments` and `pidfd` live across the call.
-    let pid = checked(unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) })?;
+    let pid = checked(unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw mut arguments,
+            size_of::<libc::clone_args>(),
+        )
+    })?;
     if pid == 0 {
         return Ok(Cloned::Child);
     }
     // SAFETY: the kernel has just put a new descriptor there, which nobody else knows.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Cloned::Parent { pid: pid as i32, pidfd })
+    Ok(Cloned::Parent {
+        pid: pid as i32,
+        pidfd,
+    })
 }
 
 /// Becomes the program `path`. Returns only what went wrong.
 pub(crate) fn execute(path: &CString, argv: &[CString], env: &[CString]) -> io::Error {
     let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
-        strings.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+        strings
+            .iter()
+            .map(|text| text.as_ptr())
+            .chain([std::ptr::null()])
+            .collect()
     };
     let (argv, env) = (pointers(argv), pointers(env));
     // SAFETY: the path and both lists end as the call wants them, and all of it lives until the call returns or replaces the process.
@@ -74,7 +91,15 @@ pub(crate) fn execute(path: &CString, argv: &[CString], env: &[CString]) -> io::
 /// Marks every descriptor from `first` on as closed by the next program.
 pub(crate) fn close_on_exec_from(first: u32) -> io::Result<()> {
     // SAFETY: no descriptor is closed here, and no memory is passed.
-    checked(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    })
+    .map(drop)
 }
 
 /// Brings up the loopback of this network namespace through the socket `socket`.
@@ -85,5 +110,15 @@ pub(crate) fn loopback_up(socket: BorrowedFd<'_>) -> io::Result<()> {
     request.ifr_name[1] = b'o' as libc::c_char;
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
     // SAFETY: the descriptor is open and `request` is of the kind that this command reads.
-    checked(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) }.into()).map(drop)
+    checked(
+        unsafe {
+            libc::ioctl(
+                socket.as_raw_fd(),
+                libc::SIOCSIFFLAGS as _,
+                &raw const request,
+            )
+        }
+        .into(),
+    )
+    .map(drop)
 }

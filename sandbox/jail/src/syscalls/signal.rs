@@ -18,7 +18,11 @@ fn all_signals() -> libc::sigset_t {
 pub(crate) fn block_signals() -> io::Result<()> {
     let set = all_signals();
     // SAFETY: `set` is initialised, and no old set is asked for.
-    checked(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) }.into()).map(drop)
+    checked(
+        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) }
+            .into(),
+    )
+    .map(drop)
 }
 
 /// Waits for a blocked signal and takes it: its number.
@@ -42,10 +46,12 @@ pub(crate) fn default_signals() -> io::Result<()> {
     }
     let mut set = MaybeUninit::uninit();
     // SAFETY: `sigemptyset` writes the whole set; then it is initialised.
-    checked(unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut())
-    }
-    .into())
+    checked(
+        unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut())
+        }
+        .into(),
+    )
     .map(drop)
 }

@@ -24,7 +24,10 @@ pub(super) fn kill_group(group: &Group) -> Result<(), String> {
     group.kill().map_err(|error| error.to_string())?;
     match group.wait_empty(GONE_WITHIN) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(format!("processes of the job are still there {} s after they were killed", GONE_WITHIN.as_secs())),
+        Ok(false) => Err(format!(
+            "processes of the job are still there {} s after they were killed",
+            GONE_WITHIN.as_secs()
+        )),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -36,7 +39,12 @@ pub(super) fn end_group(group: &Group) -> Result<(), String> {
 }
 
 /// How a job ended, from what the kernel and this process know.
-pub(super) fn outcome(cause: Option<Cause>, status: Option<Status>, events: &Events, disk_full: bool) -> Outcome {
+pub(super) fn outcome(
+    cause: Option<Cause>,
+    status: Option<Status>,
+    events: &Events,
+    disk_full: bool,
+) -> Outcome {
     match cause {
         Some(Cause::Deadline) => return Outcome::Deadline,
         Some(Cause::Flood) => return Outcome::LogFlood,
@@ -55,6 +63,8 @@ pub(super) fn outcome(cause: Option<Cause>, status: Option<Status>, events: &Eve
         Some(Status::Exited(code)) => Outcome::Exited { code },
         Some(Status::Signalled(signal)) => Outcome::Signalled { signal },
         // Its first process was killed, by nobody here.
-        None => Outcome::Signalled { signal: libc::SIGKILL },
+        None => Outcome::Signalled {
+            signal: libc::SIGKILL,
+        },
     }
 }

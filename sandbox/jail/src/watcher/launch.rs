@@ -2,20 +2,18 @@
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, open};
-use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::cgroup::Group;
 use crate::channel::Channel;
 use crate::inside::{self, Streams};
 use crate::outcome::{LaunchError, Stage};
-use crate::plan::{Network, Plan, Scratch, Source};
-use crate::protocol::{FromInside, Go, Identity};
+use crate::plan::{Network, Plan};
+use crate::protocol::{FromInside, Identity};
 use crate::step::At;
-use crate::syscalls::{self, Cloned, MountAttributes, Namespaces, mount_setattr};
+use crate::syscalls::{self, Cloned, Namespaces};
 
 /// A job whose program runs.
 #[derive(Debug)]
@@ -56,17 +54,38 @@ pub(super) fn launch(plan: &Plan, filters: &[Vec<u8>]) -> Result<Running, Launch
 
 fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Running, LaunchError> {
     let (ours, theirs) = Channel::pair().at(Stage::Watcher, || "a channel to the job")?;
-    let (output, output_end) = pipe_with(PipeFlags::CLOEXEC).at(Stage::Watcher, || "a pipe for output")?;
-    let (errors, errors_end) = pipe_with(PipeFlags::CLOEXEC).at(Stage::Watcher, || "a pipe for errors")?;
-    let input = open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at(Stage::Watcher, || "/dev/null")?;
+    let (output, output_end) =
+        pipe_with(PipeFlags::CLOEXEC).at(Stage::Watcher, || "a pipe for output")?;
+    let (errors, errors_end) =
+        pipe_with(PipeFlags::CLOEXEC).at(Stage::Watcher, || "a pipe for errors")?;
+    let input = open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .at(Stage::Watcher, || "/dev/null")?;
     let network = matches!(plan.network, Network::Loopback);
     let into = group.and_then(Group::v2_fd);
-    let cloned = syscalls::clone_process(Some(Namespaces { network, cgroup: true }), into)
-        .at(Stage::Namespaces, || "a process in namespaces of its own; are user namespaces allowed here?")?;
+    let cloned = syscalls::clone_process(
+        Some(Namespaces {
+            network,
+            cgroup: true,
+        }),
+        into,
+    )
+    .at(
+        Stage::Namespaces,
+        || "a process in namespaces of its own; are user namespaces allowed here?",
+    )?;
     let (pid, pidfd) = match cloned {
         Cloned::Child => {
             drop((ours, output, errors));
-            inside::run(plan, filters, &theirs, Streams { input, output: output_end, errors: errors_end })
+            inside::run(
+                plan,
+                filters,
+                &theirs,
+                Streams {
+                    input,
+                    output: output_end,
+                    errors: errors_end,
+                },
+            )
         }
         Cloned::Parent { pid, pidfd } => (pid, pidfd),
     };
@@ -74,7 +93,10 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
     // Until the program runs, every failure ends what was started: the pid namespace dies with its first process.
     let ended_on_failure = |error| {
         let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
-        let _ = rustix::process::waitid(rustix::process::WaitId::PidFd(pidfd.as_fd()), rustix::process::WaitIdOptions::EXITED);
+        let _ = rustix::process::waitid(
+            rustix::process::WaitId::PidFd(pidfd.as_fd()),
+            rustix::process::WaitIdOptions::EXITED,
+        );
         error
     };
     let outputs = admit(plan, group, pid, &ours).map_err(ended_on_failure)?;
@@ -83,27 +105,49 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         init: pid,
         init_start_ticks: start_ticks(pid).map_err(ended_on_failure)?,
     };
-    Ok(Running { identity, pidfd, channel: ours, group: None, output, errors, outputs })
+    Ok(Running {
+        identity,
+        pidfd,
+        channel: ours,
+        group: None,
+        output,
+        errors,
+        outputs,
+    })
 }
 
 /// Gives the process its ids and mounts, and waits until its program runs.
-fn admit(plan: &Plan, group: Option<&Group>, pid: i32, channel: &Channel) -> Result<Option<OwnedFd>, LaunchError> {
+fn admit(
+    plan: &Plan,
+    group: Option<&Group>,
+    pid: i32,
+    channel: &Channel,
+) -> Result<Option<OwnedFd>, LaunchError> {
     map_ids(plan, pid)?;
     let score = format!("/proc/{pid}/oom_score_adj");
     fs::write(&score, "1000").at(Stage::Identity, || score)?;
     if let Some(group) = group {
-        group.add(pid).map_err(|error| LaunchError { stage: Stage::Cgroup, errno: error.errno(), what: error.to_string() })?;
+        group.add(pid).map_err(|error| LaunchError {
+            stage: Stage::Cgroup,
+            errno: error.errno(),
+            what: error.to_string(),
+        })?;
     }
-    let (go, mounts) = mounts(plan, pid)?;
-    channel.send(&go, &mounts.iter().map(AsFd::as_fd).collect::<Vec<_>>()).at(Stage::Namespaces, || "the job's first process is gone")?;
+    let (go, mounts) = super::mounts::open_all(plan, pid)?;
+    channel
+        .send(&go, &mounts.iter().map(AsFd::as_fd).collect::<Vec<_>>())
+        .at(Stage::Namespaces, || "the job's first process is gone")?;
     drop(mounts);
     let mut outputs = None;
     loop {
-        let heard = channel.receive::<FromInside>().at(Stage::Namespaces, || "the job's first process")?;
+        let heard = channel
+            .receive::<FromInside>()
+            .at(Stage::Namespaces, || "the job's first process")?;
         let (message, mut descriptors) = heard.ok_or_else(|| LaunchError {
             stage: Stage::Namespaces,
             errno: 0,
-            what: "the job's first process ended without a word; was it killed for lack of memory?".to_owned(),
+            what: "the job's first process ended without a word; was it killed for lack of memory?"
+                .to_owned(),
         })?;
         match message {
             FromInside::Ready => outputs = descriptors.pop(),
@@ -111,7 +155,11 @@ fn admit(plan: &Plan, group: Option<&Group>, pid: i32, channel: &Channel) -> Res
             FromInside::Failed(error) => return Err(error),
             FromInside::Ended(status) => {
                 let what = format!("ended before it had started: {status:?}");
-                return Err(LaunchError { stage: Stage::Exec, errno: 0, what });
+                return Err(LaunchError {
+                    stage: Stage::Exec,
+                    errno: 0,
+                    what,
+                });
             }
         }
     }
@@ -131,64 +179,20 @@ fn map_ids(plan: &Plan, pid: i32) -> Result<(), LaunchError> {
     Ok(())
 }
 
-/// What the process inside cannot open itself, in the order that [`Go`] says.
-fn mounts(plan: &Plan, pid: i32) -> Result<(Go, Vec<OwnedFd>), LaunchError> {
-    let namespace = format!("/proc/{pid}/ns/user");
-    let namespace = open(&namespace, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at(Stage::Identity, || namespace)?;
-    // With one id a file's owner inside is who it is outside, and nobody may map others.
-    let idmap = (plan.identity.count > 1).then(|| namespace.as_fd());
-    let mut mounts = Vec::new();
-    for layer in &plan.layers {
-        let read_only = MountAttributes { read_only: true, nosuid: true, nodev: true, idmap, ..Default::default() };
-        mounts.push(detached(layer, read_only, Stage::Root)?);
-    }
-    let scratch = match &plan.scratch {
-        Scratch::Tmpfs { .. } => None,
-        Scratch::Directory { path } | Scratch::Loop { image: path } => Some(path),
-    };
-    if let Some(path) = scratch {
-        mounts.push(detached(path, MountAttributes { nosuid: true, nodev: true, idmap, ..Default::default() }, Stage::Scratch)?);
-    }
-    let mut given = Vec::new();
-    for (index, mount) in plan.mounts.iter().enumerate() {
-        if let Source::ReadOnly { path } = &mount.source {
-            let plain = MountAttributes { read_only: true, nosuid: true, nodev: true, ..Default::default() };
-            // Some file systems know no other ids; then a file is readable inside if everybody may read it.
-            let mapped = detached(path, MountAttributes { idmap, ..plain }, Stage::Mount);
-            mounts.push(match mapped {
-                Err(error) if error.errno == libc::EINVAL && idmap.is_some() => detached(path, plain, Stage::Mount)?,
-                other => other?,
-            });
-            given.push(index);
-        }
-    }
-    for device in &plan.devices {
-        mounts.push(detached(device, MountAttributes { nosuid: true, noexec: true, ..Default::default() }, Stage::Devices)?);
-    }
-    let go = Go { layers: plan.layers.len(), scratch: scratch.is_some(), mounts: given, devices: plan.devices.len() };
-    if mounts.len() > crate::channel::DESCRIPTORS_MAX {
-        let what = format!("{} layers, inputs and devices: at most {} go into a job", mounts.len(), crate::channel::DESCRIPTORS_MAX);
-        return Err(LaunchError { stage: Stage::Mount, errno: 0, what });
-    }
-    Ok((go, mounts))
-}
-
-/// A copy of the mount at `path`, attached nowhere.
-fn detached(path: &Path, attributes: MountAttributes<'_>, stage: Stage) -> Result<OwnedFd, LaunchError> {
-    let named = || path.display().to_string();
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
-    let mount = open_tree(CWD, path, flags).at(stage, named)?;
-    mount_setattr(mount.as_fd(), attributes).at(stage, named)?;
-    Ok(mount)
-}
-
 /// When a process was started, in clock ticks since the boot: with its id, that is one process and no other.
 fn start_ticks(pid: i32) -> Result<u64, LaunchError> {
     let file = format!("/proc/{pid}/stat");
     let text = fs::read_to_string(&file).at(Stage::Watcher, || file.clone())?;
     // The name, in brackets, may hold anything.
-    let field = text.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(19)).and_then(|field| field.parse().ok());
-    field.ok_or_else(|| LaunchError { stage: Stage::Watcher, errno: 0, what: format!("{file} has no start time: {text:?}") })
+    let field = text
+        .rsplit_once(") ")
+        .and_then(|(_, fields)| fields.split(' ').nth(19))
+        .and_then(|field| field.parse().ok());
+    field.ok_or_else(|| LaunchError {
+        stage: Stage::Watcher,
+        errno: 0,
+        what: format!("{file} has no start time: {text:?}"),
+    })
 }
 
 /// The process `pid`'s start, for those who must know whether it is still the same.

@@ -1,20 +1,31 @@
 //! The socket on which a watcher takes requests.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen as listen_on, socket_with};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect,
+    listen as listen_on, socket_with,
+};
 
+use super::CONTROL_FILE;
 use crate::channel::Channel;
 
 fn socket() -> io::Result<OwnedFd> {
-    Ok(socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+    Ok(socket_with(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )?)
 }
 
-/// Listens at `path`, which must not exist.
-pub(super) fn listen(path: &str) -> io::Result<OwnedFd> {
+/// Listens in the current directory, where nobody may have before.
+pub(super) fn listen() -> io::Result<OwnedFd> {
     let socket = socket()?;
-    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    bind(&socket, &SocketAddrUnix::new(CONTROL_FILE)?)?;
     listen_on(&socket, 64)?;
     Ok(socket)
 }
@@ -24,9 +35,16 @@ pub(super) fn client(listener: impl AsFd) -> io::Result<Channel> {
     Ok(accept_with(listener, SocketFlags::CLOEXEC)?.into())
 }
 
-/// Connects to the watcher that listens at `path`.
-pub fn connect_to(path: &std::path::Path) -> io::Result<Channel> {
+/// Connects to the watcher of the job in `directory`.
+pub fn connect_to(directory: &Path) -> io::Result<Channel> {
     let socket = socket()?;
-    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    // A socket's path has 108 bytes, a directory's may have more: it is named by a descriptor.
+    let directory = open(
+        directory,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    let path = format!("/proc/self/fd/{}/{CONTROL_FILE}", directory.as_raw_fd());
+    connect(&socket, &SocketAddrUnix::new(path.as_str())?)?;
     Ok(socket.into())
 }

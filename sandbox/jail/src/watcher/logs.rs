@@ -39,7 +39,16 @@ impl Logs {
     pub(super) fn create(limits: Limits) -> io::Result<Logs> {
         let now = Instant::now();
         let tokens = limits.rate_bytes as f64;
-        Ok(Logs { limits, head: append(FILES[0])?, tail: None, tail_bytes: 0, total: 0, started: now, tokens, refilled: now })
+        Ok(Logs {
+            limits,
+            head: append(FILES[0])?,
+            tail: None,
+            tail_bytes: 0,
+            total: 0,
+            started: now,
+            tokens,
+            refilled: now,
+        })
     }
 
     /// Bytes printed so far.
@@ -57,7 +66,8 @@ impl Logs {
         let now = Instant::now();
         let rate = self.limits.rate_bytes.max(1) as f64;
         // A second's worth at most: a job that was quiet may not flood later.
-        self.tokens = (self.tokens + rate * now.duration_since(self.refilled).as_secs_f64()).min(rate);
+        self.tokens =
+            (self.tokens + rate * now.duration_since(self.refilled).as_secs_f64()).min(rate);
         self.refilled = now;
         (self.tokens <= 0.0).then(|| Duration::from_secs_f64((rate / 100.0 - self.tokens) / rate))
     }
@@ -95,7 +105,13 @@ fn append(name: &str) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(name)
 }
 
-fn write(file: &mut File, started: Instant, stream: u8, before: u64, bytes: &[u8]) -> io::Result<()> {
+fn write(
+    file: &mut File,
+    started: Instant,
+    stream: u8,
+    before: u64,
+    bytes: &[u8],
+) -> io::Result<()> {
     let mut header = [0; HEADER_BYTES];
     header[..4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
     header[4] = stream;

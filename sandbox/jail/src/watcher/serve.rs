@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
-use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+};
 
 use super::ending::{self, Cause};
 use super::launch::Running;
@@ -44,7 +46,12 @@ struct Client {
 }
 
 /// Watches a running job to its end, and its outputs until they are taken.
-pub(super) fn serve(plan: &Plan, mut running: Running, listener: &OwnedFd, report: &Channel) -> io::Result<()> {
+pub(super) fn serve(
+    plan: &Plan,
+    mut running: Running,
+    listener: &OwnedFd,
+    report: &Channel,
+) -> io::Result<()> {
     let started = Instant::now();
     let empty = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, _)| read);
     let streams = vec![
@@ -59,7 +66,10 @@ pub(super) fn serve(plan: &Plan, mut running: Running, listener: &OwnedFd, repor
         logs: Logs::create(plan.logs.clone())?,
         streams,
         clients: Vec::new(),
-        timer: timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?,
+        timer: timerfd_create(
+            TimerfdClockId::Boottime,
+            TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
+        )?,
         grace: None,
         cause: None,
         status: None,
@@ -79,7 +89,13 @@ pub(super) fn serve(plan: &Plan, mut running: Running, listener: &OwnedFd, repor
     let outputs = watch.running.outputs.take();
     let mut clients = std::mem::take(&mut watch.clients);
     drop(watch);
-    clients.retain(|client| !client.waits || client.channel.send(&Answer::Ended(ended.clone()), &[]).is_ok());
+    clients.retain(|client| {
+        !client.waits
+            || client
+                .channel
+                .send(&Answer::Ended(ended.clone()), &[])
+                .is_ok()
+    });
     match outputs {
         Some(outputs) => hand_over(clients, listener, &ended, &outputs),
         None => Ok(()),
@@ -90,10 +106,18 @@ impl Watch {
     /// Waits for the next thing that happens and does what it asks for.
     fn wait(&mut self, listener: &OwnedFd) -> io::Result<()> {
         let pause = self.logs.pause();
-        let timeout = pause.map(|pause| Timespec { tv_sec: pause.as_secs() as i64, tv_nsec: i64::from(pause.subsec_nanos()) });
+        let timeout = pause.map(|pause| Timespec {
+            tv_sec: pause.as_secs() as i64,
+            tv_nsec: i64::from(pause.subsec_nanos()),
+        });
         let oom = self.running.group.as_ref().and_then(|group| group.oom_fd());
         let oom_index = oom.map(|_| FIXED);
-        let fixed: [BorrowedFd<'_>; FIXED] = [self.running.channel.as_fd(), self.running.pidfd.as_fd(), self.timer.as_fd(), listener.as_fd()];
+        let fixed: [BorrowedFd<'_>; FIXED] = [
+            self.running.channel.as_fd(),
+            self.running.pidfd.as_fd(),
+            self.timer.as_fd(),
+            listener.as_fd(),
+        ];
         let mut descriptors: Vec<BorrowedFd<'_>> = fixed.to_vec();
         descriptors.extend(oom);
         let first_client = descriptors.len();
@@ -102,7 +126,10 @@ impl Watch {
         if pause.is_none() {
             descriptors.extend(self.streams.iter().map(|(_, stream)| stream.as_fd()));
         }
-        let mut polled: Vec<PollFd<'_>> = descriptors.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+        let mut polled: Vec<PollFd<'_>> = descriptors
+            .iter()
+            .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+            .collect();
         match poll(&mut polled, timeout.as_ref()) {
             Err(rustix::io::Errno::INTR) => return Ok(()),
             other => other?,
@@ -111,7 +138,10 @@ impl Watch {
         drop((polled, descriptors));
 
         // Streams first: what was printed before the end belongs to it.
-        for index in (first_stream..ready.len()).rev().filter(|index| ready[*index]) {
+        for index in (first_stream..ready.len())
+            .rev()
+            .filter(|index| ready[*index])
+        {
             self.read_stream(index - first_stream)?;
         }
         if ready[2] {
@@ -119,16 +149,27 @@ impl Watch {
         }
         if oom_index.is_some_and(|index| ready[index]) {
             // Version 1 of control groups kills one process, and the others go on without it.
-            if self.running.group.as_ref().is_some_and(|group| group.events().is_ok_and(|events| events.oom_kills > 0)) {
+            if self
+                .running
+                .group
+                .as_ref()
+                .is_some_and(|group| group.events().is_ok_and(|events| events.oom_kills > 0))
+            {
                 self.stop(Cause::OutOfMemory, Duration::ZERO)?;
             }
         }
-        for index in (first_client..first_stream).rev().filter(|index| ready[*index]) {
+        for index in (first_client..first_stream)
+            .rev()
+            .filter(|index| ready[*index])
+        {
             self.answer(index - first_client)?;
         }
         if ready[3] {
             let channel = listener::client(listener)?;
-            self.clients.push(Client { channel, waits: false });
+            self.clients.push(Client {
+                channel,
+                waits: false,
+            });
         }
         if ready[0] || ready[1] {
             self.status = match self.running.channel.receive::<FromInside>() {
@@ -172,7 +213,9 @@ impl Watch {
                 return Ok(());
             }
             Ok(Some((Request::Outputs | Request::Release, _))) => Answer::Running,
-            Err(error) => Answer::Refused { what: error.to_string() },
+            Err(error) => Answer::Refused {
+                what: error.to_string(),
+            },
             Ok(None) => {
                 self.clients.swap_remove(index);
                 return Ok(());
@@ -218,9 +261,22 @@ impl Watch {
 
     fn set_timer(&mut self, after: Duration) -> io::Result<()> {
         let after = after.max(Duration::from_nanos(1));
-        let it_value = Timespec { tv_sec: after.as_secs() as i64, tv_nsec: i64::from(after.subsec_nanos()) };
-        let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
-        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval, it_value })?;
+        let it_value = Timespec {
+            tv_sec: after.as_secs() as i64,
+            tv_nsec: i64::from(after.subsec_nanos()),
+        };
+        let it_interval = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        timerfd_settime(
+            &self.timer,
+            TimerfdTimerFlags::empty(),
+            &Itimerspec {
+                it_interval,
+                it_value,
+            },
+        )?;
         Ok(())
     }
 
@@ -230,11 +286,17 @@ impl Watch {
         let mut left = Vec::new();
         let _ = pidfd_send_signal(&self.running.pidfd, Signal::KILL);
         let mut events = Events::default();
-        let mut usage = Usage { wall_ms, ..Usage::default() };
+        let mut usage = Usage {
+            wall_ms,
+            ..Usage::default()
+        };
         if let Some(group) = &self.running.group {
             left.extend(ending::kill_group(group).err());
         }
-        waitid(WaitId::PidFd(self.running.pidfd.as_fd()), WaitIdOptions::EXITED)?;
+        waitid(
+            WaitId::PidFd(self.running.pidfd.as_fd()),
+            WaitIdOptions::EXITED,
+        )?;
         // Nobody writes any more: what is in the pipes is the last of it.
         while !self.streams.is_empty() && !self.logs.flooded() {
             let before = (self.streams.len(), self.logs.total());
@@ -263,17 +325,27 @@ impl Watch {
         }
         let disk_full = self.running.outputs.as_ref().is_some_and(full);
         let outcome = ending::outcome(self.cause, self.status, &events, disk_full);
-        Ok(Ended { outcome, usage, left })
+        Ok(Ended {
+            outcome,
+            usage,
+            left,
+        })
     }
 }
 
-/// Whether a file system has no room for a page or a file.
+/// Whether a file system has no room worth the name: a write fails before the last blocks, which its own tables take, are gone.
 fn full(directory: &OwnedFd) -> bool {
-    rustix::fs::fstatvfs(directory).is_ok_and(|stat| stat.f_bfree == 0 || stat.f_ffree == 0)
+    rustix::fs::fstatvfs(directory)
+        .is_ok_and(|stat| stat.f_bfree < 1 + stat.f_blocks / 512 || stat.f_ffree == 0)
 }
 
 /// Gives out the outputs until somebody says that they are taken.
-fn hand_over(mut clients: Vec<Client>, listener: &OwnedFd, ended: &Ended, outputs: &OwnedFd) -> io::Result<()> {
+fn hand_over(
+    mut clients: Vec<Client>,
+    listener: &OwnedFd,
+    ended: &Ended,
+    outputs: &OwnedFd,
+) -> io::Result<()> {
     loop {
         let mut polled: Vec<PollFd<'_>> = [listener.as_fd()]
             .into_iter()
@@ -293,9 +365,20 @@ fn hand_over(mut clients: Vec<Client>, listener: &OwnedFd, ended: &Ended, output
                     let _ = channel.send(&Answer::Done, &[]);
                     return Ok(());
                 }
-                Ok(Some((Request::Outputs, _))) => channel.send(&Answer::Ended(ended.clone()), &[outputs.as_fd()]).is_ok(),
-                Ok(Some((Request::Wait | Request::Kill { .. }, _))) => channel.send(&Answer::Ended(ended.clone()), &[]).is_ok(),
-                Err(error) => channel.send(&Answer::Refused { what: error.to_string() }, &[]).is_ok(),
+                Ok(Some((Request::Outputs, _))) => channel
+                    .send(&Answer::Ended(ended.clone()), &[outputs.as_fd()])
+                    .is_ok(),
+                Ok(Some((Request::Wait | Request::Kill { .. }, _))) => {
+                    channel.send(&Answer::Ended(ended.clone()), &[]).is_ok()
+                }
+                Err(error) => channel
+                    .send(
+                        &Answer::Refused {
+                            what: error.to_string(),
+                        },
+                        &[],
+                    )
+                    .is_ok(),
                 Ok(None) => false,
             };
             if !kept {
@@ -303,7 +386,10 @@ fn hand_over(mut clients: Vec<Client>, listener: &OwnedFd, ended: &Ended, output
             }
         }
         if ready[0] {
-            clients.push(Client { channel: listener::client(listener)?, waits: false });
+            clients.push(Client {
+                channel: listener::client(listener)?,
+                waits: false,
+            });
         }
     }
 }

@@ -1,0 +1,98 @@
+//! `gradus sandbox`: programs that reach nothing they were not given.
+
+mod jobs;
+mod run;
+
+use crate::cli::sandbox::{SandboxArgs, SandboxCommand};
+use crate::device::StateDir;
+use crate::exit::Exit;
+use crate::output_file::OutputFileError;
+use gradus_sandbox::sandbox::{Sandbox, SandboxError};
+use gradus_sandbox::state::StateError;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Why the command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// About jobs.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// About the directory of jobs.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// About the file of the result.
+    #[error(transparent)]
+    Output(#[from] OutputFileError),
+    /// There is no place for jobs.
+    #[error("no directory for jobs\nhelp: set HOME or GRADUS_STATE_DIR, or name one with --state")]
+    NoState,
+    /// What was asked for does not fit.
+    #[error("{0}")]
+    Usage(String),
+    /// A file or stream.
+    #[error("{what}")]
+    Io {
+        /// which
+        what: String,
+        /// why
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl CommandError {
+    /// The exit code: as of programs that start programs.
+    pub fn code(&self) -> u8 {
+        match self {
+            CommandError::Usage(_) => 2,
+            CommandError::Sandbox(SandboxError::Launch { source, .. })
+                if source.is_submissions() =>
+            {
+                match source.errno {
+                    NOT_THERE => 127,
+                    _ => 126,
+                }
+            }
+            _ => 125,
+        }
+    }
+}
+
+/// The kernel's number for what is not there (`ENOENT`).
+const NOT_THERE: i32 = 2;
+
+/// Does what the arguments say.
+pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
+    let state = match &arguments.state {
+        Some(state) => state.clone(),
+        None => default_state()?,
+    };
+    let sandbox = Sandbox::open(&state)?;
+    match &arguments.command {
+        SandboxCommand::Run(arguments) => run::run(&sandbox, arguments),
+        SandboxCommand::Ps(arguments) => jobs::list(&sandbox, arguments),
+        SandboxCommand::Logs(arguments) => jobs::logs(&sandbox, arguments),
+        SandboxCommand::Kill(arguments) => jobs::kill(&sandbox, arguments),
+        SandboxCommand::Inspect(arguments) => jobs::inspect(&sandbox, &arguments.name),
+        SandboxCommand::Gc => jobs::collect_garbage(&sandbox),
+    }
+}
+
+/// To standard output; a reader that went away is no failure.
+fn print(text: &str) -> Result<(), CommandError> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(CommandError::Io {
+            what: "standard output".to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn default_state() -> Result<PathBuf, CommandError> {
+    Ok(StateDir::from_environment()
+        .ok_or(CommandError::NoState)?
+        .path()
+        .join("sandbox"))
+}

@@ -1,0 +1,153 @@
+//! The mounts of a job that only the host's user may open: layers, scratch, inputs, devices. They are attached nowhere on the host.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, open};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_string,
+    fsmount, fsopen, open_tree,
+};
+
+use crate::channel::DESCRIPTORS_MAX;
+use crate::outcome::{LaunchError, Stage};
+use crate::plan::{Plan, Scratch, Source};
+use crate::protocol::Go;
+use crate::step::At;
+use crate::syscalls::{MountAttributes, loop_device, mount_setattr};
+
+/// No file of it gives rights, and none is a device.
+const STRICT: MountAttributes<'static> = MountAttributes {
+    read_only: false,
+    nosuid: true,
+    nodev: true,
+    noexec: false,
+    only_itself: false,
+    idmap: None,
+};
+
+/// What the process `pid` inside cannot open itself, in the order that [`Go`] says.
+pub(super) fn open_all(plan: &Plan, pid: i32) -> Result<(Go, Vec<OwnedFd>), LaunchError> {
+    let namespace = format!("/proc/{pid}/ns/user");
+    let namespace = open(&namespace, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .at(Stage::Identity, || namespace)?;
+    // With one id a file's owner inside is who it is outside, and nobody may map others.
+    let idmap = (plan.identity.count > 1).then(|| namespace.as_fd());
+    let mut mounts = Vec::new();
+    for layer in &plan.layers {
+        mounts.push(copy(
+            layer,
+            MountAttributes {
+                read_only: true,
+                idmap,
+                ..STRICT
+            },
+            Stage::Root,
+        )?);
+    }
+    let scratch = scratch(&plan.scratch, idmap)?;
+    let mut go = Go {
+        layers: plan.layers.len(),
+        scratch: scratch.is_some(),
+        mounts: Vec::new(),
+        devices: plan.devices.len(),
+    };
+    mounts.extend(scratch);
+    for (index, mount) in plan.mounts.iter().enumerate() {
+        if let Source::ReadOnly { path } = &mount.source {
+            mounts.push(input(path, idmap)?);
+            go.mounts.push(index);
+        }
+    }
+    for device in &plan.devices {
+        let attributes = MountAttributes {
+            nosuid: true,
+            noexec: true,
+            ..Default::default()
+        };
+        mounts.push(copy(device, attributes, Stage::Devices)?);
+    }
+    if mounts.len() > DESCRIPTORS_MAX {
+        let what = format!(
+            "{} layers, inputs and devices: at most {DESCRIPTORS_MAX} go into a job",
+            mounts.len()
+        );
+        return Err(LaunchError {
+            stage: Stage::Mount,
+            errno: 0,
+            what,
+        });
+    }
+    Ok((go, mounts))
+}
+
+fn scratch(
+    scratch: &Scratch,
+    idmap: Option<BorrowedFd<'_>>,
+) -> Result<Option<OwnedFd>, LaunchError> {
+    match scratch {
+        // The job mounts it itself, so that it counts against the job's memory.
+        Scratch::Tmpfs { .. } => Ok(None),
+        Scratch::Directory { path } => {
+            copy(path, MountAttributes { idmap, ..STRICT }, Stage::Scratch).map(Some)
+        }
+        Scratch::Loop { image } => {
+            let mount = image_file(image)?;
+            let attributes = MountAttributes { idmap, ..STRICT };
+            mount_setattr(mount.as_fd(), attributes)
+                .at(Stage::Scratch, || image.display().to_string())?;
+            Ok(Some(mount))
+        }
+    }
+}
+
+/// The file system in the file `image`. The loop device goes with the last who uses it.
+fn image_file(image: &Path) -> Result<OwnedFd, LaunchError> {
+    let named = || image.display().to_string();
+    let file =
+        open(image, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).at(Stage::Scratch, named)?;
+    let (_device, path) = loop_device(file.as_fd())
+        .at(Stage::Scratch, || format!("a loop device for {}", named()))?;
+    let mounted = || -> Result<OwnedFd, rustix::io::Errno> {
+        let context = fsopen("ext4", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        fsconfig_set_string(&context, "source", path.as_str())?;
+        fsconfig_create(&context)?;
+        fsmount(
+            &context,
+            FsMountFlags::FSMOUNT_CLOEXEC,
+            MountAttrFlags::empty(),
+        )
+    };
+    mounted().at(Stage::Scratch, || {
+        format!("mounting {} from {path}", named())
+    })
+}
+
+/// Some file systems know no other ids; then a file is readable inside if everybody may read it.
+fn input(path: &Path, idmap: Option<BorrowedFd<'_>>) -> Result<OwnedFd, LaunchError> {
+    let plain = MountAttributes {
+        read_only: true,
+        ..STRICT
+    };
+    match copy(path, MountAttributes { idmap, ..plain }, Stage::Mount) {
+        Err(error) if error.errno == libc::EINVAL && idmap.is_some() => {
+            copy(path, plain, Stage::Mount)
+        }
+        other => other,
+    }
+}
+
+/// A copy of the mount at `path`.
+fn copy(
+    path: &Path,
+    attributes: MountAttributes<'_>,
+    stage: Stage,
+) -> Result<OwnedFd, LaunchError> {
+    let named = || path.display().to_string();
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+    let mount = open_tree(CWD, path, flags).at(stage, named)?;
+    mount_setattr(mount.as_fd(), attributes).at(stage, named)?;
+    Ok(mount)
+}
