@@ -24,6 +24,12 @@ const KILLED_AT_ONCE: usize = 256;
 /// How long the end is waited for before processes are looked for that the first kill did not reach.
 const END_ROUND: Duration = Duration::from_millis(200);
 
+/// The first pause between two looks; the next ones are longer.
+const FIRST_PAUSE: Duration = Duration::from_micros(200);
+
+/// From this pause on, only the kernel's notice is waited for.
+const LOOK_BEFORE_WAITING: Duration = Duration::from_millis(20);
+
 /// Rounds of killing in a group that cannot be frozen and forks meanwhile.
 const KILL_ROUNDS: usize = 64;
 
@@ -269,6 +275,7 @@ fn wait_for_event(
             errno,
         })?,
     };
+    let mut pause = FIRST_PAUSE;
     loop {
         // what changes after this is what poll wakes for
         let text = match read_from_start(&fd) {
@@ -292,9 +299,16 @@ fn wait_for_event(
         if left.is_zero() {
             return Ok(false);
         }
+        // the kernel holds back a notice for 10 ms after another, which a short job would wait for: so first look by oneself
+        let wait = if pause < LOOK_BEFORE_WAITING {
+            left.min(pause)
+        } else {
+            left
+        };
+        pause *= 2;
         let timeout = Timespec {
-            tv_sec: left.as_secs() as i64,
-            tv_nsec: left.subsec_nanos().into(),
+            tv_sec: wait.as_secs() as i64,
+            tv_nsec: wait.subsec_nanos().into(),
         };
         match rustix::event::poll(&mut [PollFd::new(&fd, PollFlags::PRI)], Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => {}
@@ -308,7 +322,7 @@ fn wait_by_asking(
     clock: &Clock,
     mut ask: impl FnMut() -> Result<bool, CgroupError>,
 ) -> Result<bool, CgroupError> {
-    let mut pause = Duration::from_micros(200);
+    let mut pause = FIRST_PAUSE;
     loop {
         if ask()? {
             return Ok(true);

@@ -64,7 +64,7 @@ impl Controller {
 
 impl fmt::Display for Controller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Controller::Memory => "memory",
             Controller::Pids => "pids",
             Controller::Cpu => "cpu",
@@ -220,9 +220,10 @@ impl Host {
     }
 }
 
-/// One line for each controller.
+/// One line for each controller, and each reason once.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut told: Vec<&Missing> = Vec::new();
         for (controller, support) in &self.support {
             let backend = match support.backend {
                 Backend::V2 => "version 2",
@@ -233,7 +234,10 @@ impl fmt::Display for Host {
             // the reasons against the better one matter only where there is no other
             if support.backend == Backend::None {
                 for missing in &support.missing {
-                    writeln!(f, "           {missing}")?;
+                    if !told.contains(&missing) {
+                        writeln!(f, "           {missing}")?;
+                        told.push(missing);
+                    }
                 }
             }
         }

@@ -3,5 +3,6 @@
 mod counting;
 pub(super) mod fake;
 mod layout;
+mod live;
 mod plans;
 mod trees;
