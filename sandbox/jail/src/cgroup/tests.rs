@@ -1,0 +1,8 @@
+//! Tests of control groups: pure ones, ones over made-up trees, and ones on this host.
+
+mod counting;
+pub(super) mod fake;
+mod layout;
+mod live;
+mod plans;
+mod trees;

@@ -1,0 +1,258 @@
+//! Nothing survives its end.
+
+use std::time::{Duration, Instant};
+
+use super::{Guard, Job, LONG, count, host_with, until};
+use crate::cgroup::{CgroupError, Controller, Group, Host, Layout, Limits, Settings};
+
+/// 300 daemons that ignore signals, and their starter.
+const DAEMONS: &str = "trap '' HUP INT TERM; i=0; \
+    while [ $i -lt 100 ]; do setsid sh -c 'sleep 1000 & sleep 1000 & sleep 1000 &' </dev/null >/dev/null 2>&1; i=$((i+1)); done; \
+    echo up; sleep 1000";
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).expect("proc is mounted")
+}
+
+/// This host as if some of it were not there.
+fn host_without(v2: bool, freezer: bool) -> Option<Host> {
+    host_with(&[Controller::Pids])?;
+    let mut layout = Layout::parse(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
+    if !v2 {
+        layout.v2 = None;
+    }
+    if !freezer {
+        layout.v1.retain(|place| place.controllers != ["freezer"]);
+    }
+    let host = Host::probe(&layout, &Settings::default(), None);
+    if host.v1.is_empty() {
+        eprintln!("SKIPPED: no control groups of version 1 here");
+        return None;
+    }
+    Some(host)
+}
+
+/// Kills 300 daemons and returns how long that took.
+fn kill_daemons(host: &Host) -> Duration {
+    let group = Guard::make(
+        host,
+        &Limits {
+            pids: Some(1000),
+            ..Limits::default()
+        },
+    );
+    let mut job = Job::shell(&group, DAEMONS);
+    assert_eq!(job.line(), "up");
+    until("all daemons run", || count(&group) >= 301);
+    let start = Instant::now();
+    group.kill().expect("the kernel kills");
+    group.wait_empty(LONG).expect("all end");
+    let took = start.elapsed();
+    assert_eq!(count(&group), 0);
+    took
+}
+
+fn fast_enough(what: &str, host: &Host) {
+    // the machine may be busy with something else once
+    let took: Vec<Duration> = (0..3).map(|_| kill_daemons(host)).collect();
+    eprintln!("{what}: 301 processes ended within {took:?}");
+    // an emulated processor is some twenty times slower
+    let most = if std::env::var_os("GRADUS_TEST_EMULATED").is_some() {
+        5000
+    } else {
+        100
+    };
+    assert!(
+        took.iter().min() <= Some(&Duration::from_millis(most)),
+        "{took:?}"
+    );
+}
+
+#[test]
+fn three_hundred_daemons_end_within_100_ms() {
+    let Some(host) = host_with(&[Controller::Pids, Controller::Kill]) else {
+        return;
+    };
+    fast_enough("kill", host);
+}
+
+#[test]
+fn three_hundred_daemons_end_within_100_ms_with_version_1_alone() {
+    let Some(host) = host_without(false, true) else {
+        return;
+    };
+    fast_enough("freeze, kill each, thaw", &host);
+}
+
+#[test]
+fn three_hundred_daemons_end_where_nothing_freezes() {
+    let Some(host) = host_without(false, false) else {
+        return;
+    };
+    fast_enough("kill each", &host);
+}
+
+fn frozen_job_stands_still_and_dies(host: &Host) {
+    let group = Guard::make(
+        host,
+        &Limits {
+            pids: Some(100),
+            ..Limits::default()
+        },
+    );
+    let job = Job::shell(&group, "while :; do :; done");
+    let used = || {
+        group
+            .usage()
+            .expect("the group is there")
+            .cpu_us
+            .expect("it is counted")
+    };
+    until("it runs", || used() > 20_000);
+    group.freeze(LONG).expect("it can be frozen");
+    let before = used();
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!(used(), before, "frozen");
+    group.thaw().expect("it can be thawed");
+    until("it runs again", || used() > before + 10_000);
+    group.freeze(LONG).expect("it can be frozen again");
+    group.kill().expect("frozen processes are killed");
+    group
+        .wait_empty(LONG)
+        .expect("without being thawed by the caller");
+    job.end();
+}
+
+#[test]
+fn frozen_job_stands_still_goes_on_and_dies_frozen() {
+    let Some(host) = host_with(&[Controller::Freezer, Controller::Pids]) else {
+        return;
+    };
+    frozen_job_stands_still_and_dies(host);
+}
+
+#[test]
+fn frozen_job_of_version_1_stands_still_goes_on_and_dies_frozen() {
+    let Some(host) = host_without(false, true) else {
+        return;
+    };
+    frozen_job_stands_still_and_dies(&host);
+}
+
+fn waiting_ends_with_the_last_process(host: &Host) {
+    let group = Guard::make(
+        host,
+        &Limits {
+            pids: Some(100),
+            ..Limits::default()
+        },
+    );
+    group
+        .wait_empty(Duration::ZERO)
+        .expect("a new group is empty");
+    let mut job = Job::shell(&group, "sleep 0.6 & echo started");
+    assert_eq!(job.line(), "started");
+    let start = Instant::now();
+    let early = group.wait_empty(Duration::from_millis(100));
+    assert!(
+        matches!(
+            early,
+            Err(CgroupError::Populated {
+                waited_ms: 100..,
+                ..
+            })
+        ),
+        "{early:?}"
+    );
+    assert!(!group.is_empty().expect("the group is there"));
+    group.wait_empty(LONG).expect("it ends by itself");
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn waiting_times_out_and_ends_with_the_last_process() {
+    let Some(host) = host_with(&[Controller::Pids, Controller::Kill]) else {
+        return;
+    };
+    waiting_ends_with_the_last_process(host);
+}
+
+#[test]
+fn waiting_with_version_1_times_out_and_ends_with_the_last_process() {
+    let Some(host) = host_without(false, true) else {
+        return;
+    };
+    waiting_ends_with_the_last_process(&host);
+}
+
+#[test]
+fn process_that_is_only_in_a_group_of_version_1_ends_too() {
+    let Some(host) = host_without(true, true) else {
+        return;
+    };
+    if host.v2.is_none() {
+        eprintln!("SKIPPED: no control groups of version 2 here");
+        return;
+    }
+    let group = Guard::make(
+        &host,
+        &Limits {
+            pids: Some(100),
+            ..Limits::default()
+        },
+    );
+    let mut command = std::process::Command::new("sleep");
+    command.arg("1000");
+    let mut job = Job::outside(command);
+    group
+        .add(super::pid_of(&job.child), false)
+        .expect("the group takes processes");
+    let kill = group
+        .kill()
+        .and_then(|()| group.wait_empty(Duration::from_millis(50)));
+    assert!(
+        matches!(kill, Err(CgroupError::Populated { .. })),
+        "one write does not reach it: {kill:?}"
+    );
+    group.end(LONG).expect("it is found and killed");
+    assert!(
+        job.child.wait().expect("it is a child").code().is_none(),
+        "killed"
+    );
+}
+
+#[test]
+fn busy_group_is_removed_as_soon_as_it_can_be() {
+    let Some(host) = host_with(&[Controller::Pids]) else {
+        return;
+    };
+    let group = Guard::make(
+        host,
+        &Limits {
+            pids: Some(100),
+            ..Limits::default()
+        },
+    );
+    let _job = Job::shell(&group, "exec sleep 0.4");
+    let refused = group.remove(Duration::from_millis(20));
+    assert!(
+        matches!(
+            refused,
+            Err(CgroupError::Remove {
+                errno: rustix::io::Errno::BUSY,
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+    group.remove(LONG).expect("it ends by itself");
+    assert!(
+        Group::open(&group.record())
+            .expect("a valid record")
+            .is_none()
+    );
+}
