@@ -33,6 +33,8 @@ pub struct Job {
     pub scratch: ScratchKind,
     /// what it may use
     pub limits: Limits,
+    /// whether it runs also where the host cannot keep some limit; its record says which
+    pub best_effort: bool,
 }
 
 /// Where a job's writes go.

@@ -8,6 +8,7 @@
 //!
 //! | module | is about |
 //! |---|---|
+//! | `host` | what the host offers for it |
 //! | [`job`] | what is asked for |
 //! | [`plan`] | what is applied for it on this host; pure |
 //! | [`state`] | the directory of all jobs: names, user ids, journals |
@@ -17,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod host;
 pub mod job;
 pub mod plan;
 mod program;

@@ -57,6 +57,8 @@ pub struct Given {
     pub cgroup: Option<gradus_jail::cgroup::Plan>,
     /// an image with a file system for its writes; none for memory
     pub scratch_image: Option<PathBuf>,
+    /// limits that the host cannot keep
+    pub shortfalls: Vec<gradus_jail::cgroup::Shortfall>,
 }
 
 /// The plan for `job`.
@@ -113,6 +115,7 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         job: job.name.clone(),
         identity: given.identity,
         cgroup: given.cgroup,
+        shortfalls: given.shortfalls,
         layers: job.layers.clone(),
         scratch,
         writable_root: job.writable_root,

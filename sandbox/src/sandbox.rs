@@ -16,7 +16,7 @@ use gradus_jail::plan::{Identity, Plan};
 use gradus_jail::protocol::{Answer, Ended, Identity as Processes, KillReason, Report, Request};
 use gradus_jail::watcher::{PLAN_FILE, connect_to};
 
-use crate::job::{Job, ScratchKind};
+use crate::job::{Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
 use crate::program::Program;
 use crate::scratch::{ScratchError, make_image};
@@ -38,6 +38,25 @@ pub enum SandboxError {
         name: String,
         /// why
         source: LaunchError,
+    },
+    /// Its limits are none that any host can keep.
+    #[error("job {name:?}: its limits cannot be kept")]
+    Limits {
+        /// which
+        name: String,
+        /// why
+        source: cgroup::CgroupError,
+    },
+    /// Its limits are none that this host can keep.
+    #[error(
+        "job {name:?}: this host cannot keep {}\nhelp: `gradus doctor` says what is missing; with --best-effort the job runs without",
+        shortfalls.iter().map(|one| format!("{:?} ({})", one.limit, one.why)).collect::<Vec<_>>().join(", ")
+    )]
+    Shortfall {
+        /// which
+        name: String,
+        /// what, and why
+        shortfalls: Vec<cgroup::Shortfall>,
     },
     /// There is no place for its writes.
     #[error("job {name:?}: no place for what it writes")]
@@ -73,6 +92,7 @@ pub enum SandboxError {
 pub struct Sandbox {
     state: State,
     program: Program,
+    control_groups: cgroup::Host,
 }
 
 /// A job that this process has started.
@@ -94,7 +114,12 @@ impl Sandbox {
             move |source| SandboxError::Host { what, source }
         };
         let program = Program::new(&[]).map_err(host("the watcher's program in memory"))?;
-        Ok(Sandbox { state, program })
+        let control_groups = crate::host::control_groups(&state.templates());
+        Ok(Sandbox {
+            state,
+            program,
+            control_groups,
+        })
     }
 
     /// The jobs' directory.
@@ -103,24 +128,52 @@ impl Sandbox {
     }
 
     /// What would be applied for `job`, without a name or ids being taken.
-    pub fn plan(&self, job: &Job) -> Plan {
+    pub fn plan(&self, job: &Job) -> Result<Plan, SandboxError> {
         let identity = self.identity(|| {
             Ok(Identity {
                 uid: FIRST_ID,
                 gid: FIRST_ID,
                 count: IDS,
             })
-        });
-        let image = wants_disk(job).then(|| self.state.directory(&job.name).join(SCRATCH_FILE));
-        let identity = identity.expect("nothing is asked of the host");
-        plan(
+        })?;
+        let scratch_image =
+            wants_disk(job).then(|| self.state.directory(&job.name).join(SCRATCH_FILE));
+        self.plan_for(job, identity, scratch_image)
+    }
+
+    fn plan_for(
+        &self,
+        job: &Job,
+        identity: Identity,
+        scratch_image: Option<PathBuf>,
+    ) -> Result<Plan, SandboxError> {
+        let name = self.state.group_name(&job.name);
+        let failed = |source| SandboxError::Limits {
+            name: job.name.clone(),
+            source,
+        };
+        let (groups, shortfalls) = cgroup::plan(
+            &name,
+            &control_group_limits(&job.limits),
+            &self.control_groups,
+        )
+        .map_err(failed)?;
+        if !job.best_effort && !shortfalls.is_empty() {
+            return Err(SandboxError::Shortfall {
+                name: job.name.clone(),
+                shortfalls,
+            });
+        }
+        let cgroup = (!groups.groups.is_empty()).then_some(groups);
+        Ok(plan(
             job,
             Given {
                 identity,
-                cgroup: None,
-                scratch_image: image,
+                cgroup,
+                scratch_image,
+                shortfalls,
             },
-        )
+        ))
     }
 
     /// Who a job is: a range of its own, which only root may give, or this user.
@@ -188,14 +241,7 @@ impl Sandbox {
         };
         let identity = self.identity(|| self.state.take_ids(name))?;
         let scratch_image = self.scratch_image(job, directory)?;
-        let plan = plan(
-            job,
-            Given {
-                identity,
-                cgroup: None,
-                scratch_image,
-            },
-        );
+        let plan = self.plan_for(job, identity, scratch_image)?;
         let text = serde_json::to_vec_pretty(&plan).expect("plans are plain data");
         fs::write(directory.join(PLAN_FILE), text).map_err(host(PLAN_FILE))?;
         let lock = lock.try_clone().map_err(host("its lock"))?;
@@ -357,11 +403,7 @@ impl Sandbox {
             ..
         }) = self.state.plan(name)?
         {
-            left.extend(
-                cgroup::Group::end(&groups)
-                    .err()
-                    .map(|error| error.to_string()),
-            );
+            left.extend(end_groups(&groups).err().map(|error| error.to_string()));
         }
         let ended = Ended {
             outcome: Outcome::Lost,
@@ -420,5 +462,26 @@ fn wants_disk(job: &Job) -> bool {
         ScratchKind::Auto => {
             rustix::process::geteuid().is_root() && Path::new("/dev/loop-control").exists()
         }
+    }
+}
+
+/// What control groups keep of a job's limits.
+fn control_group_limits(limits: &Limits) -> cgroup::Limits {
+    let number = |wanted: u64| u32::try_from(wanted).unwrap_or(u32::MAX);
+    cgroup::Limits {
+        memory_bytes: Some(limits.memory_bytes),
+        pids: Some(number(limits.pids)),
+        cpu_millis: limits.cpu_millis.map(number),
+        cpuset: limits.cpuset.clone(),
+        ..cgroup::Limits::default()
+    }
+}
+
+/// Ends what a watcher that died has left in its job's groups.
+fn end_groups(groups: &cgroup::Plan) -> Result<(), cgroup::CgroupError> {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    match cgroup::Group::open(&groups.record())? {
+        Some(group) => group.end(PATIENCE).and_then(|()| group.remove(PATIENCE)),
+        None => Ok(()),
     }
 }

@@ -9,6 +9,7 @@
 //! lock for as long as it lives, however it ends.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub(crate) const LOCK_FILE: &str = "watcher.errors";
 
 /// The first user id on the host that jobs get. Below it are people and services.
 pub(crate) const FIRST_ID: u32 = 524_288;
+/// Letters of a job's name at most: with what makes a control group's name of it, those are 64.
+const NAME_MAX: usize = 46;
 /// Ids of one job.
 pub(crate) const IDS: u32 = 65_536;
 /// Jobs at the same time.
@@ -33,7 +36,7 @@ const RANGES: u32 = 16_384;
 pub enum StateError {
     /// A name that no job can have.
     #[error(
-        "job name {0:?}: lower-case letters, digits and `-` are expected, at most 64, the first a letter or digit"
+        "job name {0:?}: lower-case letters, digits and `-` are expected, at most {NAME_MAX}, the first a letter or digit"
     )]
     Name(String),
     /// There is one already.
@@ -135,13 +138,20 @@ impl State {
         private(&root.join("ids"))?;
         private(&root.join("templates"))?;
         Ok(State {
-            root: root.to_owned(),
+            root: root.canonicalize().map_err(io_error(root))?,
         })
     }
 
     /// The directory of the job `name`.
     pub fn directory(&self, name: &str) -> PathBuf {
         self.root.join("jobs").join(name)
+    }
+
+    /// The control group's name for the job `name`: no other state directory's job has it.
+    pub(crate) fn group_name(&self, name: &str) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.root.hash(&mut hasher);
+        format!("gradus-{:010x}-{name}", hasher.finish() >> 24)
     }
 
     /// Where file systems lie that are copied for jobs.
@@ -154,7 +164,7 @@ impl State {
         let well_formed =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if name.is_empty()
-            || name.len() > 64
+            || name.len() > NAME_MAX
             || name.starts_with('-')
             || !name.bytes().all(well_formed)
         {

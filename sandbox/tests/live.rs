@@ -19,8 +19,17 @@ fn runs() {
         uid: 0,
         gid: 0,
         inputs: vec![],
-        outputs: vec![Output { name: "out".into(), inside: "/out".into() }],
-        limits: Limits::default(), scratch: std::env::var("DISK").map_or(ScratchKind::Memory, |_| ScratchKind::Disk),
+        outputs: vec![Output {
+            name: "out".into(),
+            inside: "/out".into(),
+        }],
+        best_effort: false,
+        limits: Limits {
+            memory_bytes: 100 << 20,
+            pids: 50,
+            ..Limits::default()
+        },
+        scratch: std::env::var("DISK").map_or(ScratchKind::Memory, |_| ScratchKind::Disk),
     };
     let a = std::time::Instant::now();
     let mut started = sandbox.start(&job).unwrap();

@@ -22,6 +22,8 @@ pub struct Plan {
     pub identity: Identity,
     /// its control groups; empty where the host has none
     pub cgroup: Option<crate::cgroup::Plan>,
+    /// limits that this host cannot keep, for whoever judges the job's record
+    pub shortfalls: Vec<crate::cgroup::Shortfall>,
     /// the layers under its root, the upper one first; idmapped where `identity` is a range
     pub layers: Vec<PathBuf>,
     /// what it may write to

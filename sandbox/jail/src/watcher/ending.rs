@@ -7,7 +7,7 @@ use crate::outcome::Outcome;
 use crate::protocol::Status;
 
 /// How long the kernel may take to be rid of a killed group. Longer means processes that hang in a driver.
-const GONE_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const GONE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why a watcher has ended its job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,21 +21,13 @@ pub(super) enum Cause {
 
 /// Kills what is in the group and waits until nothing is.
 pub(super) fn kill_group(group: &Group) -> Result<(), String> {
-    group.kill().map_err(|error| error.to_string())?;
-    match group.wait_empty(GONE_WITHIN) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(format!(
-            "processes of the job are still there {} s after they were killed",
-            GONE_WITHIN.as_secs()
-        )),
-        Err(error) => Err(error.to_string()),
-    }
+    group.end(GONE_WITHIN).map_err(|error| error.to_string())
 }
 
 /// Kills what is in the group and removes it.
 pub(super) fn end_group(group: &Group) -> Result<(), String> {
     kill_group(group)?;
-    group.remove().map_err(|error| error.to_string())
+    group.remove(GONE_WITHIN).map_err(|error| error.to_string())
 }
 
 /// How a job ended, from what the kernel and this process know.

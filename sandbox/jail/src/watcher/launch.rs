@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::cgroup::Group;
+use crate::cgroup::{Entrance, Group};
 use crate::channel::Channel;
 use crate::inside::{self, Streams};
 use crate::outcome::{LaunchError, Stage};
@@ -32,23 +32,19 @@ pub(super) struct Running {
 /// Applies `plan`. On failure nothing of the job is left.
 pub(super) fn launch(plan: &Plan, filters: &[Vec<u8>]) -> Result<Running, LaunchError> {
     let group = match &plan.cgroup {
-        Some(groups) => Some(Group::create(groups).map_err(|error| LaunchError {
-            stage: Stage::Cgroup,
-            errno: error.errno(),
-            what: error.to_string(),
-        })?),
+        Some(groups) => Some(Group::create(groups).map_err(|error| error.to_launch_error())?),
         None => None,
     };
-    match start(plan, filters, group.as_ref()) {
-        Ok(started) => Ok(Running { group, ..started }),
-        Err(mut error) => {
-            if let Some(group) = group
-                && let Err(left) = super::ending::end_group(&group)
-            {
+    let started = start(plan, filters, group.as_ref());
+    match (started, group) {
+        (Ok(started), group) => Ok(Running { group, ..started }),
+        (Err(mut error), Some(group)) => {
+            if let Err(left) = super::ending::end_group(&group) {
                 error.what = format!("{}; then {left}", error.what);
             }
             Err(error)
         }
+        (Err(error), None) => Err(error),
     }
 }
 
@@ -62,6 +58,10 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         .at(Stage::Watcher, || "/dev/null")?;
     let network = matches!(plan.network, Network::Loopback);
     let into = group.and_then(Group::v2_fd);
+    let entrance = group
+        .map(Group::entrance)
+        .transpose()
+        .map_err(|error| error.to_launch_error())?;
     let cloned = syscalls::clone_process(
         Some(Namespaces {
             network,
@@ -76,6 +76,7 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
     let (pid, pidfd) = match cloned {
         Cloned::Child => {
             drop((ours, output, errors));
+            enter(entrance.as_ref(), &theirs);
             inside::run(
                 plan,
                 filters,
@@ -99,7 +100,7 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         );
         error
     };
-    let outputs = admit(plan, group, pid, &ours).map_err(ended_on_failure)?;
+    let outputs = admit(plan, pid, &ours).map_err(ended_on_failure)?;
     let identity = Identity {
         watcher: rustix::process::getpid().as_raw_nonzero().get(),
         init: pid,
@@ -116,23 +117,25 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
     })
 }
 
+/// Enters the groups of version 1, in the new process: nothing that it does is anybody else's from here on.
+fn enter(entrance: Option<&Entrance>, channel: &Channel) {
+    if let Some(Err(errno)) = entrance.map(Entrance::enter) {
+        let what = "entering the job's control groups".to_owned();
+        let error = LaunchError {
+            stage: Stage::Cgroup,
+            errno: errno.raw_os_error(),
+            what,
+        };
+        let _ = channel.send(&FromInside::Failed(error), &[]);
+        std::process::exit(1);
+    }
+}
+
 /// Gives the process its ids and mounts, and waits until its program runs.
-fn admit(
-    plan: &Plan,
-    group: Option<&Group>,
-    pid: i32,
-    channel: &Channel,
-) -> Result<Option<OwnedFd>, LaunchError> {
+fn admit(plan: &Plan, pid: i32, channel: &Channel) -> Result<Option<OwnedFd>, LaunchError> {
     map_ids(plan, pid)?;
     let score = format!("/proc/{pid}/oom_score_adj");
     fs::write(&score, "1000").at(Stage::Identity, || score)?;
-    if let Some(group) = group {
-        group.add(pid).map_err(|error| LaunchError {
-            stage: Stage::Cgroup,
-            errno: error.errno(),
-            what: error.to_string(),
-        })?;
-    }
     let (go, mounts) = super::mounts::open_all(plan, pid)?;
     channel
         .send(&go, &mounts.iter().map(AsFd::as_fd).collect::<Vec<_>>())

@@ -14,7 +14,7 @@ use super::ending::{self, Cause};
 use super::launch::Running;
 use super::listener;
 use super::logs::Logs;
-use crate::cgroup::Events;
+use crate::cgroup::{Events, OomWatch};
 use crate::channel::Channel;
 use crate::outcome::Usage;
 use crate::plan::Plan;
@@ -37,6 +37,7 @@ struct Watch {
     grace: Option<Duration>,
     cause: Option<Cause>,
     status: Option<Status>,
+    oom: Option<OomWatch>,
     buffer: Vec<u8>,
 }
 
@@ -61,6 +62,10 @@ pub(super) fn serve(
     for (_, stream) in &streams {
         rustix::fs::fcntl_setfl(stream, rustix::fs::OFlags::NONBLOCK)?;
     }
+    let oom = match &running.group {
+        Some(group) => group.oom_watch().map_err(io::Error::other)?,
+        None => None,
+    };
     let mut watch = Watch {
         running,
         logs: Logs::create(plan.logs.clone())?,
@@ -73,6 +78,7 @@ pub(super) fn serve(
         grace: None,
         cause: None,
         status: None,
+        oom,
         buffer: vec![0; READ_BYTES],
     };
     if let Some(deadline) = &plan.deadline {
@@ -110,7 +116,10 @@ impl Watch {
             tv_sec: pause.as_secs() as i64,
             tv_nsec: i64::from(pause.subsec_nanos()),
         });
-        let oom = self.running.group.as_ref().and_then(|group| group.oom_fd());
+        let oom = self
+            .oom
+            .as_ref()
+            .map(|watch| (watch.fd(), watch.poll_flags()));
         let oom_index = oom.map(|_| FIXED);
         let fixed: [BorrowedFd<'_>; FIXED] = [
             self.running.channel.as_fd(),
@@ -119,7 +128,7 @@ impl Watch {
             listener.as_fd(),
         ];
         let mut descriptors: Vec<BorrowedFd<'_>> = fixed.to_vec();
-        descriptors.extend(oom);
+        descriptors.extend(oom.map(|(fd, _)| fd));
         let first_client = descriptors.len();
         descriptors.extend(self.clients.iter().map(|client| client.channel.as_fd()));
         let first_stream = descriptors.len();
@@ -130,6 +139,9 @@ impl Watch {
             .iter()
             .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
             .collect();
+        if let (Some(index), Some((fd, flags))) = (oom_index, oom) {
+            polled[index] = PollFd::from_borrowed_fd(fd, flags);
+        }
         match poll(&mut polled, timeout.as_ref()) {
             Err(rustix::io::Errno::INTR) => return Ok(()),
             other => other?,
@@ -147,15 +159,15 @@ impl Watch {
         if ready[2] {
             self.time_is_up()?;
         }
-        if oom_index.is_some_and(|index| ready[index]) {
-            // Version 1 of control groups kills one process, and the others go on without it.
-            if self
-                .running
-                .group
-                .as_ref()
-                .is_some_and(|group| group.events().is_ok_and(|events| events.oom_kills > 0))
-            {
-                self.stop(Cause::OutOfMemory, Duration::ZERO)?;
+        // Version 1 of control groups kills one process, and the others go on without it.
+        if oom_index.is_some_and(|index| ready[index])
+            && let Some(watch) = &self.oom
+        {
+            match watch.oom_kills() {
+                Ok(0) => {}
+                Ok(_) => self.stop(Cause::OutOfMemory, Duration::ZERO)?,
+                // The counters are read at the end all the same.
+                Err(_) => self.oom = None,
             }
         }
         for index in (first_client..first_stream)
@@ -321,7 +333,12 @@ impl Watch {
                 Err(error) => left.push(error.to_string()),
             }
             usage.pids_refused = Some(events.pids_refused);
-            left.extend(group.remove().map_err(|error| error.to_string()).err());
+            left.extend(
+                group
+                    .remove(ending::GONE_WITHIN)
+                    .map_err(|error| error.to_string())
+                    .err(),
+            );
         }
         let disk_full = self.running.outputs.as_ref().is_some_and(full);
         let outcome = ending::outcome(self.cause, self.status, &events, disk_full);
