@@ -6,6 +6,7 @@
 //! | [`outcome`] | how a job ended, and why one never ran |
 //! | [`cgroup`] | control groups of both versions: limits, kill, events |
 //! | [`landlock`] | what the file system refuses beyond permissions |
+//! | [`seccomp`] | which system calls may be made: installs what others compiled |
 //! | [`device_filter`] | which device nodes a group may open |
 //! | `syscalls` | the only `unsafe`: one checked wrapper a system call |
 
@@ -14,4 +15,5 @@ pub mod device_filter;
 pub mod landlock;
 pub mod outcome;
 pub mod plan;
+pub mod seccomp;
 mod syscalls;
