@@ -11,6 +11,7 @@
 //! | `host` | what the host offers for it |
 //! | [`job`] | what is asked for |
 //! | [`plan`] | what is applied for it on this host; pure |
+//! | [`seccomp`] | which system calls a job may make |
 //! | [`state`] | the directory of all jobs: names, user ids, journals |
 //! | [`scratch`] | where a job's writes go |
 //! | [`sandbox`] | starts jobs, finds them again, ends them, removes them |
@@ -24,6 +25,7 @@ pub mod plan;
 mod program;
 pub mod sandbox;
 pub mod scratch;
+pub mod seccomp;
 pub mod state;
 
 pub use gradus_jail::{outcome, protocol};

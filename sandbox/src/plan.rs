@@ -57,6 +57,8 @@ pub struct Given {
     pub cgroup: Option<gradus_jail::cgroup::Plan>,
     /// an image with a file system for its writes; none for memory
     pub scratch_image: Option<PathBuf>,
+    /// the seccomp policy's name
+    pub seccomp: String,
     /// limits that the host cannot keep
     pub shortfalls: Vec<gradus_jail::cgroup::Shortfall>,
 }
@@ -121,6 +123,7 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         writable_root: job.writable_root,
         mounts,
         devices: DEVICES.map(PathBuf::from).to_vec(),
+        device_rules: gradus_jail::device_filter::base(),
         masked: MASKED.map(str::to_owned).to_vec(),
         read_only: READ_ONLY.map(str::to_owned).to_vec(),
         hostname: "job".to_owned(),
@@ -140,7 +143,7 @@ pub fn plan(job: &Job, given: Given) -> Plan {
             umask: 0o022,
         },
         landlock: true,
-        seccomp: None,
+        seccomp: Some(given.seccomp),
         deadline: limits.wall.map(|wall| Deadline {
             wall_ms: wall.as_millis() as u64,
             grace_ms: limits.grace.as_millis() as u64,

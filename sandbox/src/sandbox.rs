@@ -20,7 +20,11 @@ use crate::job::{Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
 use crate::program::Program;
 use crate::scratch::{ScratchError, make_image};
+use crate::seccomp::{CompilePolicyError, Policy};
 use crate::state::{FIRST_ID, IDS, Phase, Record, State, StateError};
+
+/// Which system calls jobs may make.
+const POLICY: &str = "trainer";
 
 /// In a job's directory: the file system for its writes.
 const SCRATCH_FILE: &str = "scratch.ext4";
@@ -77,6 +81,9 @@ pub enum SandboxError {
     /// It still runs.
     #[error("job {0:?} has not ended; help: `gradus sandbox kill {0}` ends it")]
     Runs(String),
+    /// There are no filters of system calls for this processor.
+    #[error("no filters of system calls")]
+    Policy(#[source] CompilePolicyError),
     /// A part of the sandbox cannot be made.
     #[error("{what}")]
     Host {
@@ -113,7 +120,9 @@ impl Sandbox {
             let what = what.to_owned();
             move |source| SandboxError::Host { what, source }
         };
-        let program = Program::new(&[]).map_err(host("the watcher's program in memory"))?;
+        let policy = Policy::trainer();
+        let filters = policy.compile().map_err(SandboxError::Policy)?.programs;
+        let program = Program::new(&filters).map_err(host("the watcher's program in memory"))?;
         let control_groups = crate::host::control_groups(&state.templates());
         Ok(Sandbox {
             state,
@@ -169,6 +178,7 @@ impl Sandbox {
             job,
             Given {
                 identity,
+                seccomp: POLICY.to_owned(),
                 cgroup,
                 scratch_image,
                 shortfalls,

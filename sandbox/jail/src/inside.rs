@@ -90,16 +90,18 @@ fn start(
 
     syscalls::block_signals().at(Stage::Restrict, || "blocking signals")?;
     let (started, starting) = Channel::pair().at(Stage::Exec, || "a channel to the program")?;
-    match syscalls::clone_process(None, None).at(Stage::Exec, || "a process for the program")? {
+    // Before the program's process is made, which has them from here: to install them takes the kernel a while.
+    restrict::apply_filters(plan, filters)?;
+    match syscalls::clone_process().at(Stage::Exec, || "a process for the program")? {
         Cloned::Child => {
-            let error = program(plan, filters, streams);
+            let error = program(plan, streams);
             let _ = starting.send(&error, &[]);
             std::process::exit(127)
         }
-        Cloned::Parent { pid, .. } => {
+        Cloned::Parent(pid) => {
             // The program's ends of its streams must be its own, or they would never end.
             drop((streams, starting));
-            restrict::apply(plan, filters)?;
+            restrict::drop_capabilities()?;
             // A program that runs has closed its end without a word.
             if let Some((error, _)) = started
                 .receive::<LaunchError>()
@@ -151,7 +153,7 @@ fn receive(channel: &Channel) -> Result<Given, LaunchError> {
 }
 
 /// Becomes the program; returns why not.
-fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams) -> LaunchError {
+fn program(plan: &Plan, streams: Streams) -> LaunchError {
     let attempt = || -> Result<std::convert::Infallible, LaunchError> {
         let process = &plan.process;
         let failed = |_| LaunchError {
@@ -177,7 +179,7 @@ fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams) -> LaunchError {
         rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || {
             format!("working directory {:?}", process.cwd)
         })?;
-        restrict::apply(plan, filters)?;
+        restrict::drop_capabilities()?;
         syscalls::close_on_exec_from(3).at(Stage::Restrict, || "closing descriptors")?;
         syscalls::default_signals().at(Stage::Restrict, || "default signals")?;
         let mut error = std::io::Error::from_raw_os_error(libc::ENOENT);

@@ -9,6 +9,7 @@
 //! | [`protocol`], [`channel`] | what these and a supervisor tell each other |
 //! | [`cgroup`] | control groups of both versions: limits, kill, events |
 //! | [`landlock`] | what the file system refuses beyond permissions |
+//! | [`seccomp`] | which system calls may be made: installs what others compiled |
 //! | [`device_filter`] | which device nodes a group may open |
 //! | `syscalls` | the only `unsafe`: one checked wrapper a system call |
 
@@ -20,6 +21,7 @@ pub mod landlock;
 pub mod outcome;
 pub mod plan;
 pub mod protocol;
+pub mod seccomp;
 mod step;
 mod syscalls;
 pub mod watcher;

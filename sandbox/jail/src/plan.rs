@@ -34,6 +34,8 @@ pub struct Plan {
     pub mounts: Vec<Mount>,
     /// device nodes of the host that exist in its `/dev`
     pub devices: Vec<PathBuf>,
+    /// which device nodes its control group may open, wherever they are; empty for no filter
+    pub device_rules: Vec<crate::device_filter::Rule>,
     /// below `/proc` and `/sys`: what is hidden
     pub masked: Vec<String>,
     /// below `/proc`: what is read-only

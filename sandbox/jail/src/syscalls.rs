@@ -3,15 +3,18 @@
 //! The program that calls them has one thread, so what holds "for the calling thread" holds for the process, and a clone without
 //! shared memory copies all there is.
 
+pub(crate) mod bpf;
+pub(crate) mod landlock;
 mod loop_device;
 mod mount;
 mod process;
+pub(crate) mod seccomp;
 mod signal;
 
 pub(crate) use loop_device::loop_device;
 pub(crate) use mount::{MountAttributes, mount_setattr};
 pub(crate) use process::{
-    Cloned, Namespaces, clone_process, close_on_exec_from, execute, loopback_up,
+    Cloned, clone_into_namespaces, clone_process, close_on_exec_from, execute, loopback_up,
 };
 pub(crate) use signal::{block_signals, default_signals, next_signal};
 

@@ -3,9 +3,11 @@
 use rustix::process::{DumpableBehavior, Resource as Kernel, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 
+use crate::landlock;
 use crate::outcome::{LaunchError, Stage};
 use crate::plan::{Plan, Process, Resource};
-use crate::step::At;
+use crate::seccomp;
+use crate::step::{At, chain};
 
 /// Becomes user 0 of its user namespace: until then its ids were the watcher's, which do not exist inside.
 pub(super) fn become_root(ids: u32) -> Result<(), LaunchError> {
@@ -83,17 +85,33 @@ pub(super) fn become_user(process: &Process) -> Result<(), LaunchError> {
         .at(Stage::Identity, || format!("user {}", process.uid))
 }
 
-/// Gives up all capabilities, then what the file system and the kernel offer beyond the plan.
-pub(super) fn apply(plan: &Plan, filters: &[Vec<u8>]) -> Result<(), LaunchError> {
+/// Gives up what the file system and the kernel offer beyond the plan, for this process and all that come from it.
+pub(super) fn apply_filters(plan: &Plan, filters: &[Vec<u8>]) -> Result<(), LaunchError> {
+    let failed = |error: &dyn std::error::Error| LaunchError {
+        stage: Stage::Restrict,
+        errno: 0,
+        what: chain(error),
+    };
+    if plan.landlock {
+        let root = if plan.writable_root {
+            landlock::Root::Grows
+        } else {
+            landlock::Root::Fixed
+        };
+        landlock::restrict(root).map_err(|error| failed(&error))?;
+    }
+    for filter in filters {
+        seccomp::install(filter).map_err(|error| failed(&error))?;
+    }
+    Ok(())
+}
+
+/// Gives up all capabilities.
+pub(super) fn drop_capabilities() -> Result<(), LaunchError> {
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),
         inheritable: CapabilitySet::empty(),
     };
-    rustix::thread::set_capabilities(None, none).at(Stage::Restrict, || "dropping capabilities")?;
-    if plan.landlock {
-        // crate::landlock
-    }
-    let _ = filters;
-    Ok(())
+    rustix::thread::set_capabilities(None, none).at(Stage::Restrict, || "dropping capabilities")
 }

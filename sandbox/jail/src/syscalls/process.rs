@@ -6,47 +6,36 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::checked;
 
-/// Namespaces that a clone is given of its own.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Namespaces {
-    pub(crate) network: bool,
-    /// with a time namespace the clone's children have their own clocks
-    pub(crate) cgroup: bool,
-}
-
 /// Where a clone goes on.
 #[derive(Debug)]
-pub(crate) enum Cloned {
+pub(crate) enum Cloned<T> {
     /// in the process that called
-    Parent { pid: i32, pidfd: OwnedFd },
+    Parent(T),
     /// in the new one
     Child,
 }
 
-/// Clones this process: into new namespaces (user, mount, pid, ipc and uts always) and the control group `group`, or without any of it.
-pub(crate) fn clone_process(
-    namespaces: Option<Namespaces>,
+/// Clones this process into namespaces of its own, all but that of time, and that of the network if `network`, and into the control group
+/// `group`. Its id, and a descriptor of it.
+pub(crate) fn clone_into_namespaces(
+    network: bool,
     group: Option<BorrowedFd<'_>>,
-) -> io::Result<Cloned> {
-    let mut flags = libc::CLONE_PIDFD;
-    if let Some(namespaces) = namespaces {
-        flags |= libc::CLONE_NEWUSER
-            | libc::CLONE_NEWNS
-            | libc::CLONE_NEWPID
-            | libc::CLONE_NEWIPC
-            | libc::CLONE_NEWUTS;
-        if namespaces.network {
-            flags |= libc::CLONE_NEWNET;
-        }
-        if namespaces.cgroup {
-            flags |= libc::CLONE_NEWCGROUP;
-        }
+) -> io::Result<Cloned<(i32, OwnedFd)>> {
+    let mut flags = libc::CLONE_PIDFD
+        | libc::CLONE_NEWUSER
+        | libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWCGROUP;
+    if network {
+        flags |= libc::CLONE_NEWNET;
     }
     let mut flags = flags as u64;
-    let mut pidfd: libc::c_int = -1;
     if group.is_some() {
         flags |= libc::CLONE_INTO_CGROUP as u64;
     }
+    let mut pidfd: libc::c_int = -1;
     // SAFETY: an all-zero `clone_args` is valid: every field is an integer.
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
     arguments.flags = flags;
@@ -67,10 +56,16 @@ pub(crate) fn clone_process(
     }
     // SAFETY: the kernel has just put a new descriptor there, which nobody else knows.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Cloned::Parent {
-        pid: pid as i32,
-        pidfd,
-    })
+    Ok(Cloned::Parent((pid as i32, pidfd)))
+}
+
+/// Clones this process as it is, by the old call: filters of system calls answer that the new one is not there.
+pub(crate) fn clone_process() -> io::Result<Cloned<i32>> {
+    // SAFETY: as above: memory is copied, and the process has one thread. No pointer is passed.
+    match checked(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) })? {
+        0 => Ok(Cloned::Child),
+        pid => Ok(Cloned::Parent(pid as i32)),
+    }
 }
 
 /// Becomes the program `path`. Returns only what went wrong.

@@ -8,12 +8,13 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::cgroup::{Entrance, Group};
 use crate::channel::Channel;
+use crate::device_filter;
 use crate::inside::{self, Streams};
 use crate::outcome::{LaunchError, Stage};
 use crate::plan::{Network, Plan};
 use crate::protocol::{FromInside, Identity};
-use crate::step::At;
-use crate::syscalls::{self, Cloned, Namespaces};
+use crate::step::{At, chain};
+use crate::syscalls::{self, Cloned};
 
 /// A job whose program runs.
 #[derive(Debug)]
@@ -58,18 +59,18 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         .at(Stage::Watcher, || "/dev/null")?;
     let network = matches!(plan.network, Network::Loopback);
     let into = group.and_then(Group::v2_fd);
+    if let (Some(group), false) = (into, plan.device_rules.is_empty()) {
+        device_filter::attach(group, &plan.device_rules).map_err(|error| LaunchError {
+            stage: Stage::Devices,
+            errno: 0,
+            what: chain(&error),
+        })?;
+    }
     let entrance = group
         .map(Group::entrance)
         .transpose()
         .map_err(|error| error.to_launch_error())?;
-    let cloned = syscalls::clone_process(
-        Some(Namespaces {
-            network,
-            cgroup: true,
-        }),
-        into,
-    )
-    .at(
+    let cloned = syscalls::clone_into_namespaces(network, into).at(
         Stage::Namespaces,
         || "a process in namespaces of its own; are user namespaces allowed here?",
     )?;
@@ -77,18 +78,14 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         Cloned::Child => {
             drop((ours, output, errors));
             enter(entrance.as_ref(), &theirs);
-            inside::run(
-                plan,
-                filters,
-                &theirs,
-                Streams {
-                    input,
-                    output: output_end,
-                    errors: errors_end,
-                },
-            )
+            let streams = Streams {
+                input,
+                output: output_end,
+                errors: errors_end,
+            };
+            inside::run(plan, filters, &theirs, streams)
         }
-        Cloned::Parent { pid, pidfd } => (pid, pidfd),
+        Cloned::Parent(parent) => parent,
     };
     drop((theirs, output_end, errors_end));
     // Until the program runs, every failure ends what was started: the pid namespace dies with its first process.

@@ -1,0 +1,23 @@
+//! Which system calls a job may make.
+//!
+//! A policy is data (`seccomp/trainer.toml`, a reason beside every rule); this module reads it strictly and compiles it to the programs
+//! that the jail installs. It installs nothing itself.
+//!
+//! | module | is about |
+//! |---|---|
+//! | [`policy`] | what a policy says, checked when it is read |
+//! | [`numbers`] | names of system calls and their numbers |
+//! | [`compile`] | a policy as programs of the kernel's filter machine |
+//! | [`describe`] | a policy as text, for those who want to read before they run |
+
+pub mod compile;
+pub mod describe;
+pub mod numbers;
+pub mod policy;
+
+pub use compile::{Architecture, CompilePolicyError, Filters};
+pub use describe::{Description, Effect};
+pub use policy::{LoadPolicyError, Policy};
+
+#[cfg(test)]
+mod tests;

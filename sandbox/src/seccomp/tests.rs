@@ -1,0 +1,107 @@
+//! What can be said without a kernel; `tests/seccomp` says the rest.
+
+mod loading;
+mod numbers;
+mod verdicts;
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::seccomp::numbers::Numbers;
+
+#[test]
+fn every_call_of_the_table_has_a_rule() {
+    let policy = Policy::trainer();
+    let described = policy.describe();
+    let named: Vec<&String> = described
+        .rules
+        .iter()
+        .flat_map(|rule| &rule.calls)
+        .collect();
+    for name in Numbers::of(Architecture::X86_64).names() {
+        assert!(
+            named.iter().any(|it| *it == name),
+            "{name} has no rule in trainer.toml"
+        );
+    }
+}
+
+#[test]
+fn filters_are_two_programs_that_the_kernel_takes() {
+    let filters = Policy::trainer().compile_for(Architecture::X86_64).unwrap();
+    let lengths: Vec<usize> = filters
+        .programs
+        .iter()
+        .map(|program| program.len() / 8)
+        .collect();
+    eprintln!("instructions: {lengths:?}");
+    assert_eq!(lengths.len(), 2);
+    assert!(
+        filters
+            .programs
+            .iter()
+            .all(|program| program.len() % 8 == 0)
+    );
+    assert!(lengths.iter().all(|length| *length <= 4096), "{lengths:?}");
+    assert!(
+        filters.instructions() < 4500,
+        "{lengths:?}: a filter this long wants another form"
+    );
+}
+
+#[test]
+fn filters_are_the_same_each_time() {
+    assert_eq!(
+        Policy::trainer().compile().unwrap(),
+        Policy::trainer().compile().unwrap()
+    );
+}
+
+#[test]
+fn a_policy_is_read_and_compiled_in_no_time() {
+    let fastest = |work: &dyn Fn()| {
+        (0..20)
+            .map(|_| Instant::now())
+            .map(|start| {
+                work();
+                start.elapsed()
+            })
+            .min()
+            .unwrap()
+    };
+    let policy = Policy::trainer();
+    let read = fastest(&|| drop(Policy::trainer()));
+    let compile = fastest(&|| drop(policy.compile_for(Architecture::X86_64).unwrap()));
+    eprintln!("read {read:?}, compile {compile:?}");
+    let limit = if cfg!(debug_assertions) {
+        Duration::from_millis(50)
+    } else {
+        Duration::from_millis(1)
+    };
+    assert!(compile < limit, "{compile:?}");
+}
+
+#[test]
+fn a_description_has_every_rule_and_reason() {
+    let policy = Policy::trainer();
+    let text = policy.describe().to_string();
+    let reasons = policy
+        .allow
+        .iter()
+        .map(|it| &it.reason)
+        .chain(policy.deny.iter().map(|it| &it.reason));
+    let cases = policy
+        .when
+        .iter()
+        .flat_map(|when| when.case.iter().map(|case| &case.reason));
+    for reason in reasons.chain(cases) {
+        assert!(text.contains(reason.as_str()), "{reason}");
+    }
+    assert!(
+        text.contains(
+            "argument 0 is 0x1, argument 1 & 0xf is 0x1 | 0x2 | 0x5, argument 2 is 0x0 | 0x1"
+        ),
+        "{text}"
+    );
+    assert!(text.ends_with("killed: calls of another architecture\n"));
+}
