@@ -62,6 +62,8 @@ fn start(
     rustix::process::umask(rustix::fs::Mode::empty());
     let given = receive(channel)?;
     restrict::become_root(plan.identity.count)?;
+    // Now that it is in its groups, those are the roots that it sees.
+    syscalls::new_cgroup_namespace().at(Stage::Namespaces, || "a namespace of control groups")?;
     // The watcher's end is the job's: a job that nobody watches has no limits of time and output.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .at(Stage::Namespaces, || "ending with the watcher")?;

@@ -6,6 +6,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::checked;
 
+/// The kernel's `linux/sched.h`; libc's own does not fit its type.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// Where a clone goes on.
 #[derive(Debug)]
 pub(crate) enum Cloned<T> {
@@ -15,7 +18,7 @@ pub(crate) enum Cloned<T> {
     Child,
 }
 
-/// Clones this process into namespaces of its own, all but that of time, and that of the network if `network`, and into the control group
+/// Clones this process into namespaces of its own, all but those of time and control groups, and that of the network if `network`, and into the control group
 /// `group`. Its id, and a descriptor of it.
 pub(crate) fn clone_into_namespaces(
     network: bool,
@@ -26,14 +29,13 @@ pub(crate) fn clone_into_namespaces(
         | libc::CLONE_NEWNS
         | libc::CLONE_NEWPID
         | libc::CLONE_NEWIPC
-        | libc::CLONE_NEWUTS
-        | libc::CLONE_NEWCGROUP;
+        | libc::CLONE_NEWUTS;
     if network {
         flags |= libc::CLONE_NEWNET;
     }
     let mut flags = flags as u64;
     if group.is_some() {
-        flags |= libc::CLONE_INTO_CGROUP as u64;
+        flags |= CLONE_INTO_CGROUP;
     }
     let mut pidfd: libc::c_int = -1;
     // SAFETY: an all-zero `clone_args` is valid: every field is an integer.
@@ -66,6 +68,12 @@ pub(crate) fn clone_process() -> io::Result<Cloned<i32>> {
         0 => Ok(Cloned::Child),
         pid => Ok(Cloned::Parent(pid as i32)),
     }
+}
+
+/// From here on this process's control groups are the roots of all it sees.
+pub(crate) fn new_cgroup_namespace() -> io::Result<()> {
+    // SAFETY: of this namespace nothing is shared with other threads, and no memory is passed.
+    checked(unsafe { libc::unshare(libc::CLONE_NEWCGROUP) }.into()).map(drop)
 }
 
 /// Becomes the program `path`. Returns only what went wrong.
