@@ -12,14 +12,20 @@
 //! | [`plan`] | what is applied for it on this host; pure |
 //! | [`state`] | the directory of all jobs: names, user ids, journals |
 //! | [`sandbox`] | starts jobs, finds them again, ends them, removes them |
+//! | [`outputs`] | what a job has written, taken when it has ended |
+//! | [`store`] | files by the digest of their content |
+//! | [`logs`] | what a job has printed, read back and shown |
 //! | `program` | the watcher's program and how it is started |
 
 #![forbid(unsafe_code)]
 
 pub mod job;
+pub mod logs;
+pub mod outputs;
 pub mod plan;
 mod program;
 pub mod sandbox;
 pub mod state;
+pub mod store;
 
 pub use gradus_jail::{outcome, protocol};
