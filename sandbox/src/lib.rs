@@ -15,17 +15,23 @@
 //! | [`state`] | the directory of all jobs: names, user ids, journals |
 //! | [`scratch`] | where a job's writes go |
 //! | [`sandbox`] | starts jobs, finds them again, ends them, removes them |
+//! | [`outputs`] | what a job has written, taken when it has ended |
+//! | [`store`] | files by the digest of their content |
+//! | [`logs`] | what a job has printed, read back and shown |
 //! | `program` | the watcher's program and how it is started |
 
 #![forbid(unsafe_code)]
 
 mod host;
 pub mod job;
+pub mod logs;
+pub mod outputs;
 pub mod plan;
 mod program;
 pub mod sandbox;
 pub mod scratch;
 pub mod seccomp;
 pub mod state;
+pub mod store;
 
 pub use gradus_jail::{outcome, protocol};
