@@ -3,6 +3,7 @@
 //! ```text
 //! jobs/NAME/      a job: plan, journal, output, control socket (gradus_jail::watcher)
 //! ids/NUMBER      a range of user ids that is taken, with the name of the job that has it
+//! store/          outputs that were taken, by digest ([`crate::store`])
 //! templates/      empty file systems by size, copied for each job ([`crate::scratch`])
 //! ```
 //! Several processes may use one directory: a name and a range are taken by making a file that must not exist, and a job's watcher holds a
@@ -145,6 +146,11 @@ impl State {
     /// The directory of the job `name`.
     pub fn directory(&self, name: &str) -> PathBuf {
         self.root.join("jobs").join(name)
+    }
+
+    /// Where outputs that were taken lie, by digest.
+    pub fn store(&self) -> PathBuf {
+        self.root.join("store")
     }
 
     /// The control group's name for the job `name`: no other state directory's job has it.

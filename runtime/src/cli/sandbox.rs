@@ -2,6 +2,7 @@
 
 use crate::bytes::ByteSize;
 use clap::{Args, Subcommand};
+use gradus_sandbox::job::ScratchKind;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -94,6 +95,23 @@ pub struct RunArgs {
     /// A directory inside that is taken when it has ended.
     #[arg(long = "output", value_name = "NAME:INSIDE")]
     pub outputs: Vec<Pair>,
+
+    /// Where outputs are taken: DIR/NAME for each, whole or not at all.
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "outputs",
+        conflicts_with = "detach"
+    )]
+    pub take: Option<PathBuf>,
+
+    /// Where what it writes goes: memory, disk, or auto.
+    #[arg(long, value_name = "PLACE", default_value = "auto", value_parser = parse_scratch)]
+    pub scratch: ScratchKind,
+
+    /// Run also where this host cannot keep some limit; the job's plan says which.
+    #[arg(long)]
+    pub best_effort: bool,
 
     /// A variable. Nothing of this process's environment is passed on.
     #[arg(short, long, value_name = "NAME=VALUE")]
@@ -224,6 +242,15 @@ fn parse_cpus(text: &str) -> Result<u64, String> {
     match text.parse::<f64>() {
         Ok(cpus) if (0.01..=4096.0).contains(&cpus) => Ok((cpus * 1000.0).round() as u64),
         _ => Err(format!("{text:?}: a number from 0.01 to 4096 is expected")),
+    }
+}
+
+fn parse_scratch(text: &str) -> Result<ScratchKind, String> {
+    match text {
+        "auto" => Ok(ScratchKind::Auto),
+        "disk" => Ok(ScratchKind::Disk),
+        "memory" => Ok(ScratchKind::Memory),
+        _ => Err(format!("{text:?}: auto, disk or memory is expected")),
     }
 }
 

@@ -7,8 +7,11 @@ use crate::cli::sandbox::{SandboxArgs, SandboxCommand};
 use crate::device::StateDir;
 use crate::exit::Exit;
 use crate::output_file::OutputFileError;
+use gradus_sandbox::logs::LogError;
+use gradus_sandbox::outputs::CollectError;
 use gradus_sandbox::sandbox::{Sandbox, SandboxError};
 use gradus_sandbox::state::StateError;
+use gradus_sandbox::store::StoreError;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -21,6 +24,15 @@ pub enum CommandError {
     /// About the directory of jobs.
     #[error(transparent)]
     State(#[from] StateError),
+    /// About what a job printed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// About what a job left.
+    #[error("its outputs are not taken")]
+    Outputs(#[from] CollectError),
+    /// About where they are taken to.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// About the file of the result.
     #[error(transparent)]
     Output(#[from] OutputFileError),

@@ -3,7 +3,7 @@
 use super::{CommandError, print};
 use crate::cli::sandbox::{KillArgs, LogsArgs, PsArgs};
 use crate::exit::Exit;
-use gradus_sandbox::logs::{Reader, Stream, shown};
+use gradus_sandbox::logs::{Lines, Reader, Stream};
 use gradus_sandbox::outcome::Outcome;
 use gradus_sandbox::protocol::KillReason;
 use gradus_sandbox::sandbox::Sandbox;
@@ -12,6 +12,9 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
+
+/// How often a followed job's output is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A job on one line.
 #[derive(Serialize)]
@@ -71,14 +74,10 @@ pub(super) fn list(sandbox: &Sandbox, arguments: &PsArgs) -> Result<Exit, Comman
 }
 
 pub(super) fn logs(sandbox: &Sandbox, arguments: &LogsArgs) -> Result<Exit, CommandError> {
-    let failed = |source| CommandError::Io {
-        what: format!("output of job {:?}", arguments.name),
-        source,
-    };
     // Names it if there is no such job.
     sandbox.state().record(&arguments.name)?;
-    let mut reader = Reader::open(&sandbox.state().directory(&arguments.name))
-        .map_err(|error| failed(io::Error::other(error)))?;
+    let mut reader = Reader::open(&sandbox.state().directory(&arguments.name))?;
+    let mut lines = Lines::new();
     loop {
         // Before the last look at the output: what is printed in between is seen.
         let over = !arguments.follow
@@ -86,28 +85,25 @@ pub(super) fn logs(sandbox: &Sandbox, arguments: &LogsArgs) -> Result<Exit, Comm
                 sandbox.state().record(&arguments.name)?.phase,
                 Phase::Starting | Phase::Running
             );
-        while let Some(record) = reader
-            .next_record()
-            .map_err(|error| failed(io::Error::other(error)))?
-        {
-            let (mut stdout, mut stderr) = (io::stdout().lock(), io::stderr().lock());
-            if record.missing > 0 {
-                let _ = writeln!(stderr, "[{} bytes were not kept]", record.missing);
+        while let Some(record) = reader.next()? {
+            if arguments.raw {
+                let _ = match record.stream {
+                    Stream::Output => io::stdout().write_all(&record.bytes),
+                    Stream::Errors => io::stderr().write_all(&record.bytes),
+                };
+                continue;
             }
-            let bytes = if arguments.raw {
-                record.bytes
-            } else {
-                shown(&record.bytes).into_bytes()
-            };
-            let _ = match record.stream {
-                Stream::Output => stdout.write_all(&bytes).and_then(|()| stdout.flush()),
-                Stream::Errors => stderr.write_all(&bytes),
-            };
+            let mut text = String::new();
+            lines.push(&record, &mut text);
+            print(&text)?;
         }
         if over {
+            let mut text = String::new();
+            lines.finish(&mut text);
+            print(&text)?;
             return Ok(Exit::Done);
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 

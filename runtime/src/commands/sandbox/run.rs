@@ -8,9 +8,12 @@ use crate::output_file::OutputFile;
 use gradus_sandbox::job::{Input, Job, Limits, Output};
 use gradus_sandbox::logs::Reader;
 use gradus_sandbox::outcome::Outcome;
+use gradus_sandbox::outputs::{CollectLimits, collect};
 use gradus_sandbox::protocol::{Ended, KillReason};
 use gradus_sandbox::sandbox::{Sandbox, Started};
+use gradus_sandbox::store::Store;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, CommandError> {
     let job = job(arguments)?;
     if arguments.dry_run {
-        let plan = serde_json::to_string_pretty(&sandbox.plan(&job)).expect("plans are plain data");
+        let plan =
+            serde_json::to_string_pretty(&sandbox.plan(&job)?).expect("plans are plain data");
         print(&(plan + "\n"))?;
         return Ok(Exit::Done);
     }
@@ -45,6 +49,9 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, Comman
         let text = serde_json::to_string_pretty(&ended).expect("plain data");
         file.write(text.as_bytes())?;
     }
+    if let Some(directory) = &arguments.take {
+        take(sandbox, started.name(), arguments, directory)?;
+    }
     if !arguments.keep {
         sandbox.remove(started.name())?;
     }
@@ -53,6 +60,32 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, Comman
     } else {
         code(&ended.outcome)
     }))
+}
+
+/// Takes what the job has left in its outputs, whole or not at all, to a directory for each.
+fn take(
+    sandbox: &Sandbox,
+    name: &str,
+    arguments: &RunArgs,
+    directory: &Path,
+) -> Result<(), CommandError> {
+    let Some(outputs) = sandbox.outputs(name)? else {
+        return Ok(());
+    };
+    let store = Store::open(&sandbox.state().store())?;
+    let limits = CollectLimits {
+        bytes: arguments.disk.0,
+        file_bytes: arguments.disk.0,
+        files: arguments.inodes,
+        ..CollectLimits::default()
+    };
+    let collected = collect(outputs.as_fd(), &limits, &store)?;
+    for (output, tree) in collected.outputs() {
+        store.materialise(tree, &directory.join(output))?;
+    }
+    drop(collected);
+    store.gc()?;
+    Ok(())
 }
 
 /// What `arguments` ask for.
@@ -101,6 +134,8 @@ fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
             .map(input)
             .collect::<Result<_, CommandError>>()?,
         outputs: arguments.outputs.iter().map(output).collect(),
+        scratch: arguments.scratch,
+        best_effort: arguments.best_effort,
         limits: Limits {
             memory_bytes: arguments.memory.0,
             pids: arguments.pids,
@@ -135,7 +170,7 @@ fn follow(
     interrupt: &Interrupt,
     grace: Duration,
 ) -> Result<Ended, CommandError> {
-    let mut log = Reader::open(&sandbox.state().directory(started.name())).map_err(unreadable)?;
+    let mut log = Reader::open(&sandbox.state().directory(started.name()))?;
     let mut asked = false;
     loop {
         let ended = started.wait_for(LOOK_EVERY)?;
@@ -152,7 +187,7 @@ fn follow(
 
 fn pass_on(log: &mut Reader) -> Result<(), CommandError> {
     let (mut stdout, mut stderr) = (io::stdout().lock(), io::stderr().lock());
-    while let Some(record) = log.next_record().map_err(unreadable)? {
+    while let Some(record) = log.next()? {
         // A reader that went away does not end the job.
         let _ = if record.stream == gradus_sandbox::logs::Stream::Output {
             stdout.write_all(&record.bytes)
@@ -162,13 +197,6 @@ fn pass_on(log: &mut Reader) -> Result<(), CommandError> {
     }
     let _ = stdout.flush();
     Ok(())
-}
-
-fn unreadable(error: gradus_sandbox::logs::LogError) -> CommandError {
-    CommandError::Io {
-        what: "the job's output".to_owned(),
-        source: io::Error::other(error),
-    }
 }
 
 /// The exit code that says how a job ended, as of programs that start programs.
