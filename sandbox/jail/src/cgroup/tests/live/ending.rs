@@ -2,22 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Guard, Job, LONG, count, host_with, until};
-use crate::cgroup::{CgroupError, Controller, Group, Host, Layout, Limits, Settings};
+use super::{Guard, Job, LONG, count, host_with, own_layout, until};
+use crate::cgroup::{CgroupError, Controller, Group, Host, Limits, Settings};
 
 /// 300 daemons that ignore signals, and their starter.
 const DAEMONS: &str = "trap '' HUP INT TERM; i=0; \
     while [ $i -lt 100 ]; do setsid sh -c 'sleep 1000 & sleep 1000 & sleep 1000 &' </dev/null >/dev/null 2>&1; i=$((i+1)); done; \
     echo up; sleep 1000";
 
-fn read(path: &str) -> String {
-    std::fs::read_to_string(path).expect("proc is mounted")
-}
-
 /// This host as if some of it were not there.
 fn host_without(v2: bool, freezer: bool) -> Option<Host> {
     host_with(&[Controller::Pids])?;
-    let mut layout = Layout::parse(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
+    let mut layout = own_layout();
     if !v2 {
         layout.v2 = None;
     }
