@@ -16,11 +16,12 @@
 //! Version 1: below the group that this process is in, in each hierarchy, and only in hierarchies that a limit needs.
 //!
 //! Version 2 is used where it is mounted, even when it offers no controller: kill, freeze, `populated`, processor time and entering by
-//! `CLONE_INTO_CGROUP` need none. Only a group without processes of its own can hand controllers to its children, so the first that works is
-//! taken of
+//! `CLONE_INTO_CGROUP` need none. Only a group without processes of its own can hand controllers to its children. (It could hand `pids`,
+//! `cpu` and `cpuset` to threads of its own, and would then be of no use for jobs; so a group with processes is never asked.) The first that
+//! works is taken of
 //!
 //! 1. the group that [`Settings::delegated`] names, and then no other;
-//! 2. the own group: it is the root of the hierarchy, or there is nothing to hand out;
+//! 2. the own group, where it is the root of the hierarchy, or neither it nor the one above has a controller;
 //! 3. `gradus` beside the own group. With systemd, set `Delegate=yes` and `DelegateSubgroup=supervisor`, and this stays within the service;
 //! 4. the own group, after its processes were moved into `supervisor` below it, if [`Settings::may_move`] allows that;
 //! 5. the own group without controllers; [`Host::support`] says why.
@@ -60,4 +61,5 @@ pub use host::{Backend, Controller, Hierarchy, Host, Missing, Settings, Support,
 pub use layout::{Layout, Place};
 pub use limits::{IoLimit, Limits};
 pub use plan::{LimitName, Plan, PlannedGroup, Shortfall, Write, plan};
+pub use probe::THROWAWAY;
 pub use sweep::{Swept, sweep};

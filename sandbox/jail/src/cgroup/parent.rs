@@ -98,19 +98,47 @@ fn has_any(dir: &Dir) -> bool {
 
 /// Makes all controllers that a group has available to its children. Returns what it has and cannot hand out.
 fn hand_out(dir: &Dir) -> BTreeMap<Controller, Missing> {
-    let mut refused = BTreeMap::new();
     let read = |file| dir.read(file).unwrap_or_default();
     let (has, hands) = (read("cgroup.controllers"), read("cgroup.subtree_control"));
-    for (controller, name) in v2::CONTROLLERS {
-        let listed = |text: &str| text.split_whitespace().any(|word| word == name);
-        if !listed(&has) || listed(&hands) {
-            continue;
-        }
-        if let Err(error) = dir.write("cgroup.subtree_control", &format!("+{name}")) {
-            refused.insert(controller, Missing::from(&error));
-        }
+    let listed = |text: &str, name: &str| text.split_whitespace().any(|word| word == name);
+    let wanted: Vec<_> = v2::CONTROLLERS
+        .into_iter()
+        .filter(|(_, name)| listed(&has, name) && !listed(&hands, name))
+        .collect();
+    if wanted.is_empty() {
+        return BTreeMap::new();
     }
-    refused
+    let value = |name: &str| format!("+{name}");
+    // pids, cpu and cpuset would be handed out in spite of processes, but only to threads of them: then no job could be in a group below
+    if is_leaf_with_processes(dir) {
+        let (file, errno) = (dir.path().join("cgroup.subtree_control"), Errno::BUSY);
+        let refuse = |name| {
+            Missing::from(&CgroupError::Write {
+                file: file.clone(),
+                value: value(name),
+                errno,
+            })
+        };
+        return wanted
+            .into_iter()
+            .map(|(controller, name)| (controller, refuse(name)))
+            .collect();
+    }
+    let tried = wanted.into_iter().map(|(controller, name)| {
+        (
+            controller,
+            dir.write("cgroup.subtree_control", &value(name)),
+        )
+    });
+    tried
+        .filter_map(|(controller, written)| Some((controller, Missing::from(&written.err()?))))
+        .collect()
+}
+
+/// Whether a group has processes and is not the root of the hierarchy, which alone may have both processes and groups with controllers.
+fn is_leaf_with_processes(dir: &Dir) -> bool {
+    let root = matches!(dir.read_if_there("cgroup.type"), Ok(None));
+    !root && dir.processes().map_or(true, |pids| !pids.is_empty())
 }
 
 /// A group for jobs below `above`, if it gets every controller that `above` has.

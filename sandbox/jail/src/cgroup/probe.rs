@@ -75,6 +75,9 @@ impl Host {
             self.mems = v2::inherited(&dir, "cpuset.mems");
         }
         self.found(&found, Backend::V2);
+        if found.is_empty() {
+            return;
+        }
         self.v2 = Some(Hierarchy {
             parent: dir.path().to_owned(),
             controllers: found,
@@ -171,8 +174,9 @@ impl Host {
     }
 }
 
-/// How the names of groups begin that are only made to be tried.
-pub(super) const THROWAWAY: &str = "gradus-probe-";
+/// How the names of groups begin that are only made to be tried. One is left only where [`Host::discover`] was killed; sweep this prefix then,
+/// while nothing else looks for what the host offers.
+pub const THROWAWAY: &str = "gradus-probe-";
 
 /// A group that is removed when it is no longer looked at.
 struct Throwaway {

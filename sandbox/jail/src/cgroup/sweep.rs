@@ -21,7 +21,8 @@ pub struct Swept {
     pub failed: Vec<(String, CgroupError)>,
 }
 
-/// Kills and removes every group below the host's parents whose name begins with `prefix` and is not in `keep`.
+/// Kills and removes every group below the host's parents whose name begins with `prefix` and is not in `keep`. Groups in hierarchies that the
+/// host does not use now are not seen: where mounts or parents may have changed, open the journal's records first.
 ///
 /// # Errors
 /// [`CgroupError::Invalid`] if the prefix is not the beginning of a name; a parent that cannot be read. What happens to single groups is in

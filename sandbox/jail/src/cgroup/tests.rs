@@ -5,4 +5,6 @@ pub(super) mod fake;
 mod layout;
 mod live;
 mod plans;
+mod refusals;
+mod tree_groups;
 mod trees;

@@ -97,6 +97,21 @@ pub(super) fn probe(
     parent: &Dir,
     disk: Option<&str>,
 ) -> Result<(), Missing> {
+    let kind = group
+        .read_if_there("cgroup.type")
+        .unwrap_or_default()
+        .unwrap_or_default();
+    if !matches!(kind.trim(), "domain" | "") {
+        let what = format!(
+            "groups in {} can have no processes: cgroup.type is {:?}",
+            parent.path().display(),
+            kind.trim()
+        );
+        return Err(Missing::new(
+            what,
+            "configure a delegated group that has no processes and is not threaded",
+        ));
+    }
     if let Some((_, name)) = CONTROLLERS.iter().find(|(one, _)| *one == controller) {
         let has = group
             .read("cgroup.controllers")

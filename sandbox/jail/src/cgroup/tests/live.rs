@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-use crate::cgroup::{Backend, Controller, Group, Host, Limits, Plan, Settings, plan, sweep};
+use crate::cgroup::{
+    Backend, Controller, Group, Host, Layout, Limits, Plan, Settings, plan, sweep,
+};
 
 const PREFIX: &str = "gradus-test-";
 const HELPER: &str = "GRADUS_CGROUP_TEST_HELPER";
@@ -30,6 +32,15 @@ fn host_with(needed: &[Controller]) -> Option<&'static Host> {
     let host = HOST.get_or_init(|| {
         let host = Host::discover(&Settings::default());
         sweep_dead(&host);
+        // some tests do without version 2, and so have groups in hierarchies that are not used otherwise
+        sweep_dead(&Host::probe(
+            &Layout {
+                v2: None,
+                ..own_layout()
+            },
+            &Settings::default(),
+            None,
+        ));
         host
     });
     if !rustix::process::geteuid().is_root() {
@@ -43,6 +54,11 @@ fn host_with(needed: &[Controller]) -> Option<&'static Host> {
         }
     }
     Some(host)
+}
+
+fn own_layout() -> Layout {
+    let read = |path| std::fs::read_to_string(path).expect("proc is mounted");
+    Layout::parse(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"))
 }
 
 /// Removes groups of test runs whose process is gone.

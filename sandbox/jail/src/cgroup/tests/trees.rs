@@ -1,27 +1,23 @@
-//! Over made-up trees of version 2: what a host has, and groups that are made, opened and removed.
+//! Over made-up trees of version 2: what a host has.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::io::Errno;
 use tempfile::TempDir;
 
 use super::fake::MARK;
-use crate::cgroup::{
-    Backend, CgroupError, Controller, Events, Group, Host, Layout, Limits, Place, Settings, Swap,
-    Usage, plan, sweep,
-};
+use crate::cgroup::{Backend, Controller, Host, Layout, Place, Settings, Swap};
 
-const CONTROLLERS: &str = "cpuset cpu io memory pids\n";
+pub(super) const CONTROLLERS: &str = "cpuset cpu io memory pids\n";
 
-struct Tree {
+pub(super) struct Tree {
     top: TempDir,
 }
 
 impl Tree {
     /// A tree whose new groups have the files of version 2 and `controllers`.
-    fn new(controllers: &str) -> Tree {
+    pub(super) fn new(controllers: &str) -> Tree {
         let tree = Tree {
             top: tempfile::Builder::new()
                 .prefix(MARK)
@@ -62,7 +58,7 @@ impl Tree {
         tree
     }
 
-    fn path(&self, below: &str) -> PathBuf {
+    pub(super) fn path(&self, below: &str) -> PathBuf {
         if below.is_empty() {
             self.top.path().to_owned()
         } else {
@@ -70,14 +66,14 @@ impl Tree {
         }
     }
 
-    fn group(&self, below: &str) -> PathBuf {
+    pub(super) fn group(&self, below: &str) -> PathBuf {
         let path = self.path(below);
         fs::create_dir_all(&path).expect("in a temporary directory");
         super::fake::made(&path);
         path
     }
 
-    fn host(&self, own: &str, settings: &Settings) -> Host {
+    pub(super) fn host(&self, own: &str, settings: &Settings) -> Host {
         let place = Place {
             mount: self.path(""),
             own: Some(self.path(own)),
@@ -94,7 +90,7 @@ impl Tree {
     }
 }
 
-fn refuse(group: &Path, file: &str, errno: Errno) {
+pub(super) fn refuse(group: &Path, file: &str, errno: Errno) {
     fs::write(
         group.join(format!(".refuse-{file}")),
         errno.raw_os_error().to_string(),
@@ -102,7 +98,7 @@ fn refuse(group: &Path, file: &str, errno: Errno) {
     .expect("in a temporary directory");
 }
 
-fn read(path: PathBuf) -> String {
+pub(super) fn read(path: PathBuf) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -178,6 +174,36 @@ fn container_whose_only_group_has_processes_says_so_and_still_kills() {
 }
 
 #[test]
+fn group_with_processes_is_not_even_asked_for_what_threads_could_have() {
+    let tree = Tree::new("cpu pids\n");
+    fs::write(tree.path("cgroup.type"), "domain\n").expect("in a temporary directory");
+    fs::write(tree.path("cgroup.procs"), "1\n2\n").expect("in a temporary directory");
+    let host = tree.host("", &Settings::default());
+    assert_eq!(
+        host.support[&Controller::Pids].missing[0].errno,
+        Errno::BUSY.raw_os_error()
+    );
+    assert_eq!(read(tree.path("cgroup.subtree_control")), "");
+}
+
+#[test]
+fn parent_whose_groups_can_have_no_processes_is_of_no_use() {
+    let tree = Tree::new(CONTROLLERS);
+    fs::write(tree.path(".children/cgroup.type"), "domain invalid\n")
+        .expect("in a temporary directory");
+    let host = tree.host("", &Settings::default());
+    for controller in Controller::ALL {
+        assert_eq!(host.backend(controller), Backend::None);
+        assert!(
+            host.why(controller).contains("domain invalid"),
+            "{}",
+            host.why(controller)
+        );
+    }
+    assert_eq!(host.v2, None);
+}
+
+#[test]
 fn processes_are_moved_below_only_if_that_is_allowed() {
     let tree = Tree::new(CONTROLLERS);
     refuse(&tree.path(""), "cgroup.subtree_control", Errno::BUSY);
@@ -244,161 +270,4 @@ fn controller_that_is_not_offered_is_named() {
         host.why(Controller::Memory)
     );
     assert_ne!(host.swap, Swap::V2);
-}
-
-#[test]
-fn group_is_made_read_and_removed() {
-    let tree = Tree::new(CONTROLLERS);
-    let host = tree.host("", &Settings::default());
-    let limits = Limits {
-        memory_bytes: Some(65536),
-        pids: Some(8),
-        cpu_millis: Some(500),
-        ..Limits::default()
-    };
-    let (plan, shortfalls) = plan("job", &limits, &host).expect("valid");
-    assert_eq!(shortfalls, []);
-    let group = Group::create(&plan).expect("a directory can be made");
-    for write in &plan.groups[0].writes {
-        assert_eq!(read(tree.path("job").join(&write.file)), write.value);
-    }
-    assert!(group.v2_fd().is_some());
-    assert_eq!(
-        group.events().expect("files are there"),
-        Events {
-            oom_kills: 3,
-            oom_group_kills: 1,
-            pids_refused: 7
-        }
-    );
-    let usage = Usage {
-        cpu_us: Some(1234),
-        memory_peak_bytes: Some(4096),
-        io_read_bytes: Some(10),
-        io_write_bytes: Some(20),
-    };
-    assert_eq!(group.usage().expect("files are there"), usage);
-    assert_eq!(group.record(), plan.record());
-    group.wait_empty(Duration::ZERO).expect("populated 0");
-    fs::write(tree.path("job/cgroup.events"), "populated 1\nfrozen 0\n").expect("there");
-    assert!(!group.is_empty().expect("readable"));
-    assert!(matches!(
-        Group::create(&plan),
-        Err(CgroupError::Make {
-            errno: Errno::EXIST,
-            ..
-        })
-    ));
-    assert!(
-        tree.path("job").exists(),
-        "a group that was there before is not removed"
-    );
-    fs::create_dir(tree.path("job/nested")).expect("in a temporary directory");
-    group
-        .remove(Duration::from_secs(1))
-        .expect("nested groups are removed first");
-    assert!(!tree.path("job").exists());
-    group
-        .remove(Duration::ZERO)
-        .expect("to remove it again is fine");
-    assert!(Group::open(&plan.record()).expect("valid").is_none());
-}
-
-#[test]
-fn limit_that_is_not_taken_leaves_nothing() {
-    let tree = Tree::new(CONTROLLERS);
-    let host = tree.host("", &Settings::default());
-    refuse(&tree.path(".children"), "pids.max", Errno::INVAL);
-    let limits = Limits {
-        memory_bytes: Some(65536),
-        pids: Some(8),
-        ..Limits::default()
-    };
-    let (plan, _) = plan("job", &limits, &host).expect("valid");
-    let error = Group::create(&plan).expect_err("refused");
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "cannot write \"8\" to {}",
-            tree.path("job/pids.max").display()
-        )
-    );
-    let launch = error.to_launch_error();
-    assert_eq!(
-        (launch.errno, launch.stage),
-        (Errno::INVAL.raw_os_error(), crate::outcome::Stage::Cgroup)
-    );
-    assert!(!tree.path("job").exists());
-}
-
-#[test]
-fn records_that_point_elsewhere_are_refused() {
-    let tree = Tree::new(CONTROLLERS);
-    let host = tree.host("", &Settings::default());
-    let (plan, _) = plan("job", &Limits::default(), &host).expect("valid");
-    Group::create(&plan).expect("a directory can be made");
-    let open = |path: PathBuf| {
-        let mut record = plan.record();
-        record.groups[0].path = path;
-        Group::open(&record)
-    };
-    assert!(open(tree.path("job")).expect("its own").is_some());
-    let elsewhere = tempfile::tempdir().expect("a temporary directory");
-    fs::create_dir(elsewhere.path().join("job")).expect("in a temporary directory");
-    std::os::unix::fs::symlink(tree.path(""), tree.path("link")).expect("in a temporary directory");
-    for path in [
-        elsewhere.path().join("job"),
-        tree.path("jo"),
-        tree.path(""),
-        tree.path("job/../job"),
-        PathBuf::from("job"),
-        PathBuf::from("/proc/self/fd/0/job"),
-    ] {
-        let opened = open(path.clone());
-        let refused = matches!(
-            opened,
-            Err(CgroupError::Foreign { .. } | CgroupError::Open { .. })
-        );
-        assert!(refused, "{}: {opened:?}", path.display());
-    }
-    assert!(matches!(
-        open(tree.path("link/job")),
-        Err(CgroupError::Open {
-            errno: Errno::LOOP,
-            ..
-        })
-    ));
-}
-
-#[test]
-fn sweep_takes_what_begins_so_and_is_not_kept() {
-    let tree = Tree::new(CONTROLLERS);
-    let host = tree.host("", &Settings::default());
-    for name in ["gradus-a", "gradus-b", "gradus", "other"] {
-        tree.group(name);
-    }
-    let swept = sweep(&host, "gradus-", &["gradus-b".to_owned()]).expect("the parent can be read");
-    assert_eq!(
-        (swept.removed, swept.failed.len()),
-        (vec!["gradus-a".to_owned()], 0)
-    );
-    let left = ["gradus-a", "gradus-b", "gradus", "other"].map(|name| tree.path(name).exists());
-    assert_eq!(left, [false, true, true, true]);
-    assert!(sweep(&host, "", &[]).is_err(), "everything is not a prefix");
-}
-
-#[test]
-fn sweep_leaves_a_group_that_this_process_is_in() {
-    let tree = Tree::new(CONTROLLERS);
-    let host = tree.host("", &Settings::default());
-    fs::write(
-        tree.group("gradus-me").join("cgroup.procs"),
-        std::process::id().to_string(),
-    )
-    .expect("there");
-    let swept = sweep(&host, "gradus-", &[]).expect("the parent can be read");
-    assert!(
-        matches!(swept.failed.as_slice(), [(name, CgroupError::Inside { .. })] if name == "gradus-me")
-    );
-    assert_eq!(read(tree.path("gradus-me/cgroup.kill")), "");
 }

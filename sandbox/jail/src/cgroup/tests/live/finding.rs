@@ -4,8 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
 use super::{helper_command, host_with, result_of, until};
-use crate::cgroup::probe::THROWAWAY;
-use crate::cgroup::{Backend, Controller, Host, LimitName, Limits, Settings, plan};
+use crate::cgroup::{Backend, Controller, Host, LimitName, Limits, Settings, THROWAWAY, plan};
 
 #[test]
 fn probing_leaves_no_group() {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, Timespec, poll};
 
 use super::{Guard, Job, SECOND, host_with, result_of};
+use crate::cgroup::counters::field;
 use crate::cgroup::{Backend, Controller, IoLimit, Limits};
 
 const MIB: u64 = 1 << 20;
@@ -139,6 +140,10 @@ fn processor_time_stays_within_the_share() {
         cpu_us >= 20_000,
         "it hardly ran: {cpu_us} us in {wall_us} us"
     );
+    // on a busy machine it may never have got more than its share
+    let cpu = group.member(Controller::Cpu).expect("it is limited");
+    let stat = cpu.dir.read("cpu.stat").expect("the group is there");
+    assert!(field(&stat, "nr_throttled") > Some(0), "{stat}");
 }
 
 #[test]
