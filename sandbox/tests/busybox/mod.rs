@@ -1,0 +1,87 @@
+//! A sandbox with a root of one program, busybox, and jobs in it.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gradus_sandbox::job::{Job, Limits, Output};
+use gradus_sandbox::protocol::{Ended, KillReason};
+use gradus_sandbox::sandbox::Sandbox;
+
+const BUSYBOX: &str = "/bin/busybox";
+const APPLETS: [&str; 15] = [
+    "cat", "chmod", "cp", "echo", "head", "ln", "mkdir", "mkfifo", "mknod", "printf", "sh",
+    "sleep", "tr", "truncate", "yes",
+];
+
+pub(crate) struct Busybox {
+    dir: tempfile::TempDir,
+    pub(crate) sandbox: Sandbox,
+}
+
+impl Busybox {
+    /// None, said aloud, where this host cannot run it.
+    pub(crate) fn new() -> Option<Busybox> {
+        if !rustix::process::geteuid().is_root() || !Path::new(BUSYBOX).exists() {
+            eprintln!("SKIPPED: this test needs root, and {BUSYBOX} (package busybox-static)");
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let bin = dir.path().join("rootfs/bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::copy(BUSYBOX, bin.join("busybox")).unwrap();
+        for applet in APPLETS {
+            symlink("busybox", bin.join(applet)).unwrap();
+        }
+        let sandbox = Sandbox::open(&dir.path().join("state")).unwrap();
+        Some(Busybox { dir, sandbox })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The shell script as a job with the output `model`, in `/out`.
+    pub(crate) fn job(&self, name: &str, script: &str) -> Job {
+        Job {
+            name: name.to_owned(),
+            layers: vec![self.path().join("rootfs")],
+            writable_root: true,
+            argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+            env: vec!["PATH=/bin".to_owned()],
+            cwd: "/".to_owned(),
+            uid: 0,
+            gid: 0,
+            inputs: Vec::new(),
+            outputs: vec![Output {
+                name: "model".to_owned(),
+                inside: "/out".to_owned(),
+            }],
+            limits: Limits::default(),
+        }
+    }
+
+    #[allow(unused_mut)]
+    pub(crate) fn run(&self, job: &Job) -> Ended {
+        let mut started = self.sandbox.start(job).unwrap();
+        started.wait().unwrap()
+    }
+
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
+        self.sandbox.state().directory(name)
+    }
+}
+
+impl Drop for Busybox {
+    /// A test that fails leaves jobs, and their watchers would wait for somebody to take their outputs.
+    fn drop(&mut self) {
+        for name in self.sandbox.state().names().unwrap_or_default() {
+            let _ = self
+                .sandbox
+                .kill(&name, KillReason::Cancelled, Duration::ZERO);
+            let _ = self.sandbox.wait(&name);
+            let _ = self.sandbox.remove(&name);
+        }
+    }
+}
