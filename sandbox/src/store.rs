@@ -23,8 +23,7 @@ mod session;
 mod tests;
 mod tree;
 
-pub(crate) use batch::AddError;
-pub use batch::Batch;
+pub(crate) use batch::{AddError, Batch};
 pub(crate) use copy::CopyError;
 pub use digest::{Digest, ParseDigestError};
 pub use error::StoreError;
@@ -91,7 +90,7 @@ impl Store {
     }
 
     /// Begins to take in files.
-    pub fn batch(&self) -> Result<Batch<'_>, StoreError> {
+    pub(crate) fn batch(&self) -> Result<Batch<'_>, StoreError> {
         Batch::new(self)
     }
 

@@ -9,6 +9,7 @@ pub fn is_shown_as_it_is(character: char) -> bool {
     !character.is_control()
         && !matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+            | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}' // letters that are not seen
             | '\u{200b}'..='\u{200f}' // of no width, and marks of direction
             | '\u{2028}'..='\u{202e}' // separators of lines; embeddings and overrides
             | '\u{2060}'..='\u{206f}' // of no width, isolates

@@ -40,7 +40,8 @@ pub(super) struct Walked {
     pub(super) skipped: Vec<String>,
 }
 
-/// Which file it is, and in which state. The change time is the kernel's alone: a writer can set back the other one.
+/// Which file it is, and in which state. The change time is the kernel's alone: a writer can set back the other one. Before Linux 6.13 it has
+/// steps of some milliseconds, and two changes in one step look like one; this is the second line behind the job's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     file: (u64, u64),

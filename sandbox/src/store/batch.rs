@@ -18,7 +18,7 @@ const SYNCED_ONE_BY_ONE: usize = 64;
 
 /// Files that are in the store, but not under their names yet. Dropped, it leaves nothing.
 #[derive(Debug)]
-pub struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     store: &'a Store,
     /// there until it is published
     lease: Option<Lease>,
@@ -79,7 +79,7 @@ impl<'a> Batch<'a> {
             file.set_permissions(fs::Permissions::from_mode(0o444))
                 .map_err(store)?;
             if self.staged.len() < SYNCED_ONE_BY_ONE {
-                file.sync_data().map_err(store)?;
+                file.sync_all().map_err(store)?;
             } else {
                 self.unsynced = true;
             }
@@ -91,7 +91,8 @@ impl<'a> Batch<'a> {
                 Ok(digest)
             }
             other => {
-                fs::remove_file(&path).map_err(store)?;
+                // What cannot be removed now is removed when the store is opened the next time.
+                let _ = fs::remove_file(&path);
                 other.map(|(digest, _)| digest)
             }
         }

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gradus_sandbox::job::{Job, Limits, Output};
+use gradus_sandbox::job::{Job, Limits, Output, ScratchKind};
 use gradus_sandbox::protocol::{Ended, KillReason};
 use gradus_sandbox::sandbox::Sandbox;
 
@@ -58,11 +58,12 @@ impl Busybox {
                 name: "model".to_owned(),
                 inside: "/out".to_owned(),
             }],
+            scratch: ScratchKind::Auto,
             limits: Limits::default(),
+            best_effort: false,
         }
     }
 
-    #[allow(unused_mut)]
     pub(crate) fn run(&self, job: &Job) -> Ended {
         let mut started = self.sandbox.start(job).unwrap();
         started.wait().unwrap()
