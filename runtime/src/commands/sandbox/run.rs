@@ -72,6 +72,10 @@ fn take(
     let Some(outputs) = sandbox.outputs(name)? else {
         return Ok(());
     };
+    std::fs::create_dir_all(directory).map_err(|source| CommandError::Io {
+        what: directory.display().to_string(),
+        source,
+    })?;
     let store = Store::open(&sandbox.state().store())?;
     let limits = CollectLimits {
         bytes: arguments.disk.0,
