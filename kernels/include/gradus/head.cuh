@@ -8,6 +8,7 @@
 // Per capped logit: no maximum, as e^(+-cap) fits f32; 2.5 MUFU (an exponential in tanh, half a reciprocal, an exponential), 6.5 others.
 #pragma once
 #include "gradus/cuda.cuh"
+#include "gradus/soft_cap.cuh"
 
 namespace gradus {
 
@@ -33,15 +34,6 @@ enum class HeadKind {
   kCapped,  // scale, and a soft cap of at most 64: logits in units of log2
   kAny,
 };
-
-// cap tanh(scale sum / cap) of two sums, with tanh u = 1 - 2 / (1 + e^(2u)) and one reciprocal for both: 1 / a = b / (a b). `in` is cap_in,
-// `out` the cap. Past 2^60 the quotient is 0 to f32; it is held there so that a b is finite. NaN stays.
-GRADUS_DEVICE void head_cap(float in, float out, float& x, float& y) {
-  const float a = exp2_approx(min_or_nan(x * in, 60.0f)) + 1.0f, b = exp2_approx(min_or_nan(y * in, 60.0f)) + 1.0f;
-  const float inverse = rcp_approx(a * b);
-  x = fmaf(-2.0f * out, inverse * b, out);
-  y = fmaf(-2.0f * out, inverse * a, out);
-}
 
 // bf16(cap tanh(scale (sum column_scale + bias) / cap)), by parts as asked for.
 GRADUS_DEVICE float head_logit(const HeadTransform& t, float sum, uint32_t column, uint32_t tokens) {
@@ -80,7 +72,7 @@ GRADUS_DEVICE void head_any_logits(const HeadTransform& t, float (&x)[kCount], u
       a = fmaf(a, scale[0], bias[0]);
       b = fmaf(b, scale[1], bias[1]);
       float cap_a = a, cap_b = b;
-      head_cap(t.cap_in, t.soft_cap, cap_a, cap_b);
+      soft_cap_pair(t.cap_in, t.soft_cap, cap_a, cap_b);
       a = capped ? cap_a : a * t.scale;
       b = capped ? cap_b : b * t.scale;
       const float2 pair = unpack_bf16x2(pack_bf16x2(a, b));
@@ -166,7 +158,7 @@ GRADUS_DEVICE void head_add_capped(const HeadTransform& t, HeadRunning (&run)[2]
 #pragma unroll
   for (int i = 0; i < kCount; i += 2) {
     float pair[2] = {x[i], x[i + 1]};
-    head_cap(in, out, pair[0], pair[1]);
+    soft_cap_pair(in, out, pair[0], pair[1]);
 #pragma unroll
     for (int c = 0; c < 2; c++) {
       const float logit = static_cast<uint32_t>(i / 4 * 8 + c) < columns_left ? pair[c] : -1000.0f;
