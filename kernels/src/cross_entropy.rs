@@ -16,6 +16,7 @@ mod hopper;
 pub mod reference;
 #[cfg(test)]
 mod tests;
+mod transform;
 
 use crate::cpu::Cpu;
 use crate::linear::RowPanels;

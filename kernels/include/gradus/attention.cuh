@@ -14,9 +14,10 @@
 // stays, the factor is exp2((m - m) c) = exp2(0) = 1 (or 0 times the zeros of a row that has seen nothing yet), the weights are
 // exp2(-inf) = 0, and x * 1 + 0 = x. (-0 + 0 is +0: the last multiplication adds +0, which makes both +0.)
 // A value that is not finite in a *later* key of the same tile does reach a query (0 * inf is NaN): it may spoil earlier queries of its own
-// sequence, never another sequence.
+// sequence, never another sequence. Under a soft cap the same goes for a key whose score is NaN: it has a reciprocal in common with its neighbour's.
 #pragma once
 #include "gradus/reduce.cuh"
+#include "gradus/soft_cap.cuh"
 
 // kM packed rows at most, of one segment, and the head of its keys: a work.
 struct AttentionTile {
@@ -86,9 +87,11 @@ struct RowState {
   float sum = 0.f;
 };
 
-// cap * tanh(s / cap) in units of log2, as cap (1 - 2 / (e^(2 s / cap) + 1)): two special functions, absolute error 2^-22 cap.
-GRADUS_DEVICE float soft_capped(float s, const AttentionParams& p) {
-  return p.cap_out * fmaf(-2.f, rcp_approx(exp2_approx(s * p.cap_in) + 1.f), 1.f);
+// Scores become cap tanh(score / cap), in units of log2.
+template <int kCount>
+GRADUS_DEVICE void soft_cap(const AttentionParams& p, float (&scores)[kCount]) {
+#pragma unroll
+  for (int i = 0; i < kCount; i += 2) soft_cap_pair(p.cap_in, p.cap_out, scores[i], scores[i + 1]);
 }
 
 // Scores of a row in a tile: elements 4 n + 2 h + {0, 1} are columns 8 n + 2 (lane % 4) + {0, 1}. What the row does not see becomes -inf.
@@ -131,6 +134,23 @@ GRADUS_DEVICE float weigh(float* s, int half, RowState& row, float factor) {
   row.most = most;
   row.sum = fmaf(row.sum, kept, sum[0] + sum[1]);
   return kept;
+}
+
+// The same of scores that a cap of at most 64 holds: e^(+-64), and sums of them, are far inside f32. There is no maximum, so that earlier sums
+// stay what they are.
+template <int kColumns>
+GRADUS_DEVICE void weigh_capped(float* s, int half, RowState& row) {
+  float sum[2] = {0.f, 0.f};
+#pragma unroll
+  for (int n = 0; n < kColumns / 8; ++n) {
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      float& x = s[4 * n + 2 * half + c];
+      x = exp2_approx(x);
+      sum[c] += x;
+    }
+  }
+  row.sum += sum[0] + sum[1];
 }
 
 // A row's sums, elements 4 n + 2 h + {0, 1}, divided and written.

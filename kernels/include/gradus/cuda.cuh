@@ -205,6 +205,16 @@ GRADUS_DEVICE float log2_approx(float x) {
   return log2f(x);
 #endif
 }
+// The smaller of two; NaN if either is.
+GRADUS_DEVICE float min_or_nan(float x, float y) {
+#if defined(__CUDA_ARCH__)
+  float r;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(r) : "f"(x), "f"(y));
+  return r;
+#else
+  return x != x || x < y ? x : y;
+#endif
+}
 // 1/x: error 1 ulp on the device, subnormals flushed.
 GRADUS_DEVICE float rcp_approx(float x) {
 #if defined(__CUDA_ARCH__)

@@ -67,6 +67,8 @@ pub struct DeviceQkv<'a> {
 struct Kernel {
     head_dim: usize,
     symbol: &'static str,
+    /// The same under a soft cap of at most [`CAP_MOST`].
+    capped: Option<&'static str>,
 }
 
 const SM80: [Kernel; 7] = [
@@ -74,22 +76,41 @@ const SM80: [Kernel; 7] = [
     kernel(64, "gradus_attention_64"),
     kernel(80, "gradus_attention_80"),
     kernel(96, "gradus_attention_96"),
-    kernel(128, "gradus_attention_128"),
+    kernel(128, "gradus_attention_128").with_cap("gradus_attention_128_capped"),
     kernel(192, "gradus_attention_192"),
-    kernel(256, "gradus_attention_256"),
+    kernel(256, "gradus_attention_256").with_cap("gradus_attention_256_capped"),
 ];
 const SM90: [Kernel; 5] = [
     kernel(64, "gradus_attention_64_sm90"),
     kernel(96, "gradus_attention_96_sm90"),
-    kernel(128, "gradus_attention_128_sm90"),
+    kernel(128, "gradus_attention_128_sm90").with_cap("gradus_attention_128_sm90_capped"),
     kernel(192, "gradus_attention_192_sm90"),
-    kernel(256, "gradus_attention_256_sm90"),
+    kernel(256, "gradus_attention_256_sm90").with_cap("gradus_attention_256_sm90_capped"),
 ];
 /// Largest head size.
 const WIDEST: usize = 256;
 
+/// Largest soft cap whose exponentials, and sums of them, f32 holds without a maximum.
+const CAP_MOST: f32 = 64.0;
+
 const fn kernel(head_dim: usize, symbol: &'static str) -> Kernel {
-    Kernel { head_dim, symbol }
+    Kernel {
+        head_dim,
+        symbol,
+        capped: None,
+    }
+}
+
+impl Kernel {
+    const fn with_cap(mut self, symbol: &'static str) -> Self {
+        self.capped = Some(symbol);
+        self
+    }
+
+    fn symbol(&self, shape: &AttentionShape) -> &'static str {
+        let capped = shape.soft_cap.is_some_and(|cap| cap <= CAP_MOST);
+        self.capped.filter(|_| capped).unwrap_or(self.symbol)
+    }
 }
 
 /// A kernel and what it wants of a launch.
@@ -120,14 +141,15 @@ impl Plan {
         };
         // Hopper's kernel copies 16 bytes at a time only, and a head of 32 would leave half of its tile empty.
         if gpu.is_hopper() && vectors && d > 32 {
-            let Kernel { head_dim, symbol } = padded(&SM90);
+            let kernel = padded(&SM90);
+            let head_dim = kernel.head_dim;
             let keys = if head_dim <= 128 { 128 } else { 64 };
             // 128 queries, two tiles of keys, two of values; panels of 64 columns; and the barriers.
             let row_bytes = head_dim.next_multiple_of(64) * 2;
             return Self {
                 name: KernelName {
                     module: "attention_sm90",
-                    symbol,
+                    symbol: kernel.symbol(shape),
                 },
                 threads: 384,
                 smem_bytes: ((128 + 4 * keys) * row_bytes + 1024) as u32,
@@ -136,7 +158,8 @@ impl Plan {
                 persistent: true,
             };
         }
-        let Kernel { head_dim, symbol } = padded(&SM80);
+        let kernel = padded(&SM80);
+        let head_dim = kernel.head_dim;
         let rows = if head_dim <= 128 { 128 } else { 64 };
         let row_bytes = 2 * if head_dim.is_multiple_of(64) {
             head_dim
@@ -146,7 +169,7 @@ impl Plan {
         Self {
             name: KernelName {
                 module: "attention",
-                symbol,
+                symbol: kernel.symbol(shape),
             },
             threads: 128,
             smem_bytes: ((rows + 2 * 64) * row_bytes) as u32,

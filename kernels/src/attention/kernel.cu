@@ -55,7 +55,8 @@ __device__ __forceinline__ void load_rows(const AttentionParams& p, RowTile<kD> 
   }
 }
 
-template <int kD, int kTiles, bool kQueriesInRegisters>
+// kCapped: scores under a soft cap of at most 64.
+template <int kD, int kTiles, bool kQueriesInRegisters, bool kCapped = false>
 __device__ __forceinline__ void attend(const AttentionParams& p) {
   constexpr int kM = 64 * kTiles, kSteps = kD / 16;
   GRADUS_DYNAMIC_SMEM(bf16, shared);
@@ -143,12 +144,9 @@ __device__ __forceinline__ void attend(const AttentionParams& p) {
           }
         }
       }
-      if (p.cap_out != 0.f) {
+      if (kCapped || p.cap_out != 0.f) {
 #pragma unroll
-        for (int m = 0; m < kTiles; ++m) {
-#pragma unroll
-          for (int i = 0; i < kKeys / 2; ++i) scores[m][i] = soft_capped(scores[m][i], p);
-        }
+        for (int m = 0; m < kTiles; ++m) soft_cap(p, scores[m]);
       }
       if (start + kKeys - 1 > lowest || start < Work::first_seen(highest, p)) {
 #pragma unroll
@@ -163,11 +161,15 @@ __device__ __forceinline__ void attend(const AttentionParams& p) {
       for (int m = 0; m < kTiles; ++m) {
 #pragma unroll
         for (int h = 0; h < 2; ++h) {
-          const float kept = weigh<kKeys>(scores[m], h, state[m][h], p.factor);
+          if constexpr (kCapped) {
+            weigh_capped<kKeys>(scores[m], h, state[m][h]);
+          } else {
+            const float kept = weigh<kKeys>(scores[m], h, state[m][h], p.factor);
 #pragma unroll
-          for (int n = 0; n < kD / 8; ++n) {
-            sums[m][4 * n + 2 * h] *= kept;
-            sums[m][4 * n + 2 * h + 1] *= kept;
+            for (int n = 0; n < kD / 8; ++n) {
+              sums[m][4 * n + 2 * h] *= kept;
+              sums[m][4 * n + 2 * h + 1] *= kept;
+            }
           }
         }
 #pragma unroll
@@ -214,3 +216,6 @@ GRADUS_KERNEL(attention_96, AttentionParams, kThreads, 2) { attend<96, 2, false>
 GRADUS_KERNEL(attention_128, AttentionParams, kThreads, 2) { attend<128, 2, false>(p); }
 GRADUS_KERNEL(attention_192, AttentionParams, kThreads, 2) { attend<192, 1, false>(p); }
 GRADUS_KERNEL(attention_256, AttentionParams, kThreads, 1) { attend<256, 1, false>(p); }
+
+GRADUS_KERNEL(attention_128_capped, AttentionParams, kThreads, 2) { attend<128, 2, false, true>(p); }
+GRADUS_KERNEL(attention_256_capped, AttentionParams, kThreads, 1) { attend<256, 1, false, true>(p); }

@@ -23,6 +23,10 @@
 // Products are the floor if the turns hold; with a tenth of the exponentials exposed, 2,048 / 2,250 = 90 % inside the loop. A row of 2,048: blocks
 // see 8.5 of 16 tiles on average, half of the last one masked (6 %), and start with about 1.5 us of latency before the first product (against
 // 10 us of work): predicted 70 to 75 % of the attainable rate, 75 to 80 % at 4,096.
+// Under a soft cap, per warp and tile, from counts: 2.5 MUFU a score. Head size 256 (64 keys): 80 x 8 = 640 clocks, beside 1,024 of products of its
+// consumer; head size 128: 160 x 8 = 1,280 beside 1,024, so that exponentials are the floor, 80 % of the products' rate. There is no maximum, and
+// sums are not rescaled: 370 instructions a tile at 256 where a maximum takes 590, and none of them between the values' product and the next one
+// but the conversion of weights.
 // Measured on an H100, of a kernel with a block a work and no softmax beside its own products: 51 % at 2,048, 70 % at 8,192.
 #include "gradus/attention.cuh"
 #include "gradus/ptx_sm90.cuh"
@@ -181,8 +185,8 @@ GRADUS_DEVICE void write_pieces(const AttentionParams& p, const Work& work, uint
   }
 }
 
-// Warpgroups 1 and 2.
-template <int kD>
+// Warpgroups 1 and 2. kCapped: of scores under a soft cap of at most 64.
+template <int kD, bool kCapped>
 __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries, bf16* slots, const Barriers& bars) {
   using Z = Sizes<kD>;
   constexpr int kKeys = Z::kKeys;
@@ -240,19 +244,22 @@ __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries,
     const int last_seen[2] = {tiles.work.position(p, row), tiles.work.position(p, row + 8)};
     RowState state[2];
     // Scores of tile i become weights; what the sums are multiplied by goes to `kept`.
-    float kept[2];
+    [[maybe_unused]] float kept[2];
     const auto softmax = [&](int i) {
       const int start = (first_tile + i) * kKeys;
-      if (p.cap_out != 0.f) {
-#pragma unroll
-        for (int e = 0; e < kKeys / 2; ++e) scores[e] = soft_capped(scores[e], p);
-      }
+      if (kCapped || p.cap_out != 0.f) soft_cap(p, scores);
       if (start + kKeys - 1 > lowest || start < Work::first_seen(highest, p)) {
 #pragma unroll
         for (int h = 0; h < 2; ++h) mask<kKeys>(p, scores, h, start + 2 * (lane & 3), last_seen[h]);
       }
 #pragma unroll
-      for (int h = 0; h < 2; ++h) kept[h] = weigh<kKeys>(scores, h, state[h], p.factor);
+      for (int h = 0; h < 2; ++h) {
+        if constexpr (kCapped) {
+          weigh_capped<kKeys>(scores, h, state[h]);
+        } else {
+          kept[h] = weigh<kKeys>(scores, h, state[h], p.factor);
+        }
+      }
     };
     // Each turn given is taken.
     const auto pass_turn = [&](int i) {
@@ -302,10 +309,12 @@ __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries,
       for (uint32_t n = p.zero; n != 0; --n) backoff();
       wgmma_wait<0>();
       release(values);
+      if constexpr (!kCapped) {
 #pragma unroll
-      for (int n = 0; n < kD / 8; ++n) {
+        for (int n = 0; n < kD / 8; ++n) {
 #pragma unroll
-        for (int e = 0; e < 4; ++e) sums[4 * n + e] *= kept[e / 2];
+          for (int e = 0; e < 4; ++e) sums[4 * n + e] *= kept[e / 2];
+        }
       }
       pack();
     }
@@ -324,7 +333,7 @@ __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries,
   }
 }
 
-template <int kD>
+template <int kD, bool kCapped = false>
 __device__ __forceinline__ void attend(const AttentionParams& p) {
   using Z = Sizes<kD>;
   GRADUS_DYNAMIC_SMEM(bf16, shared);
@@ -343,7 +352,7 @@ __device__ __forceinline__ void attend(const AttentionParams& p) {
     fetch<kD>(p, slots, bars);
   } else {
     setmaxnreg_inc<kD <= 192 ? 216 : 232>();
-    consume<kD>(p, shared, slots, bars);
+    consume<kD, kCapped>(p, shared, slots, bars);
   }
 }
 
@@ -354,3 +363,6 @@ GRADUS_KERNEL(attention_96_sm90, AttentionParams, kThreads, 1) { attend<96>(p); 
 GRADUS_KERNEL(attention_128_sm90, AttentionParams, kThreads, 1) { attend<128>(p); }
 GRADUS_KERNEL(attention_192_sm90, AttentionParams, kThreads, 1) { attend<192>(p); }
 GRADUS_KERNEL(attention_256_sm90, AttentionParams, kThreads, 1) { attend<256>(p); }
+
+GRADUS_KERNEL(attention_128_sm90_capped, AttentionParams, kThreads, 1) { attend<128, true>(p); }
+GRADUS_KERNEL(attention_256_sm90_capped, AttentionParams, kThreads, 1) { attend<256, true>(p); }

@@ -11,7 +11,7 @@ use super::{LogitTransform, Target};
 use crate::device::check::{equal, narrow, refused};
 use crate::device::{DeviceBuffer, DeviceError, DeviceRows, DeviceView, Stream};
 use half::bf16;
-use kernels::{Partials, merge, target_logits};
+use kernels::{Partials, kind, merge, target_logits};
 
 /// Tokens whose exponentials are summed in f32 before they are merged in f64. Part of the device's numeric contract.
 pub const VOCAB_BLOCK: usize = super::hopper::HOPPER_VOCAB_BLOCK;
@@ -195,9 +195,12 @@ pub fn absorb(
             equal(&op, what, vector.map_or(tokens, |v| v.len()), tokens)?;
         }
     }
-    // Where there is something to compare it with, the base's sums come with the first comparison.
+    // Where there is something to compare it with, the base's sums come with the first comparison that gives them the bits of any other.
     let compares = |i: usize, sum: &DeviceHeadSums| i > 0 && sum.difference.is_some();
-    let with_base = (1..models.len()).find(|&i| compares(i, &sums[i]) && sums[i].rows > 0);
+    let with_base = (1..models.len()).find(|&i| {
+        let kernel = kind(&models[i]).with(kind(base));
+        compares(i, &sums[i]) && sums[i].rows > 0 && kind(base).has_same_bits_in(kernel)
+    });
     for i in (0..models.len()).filter(|_| tokens > 0) {
         let model = &models[i];
         if sums[i].rows == 0 {

@@ -1,6 +1,7 @@
 //! The fused head on Hopper: `kernel_sm90.cu`. Partial sums per row and block of the vocabulary; merging them is the caller's.
 
 use super::LogitTransform;
+use super::transform::{Kind, Transform};
 use crate::device::check::{equal, narrow, refused};
 use crate::device::tensor_map::TensorMap;
 use crate::device::{
@@ -12,18 +13,6 @@ use half::bf16;
 /// Tokens whose exponentials are summed in f32 before partials are merged. A slab starts at a multiple of it. Part of the
 /// numeric contract.
 pub(super) const HOPPER_VOCAB_BLOCK: usize = 1536;
-
-/// `HeadTransform` of `head.cuh`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Transform {
-    column_scale: u64,
-    bias: u64,
-    scale: f32,
-    soft_cap: f32,
-    round_to_bf16: u32,
-    reserved: u32,
-}
 
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
@@ -61,10 +50,7 @@ struct HeadKlSm90Params {
     reserved: u32,
 }
 const _: () = assert!(
-    size_of::<Transform>() == 32
-        && size_of::<Model>() == 576
-        && core::mem::offset_of!(Transform, scale) == 16
-        && core::mem::offset_of!(Transform, round_to_bf16) == 24
+    size_of::<Model>() == 576
         && core::mem::offset_of!(Model, transform) == 512
         && core::mem::offset_of!(Model, r) == 544
         && size_of::<HeadSm90Params>() == 640
@@ -97,12 +83,11 @@ pub(super) struct HopperHead<'a> {
 }
 
 impl HopperHead<'_> {
-    /// Whether its logits are sums times a scale.
-    fn is_plain(&self) -> bool {
-        self.column_scale.is_none()
-            && self.bias.is_none()
-            && self.transform.soft_cap.is_none()
-            && !self.transform.round_to_bf16
+    fn kind(&self) -> Kind {
+        Kind::of(
+            self.transform,
+            self.column_scale.is_some() || self.bias.is_some(),
+        )
     }
 
     fn model(
@@ -117,13 +102,11 @@ impl HopperHead<'_> {
         equal(op, "the columns of x", self.x.cols(), k)?;
         equal(op, "the rows of w", self.w.rows(), tokens)?;
         equal(op, "the columns of w", self.w.cols(), k)?;
-        let vector = |what, view: &Option<DeviceView<'_, f32>>| match view {
-            None => Ok(0),
-            Some(view) => equal(op, what, view.len(), tokens).map(|()| view.ptr()),
-        };
-        let soft_cap = self.transform.soft_cap.unwrap_or(0.0);
-        if self.transform.soft_cap.is_some() && (soft_cap.is_nan() || soft_cap <= 0.0) {
-            return refused(op, "the soft cap", soft_cap, "more than 0");
+        for (what, vector) in [
+            ("the length of the column scale", self.column_scale),
+            ("the length of bias", self.bias),
+        ] {
+            equal(op, what, vector.map_or(tokens, |v| v.len()), tokens)?;
         }
         let (low, low_w, r) = match low_rank(op, self.low, rows, tokens)? {
             None => (TensorMap::NONE, TensorMap::NONE, 0),
@@ -138,14 +121,7 @@ impl HopperHead<'_> {
             w: TensorMap::boxes(gpu, "w", self.w, box_cols)?,
             low,
             low_w,
-            transform: Transform {
-                column_scale: vector("the length of the column scale", &self.column_scale)?,
-                bias: vector("the length of bias", &self.bias)?,
-                scale: self.transform.scale,
-                soft_cap,
-                round_to_bf16: u32::from(self.transform.round_to_bf16),
-                reserved: 0,
-            },
+            transform: Transform::new(op, self.transform, self.column_scale, self.bias)?,
             r,
             reserved: 0,
         })
@@ -210,10 +186,10 @@ pub(super) fn partials(
     let op = format!("head [{rows}, {k}] x [{tokens}, {k}]^T on Hopper");
     let length = (hopper_blocks(tokens) * 2).saturating_mul(rows);
     equal(&op, "the length of the partials", partials.len(), length)?;
-    let (tile, smem_bytes, symbol) = if model.is_plain() {
-        ((256, 192), 229_440, "gradus_head_sm90")
-    } else {
-        ((128, 256), 196_672, "gradus_head_sm90_general")
+    let (tile, smem_bytes, symbol) = match model.kind() {
+        Kind::Scaled => ((256, 192), 229_440, "gradus_head_sm90"),
+        Kind::Capped => ((256, 192), 229_440, "gradus_head_sm90_capped"),
+        Kind::Any => ((256, 128), 196_672, "gradus_head_sm90_general"),
     };
     let Some(grid) = plan(stream, &op, shape, tile.0, smem_bytes)? else {
         return Ok(());
@@ -267,13 +243,13 @@ pub(super) fn kl_partials(
         let found = format!("at {:#x}", partials.ptr());
         return refused(&op, "the partials", found, "at an address of 16 bytes");
     }
-    let alone = model.low.is_none() && base.low.is_none();
-    let (box_rows, smem_bytes, symbol) = if !model.is_plain() || !base.is_plain() {
-        (128, 229_488, "gradus_head_kl_sm90_general")
-    } else if alone && same_rows(&model.w, &base.w) {
-        (64, 196_672, "gradus_head_kl_sm90_shared")
-    } else {
-        (128, 229_488, "gradus_head_kl_sm90")
+    let shared = model.low.is_none() && base.low.is_none() && same_rows(&model.w, &base.w);
+    let (box_rows, smem_bytes, symbol) = match (model.kind().with(base.kind()), shared) {
+        (Kind::Scaled, true) => (64, 196_672, "gradus_head_kl_sm90_shared"),
+        (Kind::Scaled, false) => (128, 229_488, "gradus_head_kl_sm90"),
+        (Kind::Capped, true) => (64, 196_672, "gradus_head_kl_sm90_shared_capped"),
+        (Kind::Capped, false) => (128, 229_488, "gradus_head_kl_sm90_capped"),
+        (Kind::Any, _) => (128, 229_488, "gradus_head_kl_sm90_general"),
     };
     let Some(grid) = plan(stream, &op, shape, 128, smem_bytes)? else {
         return Ok(());

@@ -10,7 +10,8 @@
 //
 // Floors for 16384 rows, K 4096, 131072 tokens on A100 (312 TFLOP/s dense bf16, 2.0 TB/s): 17.6 TFLOP, 56.4 ms; 1.2 GB of
 // x and w, once: 0.6 ms. Bound by arithmetic. Predicted 80 ms, not measured: a warp's 32x128 reads 160 rows of shared memory for 4,096
-// products where 64x64 reads 128, and the exponentials (16 a clock and SM) add 7 % at K 4096.
+// products where 64x64 reads 128, and the exponentials (16 a clock and SM) add 7 % at K 4096. Under a soft cap a logit is 10.4 instructions without
+// a branch, 2.5 of them MUFU (37 in the code, in branches, where each logit asks what is to be done with it).
 #include "gradus/gemm_sm80.cuh"
 #include "gradus/head.cuh"
 #include "gradus/reduce.cuh"
@@ -62,37 +63,23 @@ static_assert(sizeof(HeadKlParams) == 232 && offsetof(HeadKlParams, base) == 104
                   offsetof(HeadKlParams, rows) == 224,
               "the host writes this struct");
 
-// Logits of a tile, a row's columns of this thread in order; columns past `tokens` become -inf, which weighs nothing.
-template <class Tile, bool kGeneral>
-GRADUS_DEVICE void head_tile(const HeadModel& model, uint32_t rows, uint32_t tokens, uint32_t row0, uint32_t token, unsigned char* smem,
-                             float (&acc)[Tile::kFragsM][Tile::kFragsN][4]) {
-  gemm_tile<Tile>(GemmPair{model.x, model.w, model.x_stride, model.w_stride, model.k},
-                  GemmPair{model.low, model.low_w, model.low_stride, model.low_w_stride, model.r}, rows, tokens, row0, token, smem, acc);
-  const uint32_t own = token + threadIdx.x % 4 * 2;
-#pragma unroll
-  for (int i = 0; i < Tile::kFragsM; i++) {
-#pragma unroll
-    for (int j = 0; j < Tile::kFragsN; j++) {
-#pragma unroll
-      for (int e = 0; e < 4; e++) {
-        const uint32_t column = own + j * 8 + e % 2;
-        float& x = acc[i][j][e];
-        x = kGeneral ? head_logit(model.transform, x, column, tokens) : x * model.transform.scale;
-        if (column >= tokens) x = kNegInf;
-      }
-    }
-  }
-}
-
 template <class Tile>
 GRADUS_DEVICE float (&row_values(float (&acc)[Tile::kFragsN][4]))[Tile::kFragsN * 4] {
   return reinterpret_cast<float(&)[Tile::kFragsN * 4]>(acc);
 }
 
+// Sums of a tile, a row's columns of this thread in order.
+template <class Tile>
+GRADUS_DEVICE void head_tile(const HeadModel& model, uint32_t rows, uint32_t tokens, uint32_t row0, uint32_t token, unsigned char* smem,
+                             float (&acc)[Tile::kFragsM][Tile::kFragsN][4]) {
+  gemm_tile<Tile>(GemmPair{model.x, model.w, model.x_stride, model.w_stride, model.k},
+                  GemmPair{model.low, model.low_w, model.low_stride, model.low_w_stride, model.r}, rows, tokens, row0, token, smem, acc);
+}
+
 // The end of the vocabulary block that starts at `token`, or of the slab.
 GRADUS_DEVICE uint32_t block_end(uint32_t token, uint32_t tokens) { return tokens - token < kVocabBlock ? tokens : token + kVocabBlock; }
 
-template <bool kGeneral>
+template <HeadKind kKind>
 GRADUS_DEVICE void head_block(const HeadParams& p, unsigned char* smem) {
   using Tile = HeadTile;
   static_assert(Tile::kWarpsN == 1, "a warp has whole rows");
@@ -100,15 +87,12 @@ GRADUS_DEVICE void head_block(const HeadParams& p, unsigned char* smem) {
   const uint32_t first = at.col * kVocabBlock, end = block_end(first, p.tokens);
   HeadRunning run[Tile::kFragsM][2];
 #pragma unroll
-  for (int i = 0; i < Tile::kFragsM * 2; i++) run[i / 2][i % 2] = {kNegInf, 0.0f};
+  for (int i = 0; i < Tile::kFragsM * 2; i++) run[i / 2][i % 2] = head_none<kKind>();
   for (uint32_t token = first; token < end; token += Tile::kN) {
     float acc[Tile::kFragsM][Tile::kFragsN][4];
-    head_tile<Tile, kGeneral>(p.model, p.rows, p.tokens, at.row * Tile::kM, token, smem, acc);
+    head_tile<Tile>(p.model, p.rows, p.tokens, at.row * Tile::kM, token, smem, acc);
 #pragma unroll
-    for (int i = 0; i < Tile::kFragsM; i++) {
-      head_add(run[i][0], row_values<Tile>(acc[i]), 0);
-      head_add(run[i][1], row_values<Tile>(acc[i]), 1);
-    }
+    for (int i = 0; i < Tile::kFragsM; i++) head_add_sums<kKind>(p.model.transform, run[i], row_values<Tile>(acc[i]), token, p.tokens);
   }
 #pragma unroll
   for (int i = 0; i < Tile::kFragsM * 2; i++) {
@@ -124,45 +108,59 @@ GRADUS_DEVICE void head_block(const HeadParams& p, unsigned char* smem) {
 // Scale alone, if anything.
 GRADUS_KERNEL(head, HeadParams, 128, 2) {
   GRADUS_DYNAMIC_SMEM(unsigned char, smem);
-  head_block<false>(p, smem);
+  head_block<HeadKind::kScaled>(p, smem);
+}
+
+// Scale, and a soft cap.
+GRADUS_KERNEL(head_capped, HeadParams, 128, 2) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  head_block<HeadKind::kCapped>(p, smem);
 }
 
 // Any transform.
 GRADUS_KERNEL(head_general, HeadParams, 128, 2) {
   GRADUS_DYNAMIC_SMEM(unsigned char, smem);
-  head_block<true>(p, smem);
+  head_block<HeadKind::kAny>(p, smem);
 }
 
-GRADUS_KERNEL(head_kl, HeadKlParams, 128, 2) {
-  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+template <HeadKind kKind>
+GRADUS_DEVICE void kl_block(const HeadKlParams& p, unsigned char* smem) {
   using Tile = KlTile;
   static_assert(Tile::kWarpsN == 1 && Tile::kFragsM == 1, "a warp has whole rows, two a thread");
   const TilePlace at = tile_place(blockIdx.x, (p.rows + Tile::kM - 1) / Tile::kM, (p.tokens + kVocabBlock - 1) / kVocabBlock);
   const uint32_t first = at.col * kVocabBlock, end = block_end(first, p.tokens);
-  HeadRunning own[2] = {{kNegInf, 0.0f}, {kNegInf, 0.0f}}, other[2] = {{kNegInf, 0.0f}, {kNegInf, 0.0f}};
-  float difference[2] = {0.0f, 0.0f};
+  HeadKlRunning run(head_none<kKind>());
   for (uint32_t token = first; token < end; token += Tile::kN) {
     float b[1][Tile::kFragsN][4], f[1][Tile::kFragsN][4];
-    head_tile<Tile, true>(p.base, p.rows, p.tokens, at.row * Tile::kM, token, smem, b);
-    head_tile<Tile, true>(p.model, p.rows, p.tokens, at.row * Tile::kM, token, smem, f);
-    const uint32_t column = token + threadIdx.x % 4 * 2, left = column < p.tokens ? p.tokens - column : 0;
-#pragma unroll
-    for (int h = 0; h < 2; h++) {
-      head_add(other[h], row_values<Tile>(b[0]), h);
-      head_add_difference(own[h], difference[h], row_values<Tile>(f[0]), row_values<Tile>(b[0]), h, left);
-    }
+    head_tile<Tile>(p.base, p.rows, p.tokens, at.row * Tile::kM, token, smem, b);
+    head_base<kKind>(p.base.transform, run, row_values<Tile>(b[0]), token, p.tokens);
+    head_tile<Tile>(p.model, p.rows, p.tokens, at.row * Tile::kM, token, smem, f);
+    head_add_both<kKind>(p.model.transform, run, row_values<Tile>(f[0]), row_values<Tile>(b[0]), token, p.tokens);
   }
+  run.merge_quad<kKind>();
 #pragma unroll
   for (int h = 0; h < 2; h++) {
-    head_merge_quad(own[h], &difference[h]);
-    head_merge_quad(other[h], nullptr);
     const uint32_t row = at.row * Tile::kM + threadIdx.x / 32 * Tile::kWarpM + h * 8 + threadIdx.x % 32 / 4;
-    if (threadIdx.x % 4 == 0 && row < p.rows) {
-      const uint64_t to = static_cast<uint64_t>(at.col) * p.rows + row;
-      reinterpret_cast<float4*>(p.partials)[to] = make_float4(own[h].max, own[h].sum, difference[h], 0.0f);
-      reinterpret_cast<float2*>(p.base_partials)[to] = make_float2(other[h].max, other[h].sum);
-    }
+    if (threadIdx.x % 4 == 0 && row < p.rows) run.store(h, p.partials, p.base_partials, static_cast<uint64_t>(at.col) * p.rows + row);
   }
+}
+
+// Scale alone, if anything.
+GRADUS_KERNEL(head_kl, HeadKlParams, 128, 2) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  kl_block<HeadKind::kScaled>(p, smem);
+}
+
+// Scale, and a soft cap, of both.
+GRADUS_KERNEL(head_kl_capped, HeadKlParams, 128, 2) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  kl_block<HeadKind::kCapped>(p, smem);
+}
+
+// Any transform.
+GRADUS_KERNEL(head_kl_general, HeadKlParams, 128, 2) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  kl_block<HeadKind::kAny>(p, smem);
 }
 
 // Running sums of a row: of e^(x - max), and of e^(x - max) (x - b).

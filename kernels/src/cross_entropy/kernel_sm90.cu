@@ -15,6 +15,15 @@
 //   KL, 16384 x 4096 x 131072: 35.2 TFLOP: 44.5 ms. Weights apart: tiles of 128x128 want 64 B a clock and SM from the second cache: predicted
 //     70 ms. Weights shared: 48 B: predicted 52 ms.
 //
+// Soft caps, from counts, not measured: 10.4 instructions a logit, 2.5 of them MUFU, no branch (54, 4 and 6 where each logit asks what is to be
+// done with it, in one chain of some 150 clocks).
+//
+//   16384 x 2304 x 256000   19.3 TFLOP: 24.5 ms. 10,688 items are 81 rounds. A tile takes 36 steps x 1,536 clocks = 55,296; its epilogue is 480 MUFU
+//     of 8 clocks a thread, 3,840, beside which 1,510 other instructions issue, and the other group's products cover 1,536 to 2,304 of it: 3 to 4 %.
+//     Predicted 26.4 ms, 730 TFLOP/s.
+//   KL with shared weights  38.7 TFLOP: 49 ms. A tile takes 36 x 1,024 = 36,864 clocks; 320 MUFU are 2,560, of which 1,024 to 1,536 are
+//     covered. Predicted 59 ms, most of the distance for the second cache.
+//
 // Determinism: a row's partial is the same for any number of rows, any slab of whole vocabulary blocks, any order: each lane takes its
 // columns in order, a quad merges symmetrically.
 #include "gradus/gemm_sm90.cuh"
@@ -25,8 +34,8 @@ using namespace gradus;
 // Tokens whose exponentials are summed in f32. Part of the numeric contract of the device; slabs are whole blocks.
 constexpr uint32_t kVocabBlock = 1536;
 using HeadTile = HopperTile<2, 192>;
-// Transforms need registers: half the accumulators.
-using GeneralTile = HopperTile<1, 256>;
+// Transforms need registers: two thirds of the accumulators, and a part of them at a time.
+using GeneralTile = HopperTile<2, 128>;
 using KlTile = HopperTile<1, 128>;
 using KlSharedTile = HopperTile<2, 128>;
 static_assert(kVocabBlock % HeadTile::kN == 0 && kVocabBlock % GeneralTile::kN == 0 && kVocabBlock % KlTile::kN == 0 && KlSharedTile::kN == KlTile::kN,
@@ -80,23 +89,7 @@ GRADUS_DEVICE void load_model(HopperRing<Tile>& ring, const HeadModelSm90& model
   hopper_load(ring, &model.low, &model.low_w, model.r, row, token);
 }
 
-// Sums to logits; columns past `tokens` become -inf, which weighs nothing.
-template <bool kGeneral, int kCount>
-GRADUS_DEVICE void to_logits(const HeadTransform& t, float (&x)[kCount], uint32_t token, uint32_t tokens) {
-  const uint32_t own = token + threadIdx.x % 4 * 2;
-#pragma unroll
-  for (int i = 0; i < kCount; i++) {
-    x[i] = kGeneral ? head_logit(t, x[i], own + i / 4 * 8 + i % 2, tokens) : x[i] * t.scale;
-  }
-  if (token + kCount * 2 > tokens) {
-#pragma unroll
-    for (int i = 0; i < kCount; i++) {
-      if (own + i / 4 * 8 + i % 2 >= tokens) x[i] = kNegInf;
-    }
-  }
-}
-
-template <class Tile, bool kGeneral>
+template <class Tile, HeadKind kKind>
 GRADUS_DEVICE void head_blocks(const HeadSm90Params& p, unsigned char* smem) {
   HopperRing<Tile> ring(smem);
   const uint32_t rows = ceil_div<uint32_t>(p.rows, Tile::kM), cols = ceil_div<uint32_t>(p.tokens, kVocabBlock);
@@ -123,17 +116,13 @@ GRADUS_DEVICE void head_blocks(const HeadSm90Params& p, unsigned char* smem) {
       const uint32_t end = block_end(at.col * kVocabBlock, p.tokens);
       HeadRunning run[Tile::kParts][2];
 #pragma unroll
-      for (int i = 0; i < Tile::kParts * 2; i++) run[i / 2][i % 2] = {kNegInf, 0.0f};
+      for (int i = 0; i < Tile::kParts * 2; i++) run[i / 2][i % 2] = head_none<kKind>();
       for (uint32_t token = at.col * kVocabBlock; token < end; token += Tile::kN) {
         HopperAcc<Tile> acc;
         hopper_multiply(ring, steps, group, first, acc);
         first = false;
 #pragma unroll
-        for (int part = 0; part < Tile::kParts; part++) {
-          to_logits<kGeneral>(p.model.transform, acc[part], token, p.tokens);
-          head_add(run[part][0], acc[part], 0);
-          head_add(run[part][1], acc[part], 1);
-        }
+        for (int part = 0; part < Tile::kParts; part++) head_add_sums<kKind>(p.model.transform, run[part], acc[part], token, p.tokens);
       }
 #pragma unroll
       for (int i = 0; i < Tile::kParts * 2; i++) {
@@ -151,13 +140,19 @@ GRADUS_DEVICE void head_blocks(const HeadSm90Params& p, unsigned char* smem) {
 // Scale alone, if anything.
 GRADUS_KERNEL(head_sm90, HeadSm90Params, kHopperThreads, 1) {
   GRADUS_DYNAMIC_SMEM(unsigned char, smem);
-  head_blocks<HeadTile, false>(p, smem);
+  head_blocks<HeadTile, HeadKind::kScaled>(p, smem);
 }
 
-// Any transform.
+// Scale, and a soft cap.
+GRADUS_KERNEL(head_sm90_capped, HeadSm90Params, kHopperThreads, 1) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  head_blocks<HeadTile, HeadKind::kCapped>(p, smem);
+}
+
+// Any transform: factors and biases of tokens (DoRA, adapters' biases), soft caps past 64, rounded logits.
 GRADUS_KERNEL(head_sm90_general, HeadSm90Params, kHopperThreads, 1) {
   GRADUS_DYNAMIC_SMEM(unsigned char, smem);
-  head_blocks<GeneralTile, true>(p, smem);
+  head_blocks<GeneralTile, HeadKind::kAny>(p, smem);
 }
 
 template <bool kShared>
@@ -190,7 +185,7 @@ GRADUS_DEVICE void load_shared(HopperRing<KlSharedTile>& ring, const HeadKlSm90P
 // Two models with weights of their own: the base's product of a tile, then the model's, 64x128 a group each. With the same weights, nothing beside
 // them and no transform it is one product, of the base's rows and the model's under them: weights are read once, and the second cache is asked for
 // 48 B a clock instead of 64. A row's sums are the same bits.
-template <bool kShared, bool kGeneral>
+template <bool kShared, HeadKind kKind>
 GRADUS_DEVICE void kl_blocks(const HeadKlSm90Params& p, unsigned char* smem) {
   using Tile = typename KlTileOf<kShared>::Type;
   HopperRing<Tile> ring(smem);
@@ -220,38 +215,26 @@ GRADUS_DEVICE void kl_blocks(const HeadKlSm90Params& p, unsigned char* smem) {
     for (uint32_t item = blockIdx.x; item < rows * cols; item += gridDim.x) {
       const HopperPlace at = hopper_place(item, rows, cols);
       const uint32_t end = block_end(at.col * kVocabBlock, p.tokens);
-      HeadRunning own[2] = {{kNegInf, 0.0f}, {kNegInf, 0.0f}}, other[2] = {{kNegInf, 0.0f}, {kNegInf, 0.0f}};
-      float difference[2] = {0.0f, 0.0f};
+      HeadKlRunning run(head_none<kKind>());
       for (uint32_t token = at.col * kVocabBlock; token < end; token += Tile::kN) {
         float acc[2][KlTile::kN / 2];
         float(&b)[KlTile::kN / 2] = acc[0], (&f)[KlTile::kN / 2] = acc[1];
         if constexpr (kShared) {
           hopper_multiply(ring, hopper_steps(p.k, 0), group, first, acc);
+          head_base<kKind>(p.base.transform, run, b, token, p.tokens);
         } else {
           hopper_multiply(ring, hopper_steps(p.k, p.base.r), group, first, reinterpret_cast<HopperAcc<Tile>&>(acc[0]));
-          to_logits<kGeneral>(p.base.transform, b, token, p.tokens);
+          head_base<kKind>(p.base.transform, run, b, token, p.tokens);
           hopper_multiply(ring, hopper_steps(p.k, p.model.r), group, false, reinterpret_cast<HopperAcc<Tile>&>(acc[1]));
         }
         first = false;
-        if constexpr (kShared) to_logits<kGeneral>(p.base.transform, b, token, p.tokens);
-        to_logits<kGeneral>(p.model.transform, f, token, p.tokens);
-        const uint32_t column = token + threadIdx.x % 4 * 2, left = column < p.tokens ? p.tokens - column : 0;
-#pragma unroll
-        for (int h = 0; h < 2; h++) {
-          head_add(other[h], b, h);
-          head_add_difference(own[h], difference[h], f, b, h, left);
-        }
+        head_add_both<kKind>(p.model.transform, run, f, b, token, p.tokens);
       }
+      run.template merge_quad<kKind>();
 #pragma unroll
       for (int h = 0; h < 2; h++) {
         const uint32_t row = at.row * KlTile::kM + group * 64 + threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4 + h * 8;
-        head_merge_quad(own[h], &difference[h]);
-        head_merge_quad(other[h], nullptr);
-        if (threadIdx.x % 4 == 0 && row < p.rows) {
-          const uint64_t to = static_cast<uint64_t>(at.col) * p.rows + row;
-          reinterpret_cast<float4*>(p.partials)[to] = make_float4(own[h].max, own[h].sum, difference[h], 0.0f);
-          reinterpret_cast<float2*>(p.base_partials)[to] = make_float2(other[h].max, other[h].sum);
-        }
+        if (threadIdx.x % 4 == 0 && row < p.rows) run.store(h, p.partials, p.base_partials, static_cast<uint64_t>(at.col) * p.rows + row);
       }
     }
   }
@@ -260,16 +243,27 @@ GRADUS_DEVICE void kl_blocks(const HeadKlSm90Params& p, unsigned char* smem) {
 // Scale alone, if anything.
 GRADUS_KERNEL(head_kl_sm90, HeadKlSm90Params, kHopperThreads, 1) {
   GRADUS_DYNAMIC_SMEM(unsigned char, smem);
-  kl_blocks<false, false>(p, smem);
+  kl_blocks<false, HeadKind::kScaled>(p, smem);
+}
+
+// Scale, and a soft cap, of both.
+GRADUS_KERNEL(head_kl_sm90_capped, HeadKlSm90Params, kHopperThreads, 1) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  kl_blocks<false, HeadKind::kCapped>(p, smem);
+}
+
+GRADUS_KERNEL(head_kl_sm90_shared_capped, HeadKlSm90Params, kHopperThreads, 1) {
+  GRADUS_DYNAMIC_SMEM(unsigned char, smem);
+  kl_blocks<true, HeadKind::kCapped>(p, smem);
 }
 
 // Any transform.
 GRADUS_KERNEL(head_kl_sm90_general, HeadKlSm90Params, kHopperThreads, 1) {
   GRADUS_DYNAMIC_SMEM(unsigned char, smem);
-  kl_blocks<false, true>(p, smem);
+  kl_blocks<false, HeadKind::kAny>(p, smem);
 }
 
 GRADUS_KERNEL(head_kl_sm90_shared, HeadKlSm90Params, kHopperThreads, 1) {
   GRADUS_DYNAMIC_SMEM(unsigned char, smem);
-  kl_blocks<true, false>(p, smem);
+  kl_blocks<true, HeadKind::kScaled>(p, smem);
 }

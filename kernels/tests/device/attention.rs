@@ -216,11 +216,42 @@ fn windows_and_caps_match_reference() {
     }
 }
 
+/// Caps up to 64 have kernels of their own for the two largest sizes of heads.
+#[test]
+fn caps_of_wide_heads_match_reference() {
+    for stream in streams() {
+        for (heads, kv, d, window, cap, scale) in [
+            (2, 1, 104, 1000, 50.0, None),
+            (7, 1, 128, 33, 2.0, None),
+            (2, 2, 128, 1000, 65.0, None),
+            (2, 1, 136, 1000, 30.0, None),
+            (2, 1, 256, 100, 50.0, None),
+            (1, 1, 256, 1000, 0.1, None),
+            // Scores that tanh takes to the cap, and past what their exponentials can be multiplied at.
+            (1, 1, 128, 1000, 3.0, Some(40.0)),
+            (1, 1, 256, 1000, 64.0, Some(900.0)),
+        ] {
+            let mut case = Case::new(heads, kv, d, 210).windowed(window).capped(cap);
+            case.shape.scale = scale.unwrap_or(case.shape.scale);
+            case.check(&stream, &alone(&[1, 9, 200]));
+        }
+    }
+}
+
 #[test]
 fn a_row_has_the_same_bits_in_any_company() {
     for stream in streams() {
-        for (d, window) in [(24, 1000), (64, 70), (64, 1000), (128, 70), (20, 70)] {
-            let case = Case::new(6, 2, d, 250).windowed(window);
+        for (d, window, cap) in [
+            (24, 1000, None),
+            (64, 70, None),
+            (64, 1000, None),
+            (128, 70, None),
+            (20, 70, None),
+            (128, 1000, Some(50.0)),
+            (256, 70, Some(50.0)),
+        ] {
+            let mut case = Case::new(6, 2, d, 250).windowed(window);
+            case.shape.soft_cap = cap;
             let all = case.bits(&stream, &alone(&[30, 200, 20]));
             let single = case.with_rows(30..230).bits(&stream, &alone(&[200]));
             let width = case.width();
@@ -232,8 +263,17 @@ fn a_row_has_the_same_bits_in_any_company() {
 #[test]
 fn a_query_has_the_same_bits_whatever_is_asked_beside_it() {
     for stream in streams() {
-        for (d, window) in [(64, 1000), (96, 33), (128, 33), (192, 1000), (11, 33)] {
-            let case = Case::new(3, 1, d, 210).windowed(window);
+        for (d, window, cap) in [
+            (64, 1000, None),
+            (96, 33, None),
+            (128, 33, None),
+            (192, 1000, None),
+            (11, 33, None),
+            (128, 1000, Some(50.0)),
+            (256, 33, Some(50.0)),
+        ] {
+            let mut case = Case::new(3, 1, d, 210).windowed(window);
+            case.shape.soft_cap = cap;
             let width = case.width();
             let all = case.bits(&stream, &alone(&[210]));
             // From other first queries, blocks are cut elsewhere, and see other tiles of keys.
@@ -283,8 +323,9 @@ fn a_shared_prefix_gives_the_same_bits_as_its_copies() {
 #[test]
 fn nan_reaches_every_later_query_and_no_other_segment() {
     for stream in streams() {
-        for d in [64, 4] {
+        for (d, cap) in [(64, None), (4, None), (128, Some(50.0))] {
             let mut case = Case::new(1, 1, d, 30);
+            case.shape.soft_cap = cap;
             let (k, _) = case.offsets();
             case.data[16 * case.stride + k] = bf16::NAN;
             let out = case.run(&stream, &alone(&[10, 10, 10]));
@@ -345,12 +386,20 @@ fn nothing_is_asked_and_wrong_arguments_are_named() {
 
 /// Bits of kernels whose threads meet.
 pub(crate) fn sample(stream: &Stream) -> Vec<u32> {
-    [(4, 2, 64), (1, 1, 128), (1, 1, 192), (2, 1, 10)]
-        .into_iter()
-        .flat_map(|(heads, kv, d)| {
-            let case = Case::new(heads, kv, d, 150).windowed(100);
-            case.bits(stream, &alone(&[20, 130]))
-        })
-        .map(u32::from)
-        .collect()
+    [
+        (4, 2, 64, None),
+        (1, 1, 128, None),
+        (1, 1, 192, None),
+        (2, 1, 10, None),
+        (1, 1, 128, Some(50.0)),
+        (2, 1, 256, Some(50.0)),
+    ]
+    .into_iter()
+    .flat_map(|(heads, kv, d, cap)| {
+        let mut case = Case::new(heads, kv, d, 150).windowed(100);
+        case.shape.soft_cap = cap;
+        case.bits(stream, &alone(&[20, 130]))
+    })
+    .map(u32::from)
+    .collect()
 }

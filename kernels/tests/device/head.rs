@@ -206,7 +206,7 @@ pub(crate) fn targets(rows: usize, tokens: usize) -> Vec<Target> {
     (0..rows).step_by(11).rev().flat_map(row).collect()
 }
 
-/// Bits of kernels whose threads meet: of the head without and with a transform, and of KL.
+/// Bits of kernels whose threads meet: of the head without and with transforms, and of KL.
 pub(crate) fn sample(stream: &Stream) -> Vec<u32> {
     let (m, v) = (70, VOCAB_BLOCK + 130);
     let plain = Head::new(m, v, 70, 9);
@@ -218,23 +218,29 @@ pub(crate) fn sample(stream: &Stream) -> Vec<u32> {
         let other = bare.beside(Operand::random(m, 70, 1.0, 6));
         (bare.upload(stream), other.upload(stream))
     };
-    let models: [&[&OnGpu]; 4] = [
+    let capped = Head::new(m, v, 70, 9).transformed(1.0, Some(30.0));
+    let [beside, other_capped] = [7, 8].map(|seed| {
+        let other = capped.beside(Operand::random(m, 70, 1.0, seed));
+        other.upload(stream)
+    });
+    let capped = capped.upload(stream);
+    let models: [&[&OnGpu]; 6] = [
         &[&plain],
         &[&general],
         &[&general, &plain],
         &[&bare, &plain],
+        &[&capped],
+        &[&beside, &capped],
     ];
+    let shared: [&[&OnGpu]; 2] = [&[&bare, &other], &[&beside, &other_capped]];
     models
         .into_iter()
         .flat_map(|models| run(stream, models, 0..m, &[v], &targets))
-        .chain(run_with(
-            stream,
-            &[&bare, &other],
-            0..m,
-            &[v],
-            &targets,
-            true,
-        ))
+        .chain(
+            shared
+                .into_iter()
+                .flat_map(|models| run_with(stream, models, 0..m, &[v], &targets, true)),
+        )
         .flat_map(|numbers| numbers.bits())
         .flat_map(|bits| [bits as u32, (bits >> 32) as u32])
         .collect()

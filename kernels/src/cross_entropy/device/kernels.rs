@@ -2,20 +2,9 @@
 
 use super::{DeviceHeadModel, DeviceHeadSums, VOCAB_BLOCK};
 use crate::cross_entropy::hopper::{self, HopperHead};
-use crate::device::check::{narrow, refused};
+use crate::cross_entropy::transform::{Kind, Transform};
+use crate::device::check::narrow;
 use crate::device::{DeviceBuffer, DeviceError, DeviceParams, Grid, KernelName, Stream};
-
-/// `HeadTransform` of `head.cuh`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Transform {
-    column_scale: u64,
-    bias: u64,
-    scale: f32,
-    soft_cap: f32,
-    round_to_bf16: u32,
-    reserved: u32,
-}
 
 /// `HeadModel` of `kernel.cu`.
 #[repr(C)]
@@ -79,8 +68,7 @@ struct HeadTargetsParams {
     reserved: u32,
 }
 const _: () = assert!(
-    size_of::<Transform>() == 32
-        && size_of::<Model>() == 104
+    size_of::<Model>() == 104
         && core::mem::offset_of!(Model, x_stride) == 32
         && core::mem::offset_of!(Model, transform) == 64
         && core::mem::offset_of!(Model, k) == 96
@@ -118,19 +106,15 @@ const SMEM_BYTES: u32 = 49_152;
 const ROWS: u32 = 128;
 const KL_ROWS: u32 = 64;
 
-/// Whether logits are sums times a scale.
-fn is_plain(model: &DeviceHeadModel<'_>) -> bool {
-    model.scale.is_none()
-        && model.bias.is_none()
-        && model.transform.soft_cap.is_none()
-        && !model.transform.round_to_bf16
+/// Which kernels take it.
+pub(super) fn kind(model: &DeviceHeadModel<'_>) -> Kind {
+    Kind::of(
+        model.transform,
+        model.scale.is_some() || model.bias.is_some(),
+    )
 }
 
 fn for_kernel(op: &str, model: &DeviceHeadModel<'_>) -> Result<Model, DeviceError> {
-    let soft_cap = model.transform.soft_cap.unwrap_or(0.0);
-    if model.transform.soft_cap.is_some() && (soft_cap.is_nan() || soft_cap <= 0.0) {
-        return refused(op, "the soft cap", soft_cap, "more than 0");
-    }
     let low = model.low.filter(|(low, _)| low.cols() > 0);
     Ok(Model {
         x: model.rows.ptr(),
@@ -141,14 +125,7 @@ fn for_kernel(op: &str, model: &DeviceHeadModel<'_>) -> Result<Model, DeviceErro
         w_stride: model.weights.stride() as u64,
         low_stride: low.map_or(0, |(low, _)| low.stride() as u64),
         low_w_stride: low.map_or(0, |(_, b)| b.stride() as u64),
-        transform: Transform {
-            column_scale: model.scale.map_or(0, |v| v.ptr()),
-            bias: model.bias.map_or(0, |v| v.ptr()),
-            scale: model.transform.scale,
-            soft_cap,
-            round_to_bf16: u32::from(model.transform.round_to_bf16),
-            reserved: 0,
-        },
+        transform: Transform::new(op, model.transform, model.scale, model.bias)?,
         k: narrow(op, "the hidden size", model.rows.cols())?,
         r: narrow(op, "the rank", low.map_or(0, |(low, _)| low.cols()))?,
     })
@@ -210,10 +187,10 @@ impl Partials {
                     rows: rows as u32,
                     tokens: tokens as u32,
                 };
-                let symbol = if is_plain(model) {
-                    "gradus_head"
-                } else {
-                    "gradus_head_general"
+                let symbol = match kind(model) {
+                    Kind::Scaled => "gradus_head",
+                    Kind::Capped => "gradus_head_capped",
+                    Kind::Any => "gradus_head_general",
                 };
                 // SAFETY: `DeviceRows` hold their rows at aligned strides; `absorb` has compared the shapes.
                 unsafe { stream.launch(&launch(symbol), grid(ROWS)?, &params)? }
@@ -234,8 +211,13 @@ impl Partials {
                         rows: rows as u32,
                         tokens: tokens as u32,
                     };
+                    let symbol = match kind(model).with(kind(base)) {
+                        Kind::Scaled => "gradus_head_kl",
+                        Kind::Capped => "gradus_head_kl_capped",
+                        Kind::Any => "gradus_head_kl_general",
+                    };
                     // SAFETY: as above.
-                    unsafe { stream.launch(&launch("gradus_head_kl"), grid(KL_ROWS)?, &params)? }
+                    unsafe { stream.launch(&launch(symbol), grid(KL_ROWS)?, &params)? }
                 }
                 Some(Self {
                     values: own,
