@@ -10,12 +10,10 @@ use sha2::{Digest as _, Sha256};
 use super::error::ContextError;
 use super::tree::Context;
 
-pub(super) const OPEN: OFlags = OFlags::RDONLY
-    .union(OFlags::CLOEXEC)
-    .union(OFlags::NOFOLLOW);
+pub(super) const OPEN: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
 
 impl Context {
-    /// Opens below the root, through no link at all.
+    /// Opens below the root, through no link at all: one at the end is refused as one (`LOOP`), not as no directory.
     pub(super) fn below(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         let path = if path.is_empty() { "." } else { path };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;

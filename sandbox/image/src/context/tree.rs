@@ -101,7 +101,7 @@ impl Context {
     /// # Errors
     /// The directory or its `.dockerignore` cannot be read, or that is refused.
     pub fn open(path: &Path, limits: Limits) -> Result<Self, ContextError> {
-        let flags = OPEN | OFlags::DIRECTORY;
+        let flags = OPEN | OFlags::DIRECTORY | OFlags::NOFOLLOW;
         let root = fs::open(path, flags, Mode::empty())
             .map_err(|e| io("open", &path.display().to_string(), e))?;
         let mut context = Context {

@@ -1,7 +1,7 @@
 //! Variables, quotes and escapes in an instruction's words, as BuildKit treats them.
 //!
 //! One pass from left to right, without looking at what a variable held: values are not expanded again. Bounded twice:
-//! [`NESTING_MAX`](super::NESTING_MAX) for `${a:-${b:-...}}`, and a budget of bytes that every piece is paid from, whether or
+//! [`NESTING_MAX`] for `${a:-${b:-...}}`, and a budget of bytes that every piece is paid from, whether or
 //! not it reaches the result.
 
 mod error;

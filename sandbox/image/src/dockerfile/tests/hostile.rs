@@ -23,17 +23,27 @@ fn what_is_no_dockerfile_is_refused_by_name() {
 fn stages_instructions_and_documents_without_end_are_refused_at_once() {
     let start = Instant::now();
     let limits = [
-        "FROM a\n".repeat(100_000),
-        format!("FROM a\n{}", "ENV a=1\n".repeat(100_000)),
-        format!(
-            "FROM a\nRUN x{}\n{}",
-            " <<E".repeat(1000),
-            "E\n".repeat(1000)
+        ("FROM a\n".repeat(STAGES_MAX + 1), "stages"),
+        ("FROM a\n".repeat(100_000), "instructions"),
+        (
+            format!("FROM a\n{}", "ENV a=1\n".repeat(100_000)),
+            "instructions",
+        ),
+        (
+            format!(
+                "FROM a\nRUN x{}\n{}",
+                " <<E".repeat(1000),
+                "E\n".repeat(1000)
+            ),
+            "here-documents in one instruction",
         ),
     ];
-    for text in limits {
+    for (text, expected) in limits {
         let error = parse(text.as_bytes()).unwrap_err();
-        assert!(matches!(error, DockerfileError::TooMany { .. }), "{error}");
+        assert!(
+            matches!(error, DockerfileError::TooMany { what, .. } if what == expected),
+            "{error}"
+        );
     }
     let documents = "RUN cat <<A <<B\nx\nA\ny\nB\n".repeat(1900);
     let build = parse(format!("FROM a\n{documents}").as_bytes()).unwrap();

@@ -83,6 +83,14 @@ fn here_documents_of_run_are_the_script_or_its_input() {
 }
 
 #[test]
+fn a_word_with_a_variable_ends_its_document_as_written() {
+    for word in ["${x}", "$x", "${x:-y}"] {
+        let text = format!("RUN cat <<{word}\nUSER a\n{word}\nUSER z");
+        assert_eq!(steps(&text).len(), 2, "{word}");
+    }
+}
+
+#[test]
 fn shifts_and_here_strings_announce_no_document() {
     for text in [
         "RUN echo $((1<<2))",

@@ -88,6 +88,23 @@ fn parents_inputs_platforms_and_digests_are_part_of_it() {
 }
 
 #[test]
+fn a_step_for_another_platform_has_another_key() {
+    let with = |arch: &str| {
+        let options = Options {
+            platform: Platform {
+                arch: arch.to_owned(),
+                ..Platform::default()
+            },
+            ..Options::default()
+        };
+        let resolved = resolved_with("FROM image\nRUN x", options).unwrap();
+        let parent = Key::scratch(&Platform::default());
+        resolved.steps[0].key(&parent, &[[0; 32]]).unwrap()
+    };
+    assert_ne!(with("amd64"), with("arm64"));
+}
+
+#[test]
 fn a_proxy_is_in_no_key() {
     let with = |proxy: &str| {
         let options = Options {
