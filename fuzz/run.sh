@@ -11,7 +11,11 @@ target=$1 seconds=$2 mode=${3:-}
 here=$(cd "$(dirname "$0")" && pwd)
 build=${FUZZ_TARGET_DIR:-$here/target}
 features="" corpus=$here/corpus/$target
-case $target in data_file | chat_template) features=tasks ;; job_log) features=sandbox ;; esac
+case $target in
+data_file | chat_template) features=tasks ;;
+job_log) features=sandbox ;;
+dockerfile | dockerignore | layer | image_json) features=image ;;
+esac
 if [ "$mode" = --canary ]; then
     features="$features,canary" corpus=$(mktemp -d) artifacts=$(mktemp -d)
     trap 'rm -rf "$corpus" "$artifacts"' EXIT

@@ -6,8 +6,14 @@
 //! | [`store`] | layers and images by digest; what is removed when |
 //! | [`layout`] | OCI image layouts: taken in, written out |
 //! | [`dockerfile`] | a Dockerfile's stages and instructions, checked and expanded |
+//! | [`context`] | a build context: what `.dockerignore` leaves, what `COPY` selects, its digest |
+//! | [`owner`] | whose fault a failure is |
 
+pub mod context;
 pub mod dockerfile;
 pub mod layer;
 pub mod layout;
+pub mod owner;
 pub mod store;
+
+pub use owner::Owner;

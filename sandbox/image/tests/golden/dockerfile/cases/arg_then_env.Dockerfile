@@ -1,0 +1,4 @@
+FROM scratch
+ARG v=arg
+ENV v=env
+LABEL l=$v

@@ -1,0 +1,3 @@
+FROM scratch
+CMD ["a"]
+CMD ["b", "c d", "\u0041\t"]

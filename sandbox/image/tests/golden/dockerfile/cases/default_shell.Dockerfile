@@ -1,0 +1,2 @@
+FROM scratch
+CMD echo hi && echo there

@@ -1,0 +1,4 @@
+FROM scratch AS base
+ENTRYPOINT ["old"]
+FROM base
+ENTRYPOINT []

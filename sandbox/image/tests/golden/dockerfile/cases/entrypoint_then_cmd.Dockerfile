@@ -1,0 +1,3 @@
+FROM scratch
+ENTRYPOINT ["c"]
+CMD ["--help"]

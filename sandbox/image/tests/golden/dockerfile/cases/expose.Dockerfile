@@ -1,0 +1,5 @@
+FROM scratch
+ARG port=9000
+EXPOSE 80 443/tcp 53/udp
+EXPOSE $port
+EXPOSE 7000-7002

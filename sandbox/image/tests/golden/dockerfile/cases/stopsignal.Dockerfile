@@ -1,0 +1,3 @@
+FROM scratch
+ARG s=SIGQUIT
+STOPSIGNAL $s

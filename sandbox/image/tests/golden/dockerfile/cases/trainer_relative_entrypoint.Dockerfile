@@ -1,0 +1,4 @@
+FROM scratch
+WORKDIR /app
+ENV MODE train
+ENTRYPOINT ["./entrypoint.sh"]

@@ -1,0 +1,3 @@
+FROM scratch
+ENV who=trainer
+USER ${who}:1000

@@ -1,0 +1,5 @@
+FROM scratch
+ENV root=/srv
+ARG sub=run
+WORKDIR $root/${sub}
+WORKDIR deeper
