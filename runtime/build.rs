@@ -1,4 +1,5 @@
-//! Embeds `examples/text` in the binary, so that its first command needs no files beside it.
+//! Embeds `examples/text` in the binary, so that its first command needs no files beside it; and keeps LibTorch's part for GPUs where that
+//! is wanted.
 //!
 //! Only what `gradus eval` reads goes in: the task, its data, the base model, the candidates; and their licence.
 
@@ -7,6 +8,16 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
+    embed_example();
+    // Its kernels announce themselves when it is loaded. Nothing calls it by name, so a linker would drop it, and LibTorch find no GPU.
+    if env::var_os("CARGO_FEATURE_LIBTORCH_CUDA").is_some() {
+        println!(
+            "cargo::rustc-link-arg-bins=-Wl,--push-state,--no-as-needed,-ltorch_cuda,--pop-state"
+        );
+    }
+}
+
+fn embed_example() {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let example = manifest.join("../examples/text");
     println!("cargo::rerun-if-changed={}", example.display());

@@ -1,10 +1,14 @@
 //! Kernels of the CPU, shape by shape.
 
+mod peer;
+
 use crate::kernels;
 use crate::measure::{Budget, measure, peaks};
-use crate::result::{Failure, Machine, Row, Run};
+use crate::peer::{Asked, Peer, ask, set_ratios};
+use crate::result::{Failure, Machine, Measured, OURS, Row, Run};
 use crate::shape::Shape;
 use gradus_kernels::Cpu;
+use peer::{Judged, Timed};
 
 /// The processor's name, as Linux has it.
 #[must_use]
@@ -34,35 +38,68 @@ pub fn run(cpu: &Cpu) -> Run {
     Run::new("kernels", machine(cpu), Some(peaks(cpu)))
 }
 
-/// Measures `shape`.
+/// Measures `shape`, and what `peer` needs for the same.
 ///
-/// # Errors
-/// If the CPU has no such kernel (skipped), memory is short, or it disagrees with its reference.
-pub fn row(cpu: &Cpu, shape: &Shape, budget: Budget, memory_bytes: u64) -> Result<Row, Failure> {
-    let failure = |reason: String, skipped: bool| Failure {
-        family: shape.family().to_owned(),
-        shape: shape.sizes(),
-        reason,
-        skipped,
-    };
+/// A row of ours is missing where the CPU has no such kernel (skipped), memory is short, or the kernel disagrees with its
+/// reference or the peer.
+pub fn rows(
+    cpu: &Cpu,
+    shape: &Shape,
+    budget: Budget,
+    memory_bytes: u64,
+    peer: Option<&dyn Peer>,
+) -> Vec<Result<Row, Failure>> {
     let needs = kernels::footprint(shape);
-    if needs > memory_bytes as f64 {
-        let reason = format!(
-            "needs about {:.1} GB, {:.1} GB are available",
-            needs / 1e9,
-            memory_bytes as f64 / 1e9
-        );
-        return Err(failure(reason, true));
+    let short = |needs: f64| {
+        (needs > memory_bytes as f64).then(|| {
+            format!(
+                "needs about {:.1} GB, {:.1} GB are available",
+                needs / 1e9,
+                memory_bytes as f64 / 1e9
+            )
+        })
+    };
+    if let Some(reason) = short(needs) {
+        return vec![Err(Failure::of(shape, reason, true))];
     }
-    let mut bench = kernels::build(cpu, shape).map_err(|reason| failure(reason, true))?;
-    let measured = measure(cpu, bench.as_mut(), budget).map_err(|difference| {
-        failure(format!("disagrees with its reference: {difference}"), false)
-    })?;
-    Ok(Row {
-        family: shape.family().to_owned(),
-        shape: shape.sizes(),
-        variant: "gradus".to_owned(),
-        measured,
-        eval: None,
-    })
+    let bench = match kernels::build(cpu, shape) {
+        Ok(bench) => bench,
+        Err(reason) => return vec![Err(Failure::of(shape, reason, true))],
+    };
+    let work = bench.work();
+    let problem = peer.zip(bench.problem());
+    let asked = problem.map(|(peer, problem)| match short(needs * PEER_FOOTPRINT) {
+        Some(reason) => Err(Failure::of(
+            shape,
+            format!("{}: {reason}", peer.library()),
+            true,
+        )),
+        None => ask(peer, &problem, work).map_err(|error| Failure::of(shape, error, false)),
+    });
+    let (asked, refused) = match asked {
+        Some(Ok(asked)) => (Some(asked), None),
+        Some(Err(failure)) => (None, Some(failure)),
+        None => (None, None),
+    };
+    let opinion = asked.as_ref().map(|asked| &asked.opinion);
+    let own = measure(cpu, &mut Judged { bench, opinion }, budget);
+    let own = own.map_err(|difference| format!("disagrees with its reference: {difference}"));
+    let row = |variant: &str, measured: Result<Measured, String>| {
+        measured
+            .map(|measured| Row::of(shape, variant, measured))
+            .map_err(|reason| Failure::of(shape, reason, false))
+    };
+    let mut rows = vec![row(OURS, own)];
+    if let Some(Asked { prepared, opinion }) = asked {
+        let variant = prepared.variant();
+        let measured = Timed::new(prepared, &opinion, work).measure(cpu, budget);
+        let named = measured.map_err(|reason| format!("{variant} {reason}"));
+        rows.push(row(&variant, named));
+    }
+    rows.extend(refused.map(Err));
+    set_ratios(&mut rows);
+    rows
 }
+
+/// What a peer takes beside what ours takes: weights in f32 instead of bf16, and a second of every row.
+const PEER_FOOTPRINT: f64 = 3.0;

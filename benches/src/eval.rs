@@ -216,6 +216,7 @@ impl Runs {
                 prepare_us: None,
                 datasheet_percent,
             },
+            ours_over_this: None,
             eval: Some(EvalNumbers {
                 tokens: tokens as u64,
                 candidates: candidates as u64,

@@ -8,6 +8,7 @@ mod attention;
 mod drawn;
 mod head;
 mod linear;
+mod peer;
 mod rows;
 mod sheet;
 
@@ -15,9 +16,12 @@ use crate::clock::Percentiles;
 use crate::data::random;
 use crate::kernels::footprint;
 use crate::measure::{Budget, Work};
-use crate::result::{Bound, Failure, Machine, Measured, Peaks, Row, Run};
+use crate::peer::problem::Problem;
+use crate::peer::{Peer, set_ratios};
+use crate::result::{Bound, Failure, Machine, Measured, OURS, Peaks, Row, Run};
 use crate::shape::Shape;
 use gradus_kernels::device::{DeviceBuffer, DeviceError, Gpu, Stream};
+use half::bf16;
 use std::sync::Arc;
 
 /// A kernel at a shape, inputs on the device.
@@ -37,6 +41,14 @@ pub(crate) trait DeviceBench {
     /// Runs once on fresh inputs and compares some rows with the reference: the largest difference as a fraction of what is
     /// allowed, or what is wrong.
     fn check(&mut self, stream: &Stream) -> Result<f64, String>;
+    /// What it computes, for a peer; `None` if none does.
+    fn problem(&self) -> Option<Problem<'_>> {
+        None
+    }
+    /// What the last run left at `rows` of each of the problem's results.
+    fn left(&self, _stream: &Stream, _rows: &[usize]) -> Result<Vec<Vec<f32>>, DeviceError> {
+        Ok(Vec::new())
+    }
 }
 
 /// An open GPU, and what measuring on it needs.
@@ -45,6 +57,7 @@ pub struct Session {
     stream: Stream,
     flush: DeviceBuffer<u8>,
     peaks: Peaks,
+    peer: Option<Box<dyn Peer>>,
 }
 
 /// GPUs that the driver shows.
@@ -79,11 +92,17 @@ impl Session {
             gpu,
             stream,
             flush,
+            peer: None,
         };
         session.peaks.gb_s = session.copy_gb_s(tiny)?;
         session.peaks.how = "measured: copies within device memory".to_owned();
         session.compute_peak(tiny);
         Ok(session)
+    }
+
+    /// From now on measures what `peer` needs, too.
+    pub fn set_peer(&mut self, peer: Option<Box<dyn Peer>>) {
+        self.peer = peer;
     }
 
     /// What measures.
@@ -109,7 +128,10 @@ impl Session {
             seconds: 0.5,
         };
         let vendor = self.vendor_row(&shape, budget).and_then(Result::ok);
-        let found = vendor.or_else(|| self.row(&shape, budget).ok());
+        let found = vendor.or_else(|| {
+            let (bench, stream) = (self.build(&shape).ok()?, self.stream.clone());
+            self.checked(&shape, bench, &stream, OURS, budget).ok()
+        });
         if let Some(row) = found {
             self.peaks.gflop_s = row.measured.gflop_s();
             let how = format!("; {}'s product {}", row.variant, shape.sizes());
@@ -163,12 +185,15 @@ impl Session {
         Run::new("kernels", machine, Some(self.peaks.clone()))
     }
 
-    /// Measures `shape`, and what else in this process computes the same: cuBLASLt, for products.
+    /// Measures `shape`, and what else in this process computes the same: cuBLASLt, for products, and the peer.
     pub fn rows(&mut self, shape: &Shape, budget: Budget) -> Vec<Result<Row, Failure>> {
-        let own = self.row(shape, budget);
-        std::iter::once(own)
-            .chain(self.vendor_row(shape, budget))
-            .collect()
+        let mut rows = match self.build(shape) {
+            Ok(bench) => self.beside_peer(shape, bench, budget),
+            Err(failure) => vec![Err(failure)],
+        };
+        rows.extend(self.vendor_row(shape, budget));
+        set_ratios(&mut rows);
+        rows
     }
 
     fn vendor_row(&mut self, shape: &Shape, budget: Budget) -> Option<Result<Row, Failure>> {
@@ -177,17 +202,18 @@ impl Session {
         }
         let (bench, variant) = match linear::vendor(&self.stream, shape) {
             Ok(found) => found?,
-            Err(error) => return Some(Err(failure(shape, error.to_string(), false))),
+            Err(error) => return Some(Err(Failure::of(shape, error.to_string(), false))),
         };
-        Some(self.checked(shape, bench, &variant, budget))
+        let stream = self.stream.clone();
+        Some(self.checked(shape, bench, &stream, &variant, budget))
     }
 
-    /// Measures `shape`.
+    /// Makes ours at `shape`.
     ///
     /// # Errors
-    /// If GPUs have no such kernel (skipped), memory is short, it fails, or it disagrees with its reference.
-    fn row(&mut self, shape: &Shape, budget: Budget) -> Result<Row, Failure> {
-        let failure = |reason: String, skipped: bool| failure(shape, reason, skipped);
+    /// If GPUs have no such kernel (skipped), or memory is short.
+    fn build(&self, shape: &Shape) -> Result<Box<dyn DeviceBench>, Failure> {
+        let failure = |reason: String, skipped: bool| Failure::of(shape, reason, skipped);
         let (needs, memory) = (footprint(shape), self.gpu.info().memory_bytes as f64);
         if needs > 0.9 * memory {
             let reason = format!(
@@ -204,66 +230,55 @@ impl Session {
             "kl" => head::build(&self.stream, shape, 2).map(Some),
             _ => rows::build(&self.stream, shape),
         };
-        let bench = match built.map_err(|error| failure(error.to_string(), false))? {
-            Some(bench) => bench,
-            None => {
-                return Err(failure(
-                    match shape.family() {
-                        "lora" => {
-                            "on a GPU an adapter is part of its product: measure linear with rank="
-                                .to_owned()
-                        }
-                        family => format!("{family} is not measured on GPUs"),
-                    },
-                    true,
-                ));
-            }
-        };
-        self.checked(shape, bench, "gradus", budget)
+        let bench = built.map_err(|error| failure(error.to_string(), false))?;
+        bench.ok_or_else(|| {
+            let reason = match shape.family() {
+                "lora" => "on a GPU an adapter is part of its product: measure linear with rank="
+                    .to_owned(),
+                family => format!("{family} is not measured on GPUs"),
+            };
+            failure(reason, true)
+        })
     }
 
-    /// Compares with the reference, then measures.
+    /// Compares with the reference, then measures, by events of `stream`, into which `bench` gives its work.
     fn checked(
         &mut self,
         shape: &Shape,
-        mut bench: Box<dyn DeviceBench>,
+        mut bench: Box<dyn DeviceBench + '_>,
+        stream: &Stream,
         variant: &str,
         budget: Budget,
     ) -> Result<Row, Failure> {
-        let worst_error = bench.check(&self.stream).map_err(|difference| {
+        let worst_error = bench.check(stream).map_err(|difference| {
             let reason = format!("{variant} disagrees with the reference: {difference}");
-            failure(shape, reason, false)
+            Failure::of(shape, reason, false)
         })?;
         let measured = self
-            .measure(bench.as_mut(), budget, worst_error)
-            .map_err(|error| failure(shape, error.to_string(), false))?;
-        Ok(Row {
-            family: shape.family().to_owned(),
-            shape: shape.sizes(),
-            variant: variant.to_owned(),
-            measured,
-            eval: None,
-        })
+            .measure(bench.as_mut(), stream, budget, worst_error)
+            .map_err(|error| Failure::of(shape, error.to_string(), false))?;
+        Ok(Row::of(shape, variant, measured))
     }
 
     fn measure(
         &mut self,
         bench: &mut dyn DeviceBench,
+        stream: &Stream,
         budget: Budget,
         worst_error: f64,
     ) -> Result<Measured, DeviceError> {
         let work = bench.work();
-        let once_s = self.sample(bench)?.max(1e-6);
+        let once_s = self.sample(bench, stream)?.max(1e-6);
         // A sample costs its flush and its waiting, too.
         let samples = budget
             .samples
             .min((budget.seconds / (once_s + 2e-4)) as usize)
             .max(3);
         let us: Vec<f64> = (0..samples)
-            .map(|_| Ok(self.sample(bench)? * 1e6))
+            .map(|_| Ok(self.sample(bench, stream)? * 1e6))
             .collect::<Result<_, DeviceError>>()?;
         let warm_us = match bench.captures() {
-            true => Some(self.warm(bench, once_s)?),
+            true => Some(Self::warm(bench, stream, once_s)?),
             false => None,
         };
         let (compute_s, memory_s) = least_s(work, self.peaks.gflop_s, self.peaks.gb_s);
@@ -292,39 +307,28 @@ impl Session {
     }
 
     /// Seconds of one run out of device memory.
-    fn sample(&mut self, bench: &mut dyn DeviceBench) -> Result<f64, DeviceError> {
-        bench.prepare(&self.stream)?;
-        self.stream.fill_bytes(&mut self.flush.view_mut(), 1)?;
-        let begun = self.stream.record(true)?;
-        bench.run(&self.stream)?;
-        let ended = self.stream.record(true)?;
+    fn sample(&mut self, bench: &mut dyn DeviceBench, stream: &Stream) -> Result<f64, DeviceError> {
+        bench.prepare(stream)?;
+        stream.fill_bytes(&mut self.flush.view_mut(), 1)?;
+        let begun = stream.record(true)?;
+        bench.run(stream)?;
+        let ended = stream.record(true)?;
         Ok(f64::from(begun.elapsed_ms(&ended)?) / 1e3)
     }
 
     /// Microseconds of one run among many of a graph.
-    fn warm(&self, bench: &mut dyn DeviceBench, once_s: f64) -> Result<f64, DeviceError> {
+    fn warm(bench: &mut dyn DeviceBench, stream: &Stream, once_s: f64) -> Result<f64, DeviceError> {
         let runs = (1e-3 / once_s).ceil().clamp(1.0, 100.0) as usize;
-        let graph = self
-            .stream
-            .capture(|| (0..runs).try_for_each(|_| bench.run(&self.stream)))?;
+        let graph = stream.capture(|| (0..runs).try_for_each(|_| bench.run(stream)))?;
         graph.launch()?;
         let mut us = Vec::new();
         for _ in 0..5 {
-            let begun = self.stream.record(true)?;
+            let begun = stream.record(true)?;
             graph.launch()?;
-            let ended = self.stream.record(true)?;
+            let ended = stream.record(true)?;
             us.push(f64::from(begun.elapsed_ms(&ended)?) * 1e3 / runs as f64);
         }
         Ok(Percentiles::of(&us).p50)
-    }
-}
-
-fn failure(shape: &Shape, reason: String, skipped: bool) -> Failure {
-    Failure {
-        family: shape.family().to_owned(),
-        shape: shape.sizes(),
-        reason,
-        skipped,
     }
 }
 
@@ -345,6 +349,22 @@ fn drawn(n: usize, seed: u64) -> Vec<f32> {
     const DRAWN: usize = 999_983;
     let values = random(n.min(DRAWN), seed);
     values.iter().copied().cycle().take(n).collect()
+}
+
+/// `rows` of a bf16 matrix at an aligned stride.
+fn narrow_rows(
+    stream: &Stream,
+    matrix: &DeviceBuffer<bf16>,
+    rows: &[usize],
+    cols: usize,
+) -> Result<Vec<f32>, DeviceError> {
+    let stride = gradus_kernels::device::aligned_stride(cols);
+    let mut values = Vec::with_capacity(rows.len() * cols);
+    for row in rows {
+        let row = stream.download(matrix.slice(row * stride..row * stride + cols))?;
+        values.extend(row.into_iter().map(bf16::to_f32));
+    }
+    Ok(values)
 }
 
 /// Rows at an aligned stride, as the device takes them.

@@ -6,6 +6,7 @@
 //! | [`cpu`], [`kernels`] | kernels of the CPU |
 //! | [`gpu`] | kernels of a GPU |
 //! | [`measure`] | a kernel between two measurements of its limit |
+//! | [`peer`] | another library in this process: the same work, timed, and in f64 |
 //! | [`roofline`] | what a CPU can do: fused multiply-adds in registers, copies in memory |
 //! | [`eval`] | whole models |
 //! | [`result`] | the result file |
@@ -24,6 +25,7 @@ pub mod eval;
 pub mod gpu;
 pub mod kernels;
 pub mod measure;
+pub mod peer;
 pub mod plot;
 pub mod result;
 pub mod roofline;

@@ -1,6 +1,7 @@
 //! A kernel between two measurements of its roofline.
 
 use crate::clock::{Percentiles, time};
+use crate::peer::problem::Problem;
 use crate::result::{Bound, Measured, Peaks};
 use crate::roofline::{Copy, fma_burst};
 use gradus_kernels::Cpu;
@@ -14,7 +15,7 @@ pub struct Work {
     pub bytes: f64,
 }
 
-/// One kernel at one shape.
+/// One kernel at one shape. A peer that computes the same is one, too.
 pub trait Bench {
     /// What one [`Bench::run`] does.
     fn work(&self) -> Work;
@@ -30,13 +31,44 @@ pub trait Bench {
     /// # Errors
     /// Where it is more than that.
     fn check(&self) -> Result<f64, String>;
+    /// What it computes, for a peer; `None` if none does.
+    fn problem(&self) -> Option<Problem<'_>> {
+        None
+    }
+    /// What the last run left at `rows` of each of the problem's results.
+    fn left(&self, _rows: &[usize]) -> Vec<Vec<f32>> {
+        Vec::new()
+    }
 }
 
-/// The largest `|got - want| / (abs + rel |want|)`.
+/// What a value may differ by from the one that is expected: `abs + rel |want|`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Allowed {
+    /// Whatever is expected.
+    pub abs: f64,
+    /// As a fraction of what is expected.
+    pub rel: f64,
+}
+
+impl Allowed {
+    /// `abs + rel |want|`.
+    #[must_use]
+    pub const fn new(abs: f64, rel: f64) -> Self {
+        Self { abs, rel }
+    }
+
+    /// The difference of `got` as a fraction of what is allowed.
+    #[must_use]
+    pub fn part(self, got: f32, want: f64) -> f64 {
+        (f64::from(got) - want).abs() / (self.abs + self.rel * want.abs())
+    }
+}
+
+/// The largest [`Allowed::part`].
 ///
 /// # Errors
 /// At the first that is above 1, or not a number.
-pub fn compare(got: &[f32], want: &[f64], abs: f64, rel: f64, what: &str) -> Result<f64, String> {
+pub fn compare(got: &[f32], want: &[f64], allowed: Allowed, what: &str) -> Result<f64, String> {
     if got.len() != want.len() {
         return Err(format!(
             "{what}: {} values, expected {}",
@@ -46,7 +78,7 @@ pub fn compare(got: &[f32], want: &[f64], abs: f64, rel: f64, what: &str) -> Res
     }
     let mut worst: f64 = 0.0;
     for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
-        let part = (f64::from(got) - want).abs() / (abs + rel * want.abs());
+        let part = allowed.part(got, want);
         if part.is_nan() || part > 1.0 {
             return Err(format!("{what}: value {i} is {got}, expected {want}"));
         }
@@ -218,7 +250,7 @@ mod tests {
         }
         fn run(&mut self, _: &Cpu) {}
         fn check(&self) -> Result<f64, String> {
-            compare(&[1.0, 2.1], &[1.0, 2.0], 1e-6, 0.0, "made up")
+            compare(&[1.0, 2.1], &[1.0, 2.0], Allowed::new(1e-6, 0.0), "made up")
         }
     }
 
@@ -235,9 +267,9 @@ mod tests {
 
     #[test]
     fn differences_are_fractions_of_what_is_allowed_and_nan_is_none() {
-        let half = compare(&[1.5], &[1.0], 1.0, 0.0, "half");
-        assert_eq!(half, Ok(0.5));
-        assert!(compare(&[f32::NAN], &[1.0], 1.0, 0.0, "nan").is_err());
-        assert!(compare(&[1.0], &[1.0, 1.0], 1.0, 0.0, "length").is_err());
+        let one = Allowed::new(1.0, 0.0);
+        assert_eq!(compare(&[1.5], &[1.0], one, "half"), Ok(0.5));
+        assert!(compare(&[f32::NAN], &[1.0], one, "nan").is_err());
+        assert!(compare(&[1.0], &[1.0, 1.0], one, "length").is_err());
     }
 }

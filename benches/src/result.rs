@@ -2,6 +2,7 @@
 //! each field means.
 
 use crate::clock::Percentiles;
+use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -116,13 +117,39 @@ pub struct Row {
     /// The numbers.
     #[serde(flatten)]
     pub measured: Measured,
+    /// Of another library: gradus' median time over this one, both measured in this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours_over_this: Option<f64>,
     /// A whole model's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eval: Option<EvalNumbers>,
 }
 
+impl Row {
+    /// A kernel's, at `shape`.
+    pub(crate) fn of(shape: &Shape, variant: &str, measured: Measured) -> Self {
+        Self {
+            family: shape.family().to_owned(),
+            shape: shape.sizes(),
+            variant: variant.to_owned(),
+            measured,
+            ours_over_this: None,
+            eval: None,
+        }
+    }
+
+    /// Whether gradus computed it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.variant == OURS
+    }
+}
+
+/// The variant that is ours.
+pub const OURS: &str = "gradus";
+
 fn ours() -> String {
-    "gradus".to_owned()
+    OURS.to_owned()
 }
 
 /// What was measured.
@@ -214,6 +241,18 @@ pub struct Failure {
     /// Whether it was left out because this device has no such kernel, rather than wrong.
     #[serde(default)]
     pub skipped: bool,
+}
+
+impl Failure {
+    /// Of `shape`.
+    pub(crate) fn of(shape: &Shape, reason: String, skipped: bool) -> Self {
+        Self {
+            family: shape.family().to_owned(),
+            shape: shape.sizes(),
+            reason,
+            skipped,
+        }
+    }
 }
 
 /// Why a result file cannot be used.

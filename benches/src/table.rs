@@ -63,8 +63,11 @@ pub fn line(row: &Row) -> String {
     if let Some(percent) = m.datasheet_percent {
         line.push_str(&format!("  {percent:.1}% of datasheet"));
     }
-    if row.variant != "gradus" {
+    if !row.is_ours() {
         line.push_str(&format!("  {}", row.variant));
+    }
+    if let Some(ratio) = row.ours_over_this {
+        line.push_str(&format!(", ours/this {ratio:.2}"));
     }
     line
 }
@@ -113,7 +116,7 @@ pub fn machine(machine: &Machine, peaks: Option<&Peaks>) -> String {
 pub const LEGEND: &str = "\
 us: time of one run; CPU time of all threads on a CPU, device time on a GPU. % of limit: of arithmetic (c) or of moving the
 bytes once (m), whichever takes longer; measured in this run. prepare: packing of weights, as a share of one run.
-error: largest difference from the f64 reference, as a fraction of what is allowed.";
+error: largest difference from the f64 reference, as a fraction of what is allowed. ours/this: our time over that of another library.";
 
 /// What is said of a whole model besides its time.
 #[must_use]

@@ -1,7 +1,7 @@
 //! Results that were made up.
 
 use crate::clock::Percentiles;
-use crate::result::{Bound, Machine, Measured, Peaks, Row, Run};
+use crate::result::{Bound, Machine, Measured, OURS, Peaks, Row, Run};
 
 /// A result with rows of a family, a shape and median microseconds.
 pub(crate) fn run(kind: &str, rows: &[(&str, &str, f64)]) -> Run {
@@ -22,7 +22,7 @@ pub(crate) fn run(kind: &str, rows: &[(&str, &str, f64)]) -> Run {
         .map(|(family, shape, us)| Row {
             family: (*family).to_owned(),
             shape: (*shape).to_owned(),
-            variant: "gradus".to_owned(),
+            variant: OURS.to_owned(),
             measured: Measured {
                 us: around(*us),
                 wall_us: None,
@@ -39,6 +39,7 @@ pub(crate) fn run(kind: &str, rows: &[(&str, &str, f64)]) -> Run {
                 prepare_us: None,
                 datasheet_percent: None,
             },
+            ours_over_this: None,
             eval: None,
         })
         .collect();

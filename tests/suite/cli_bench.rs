@@ -158,6 +158,20 @@ fn arguments_that_do_not_fit_are_named_before_anything_is_measured() {
 }
 
 #[test]
+fn a_peer_that_was_not_built_in_is_a_usage_error_that_says_how_to_build_it() {
+    for device in ["cpu", "cuda:0"] {
+        let outcome = quick(&["--tiny", "--peer", "libtorch", "--device", device]);
+        assert_eq!((outcome.code, &outcome.stdout[..]), (Some(2), ""));
+        for part in ["without LibTorch", "torch 2.11.0", "--features libtorch"] {
+            assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+        }
+    }
+    let outcome = quick(&["--tiny", "--peer", "jax"]);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("libtorch"), "{}", outcome.stderr);
+}
+
+#[test]
 fn a_list_names_shapes_and_what_their_sizes_are() {
     let outcome = run(["bench", "kernels", "--list", "--only", "lora"]);
     assert_eq!(outcome.code, Some(0));

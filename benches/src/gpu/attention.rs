@@ -1,8 +1,9 @@
 //! Causal attention over packed rows.
 
-use super::{DeviceBench, drawn, padded};
+use super::{DeviceBench, drawn, narrow_rows, padded};
 use crate::kernels::attention::{attention_shape, flop};
-use crate::measure::{Work, compare};
+use crate::measure::{Allowed, Work, compare};
+use crate::peer::problem::{Held, Matrix, Op, Problem};
 use crate::shape::Shape;
 use gradus_kernels::attention::device::{DeviceQkv, DeviceSegments, attention};
 use gradus_kernels::attention::{AttentionShape, Qkv, Segment, reference};
@@ -10,6 +11,9 @@ use gradus_kernels::device::{
     DeviceBuffer, DeviceError, DeviceRows, DeviceRowsMut, Stream, aligned_stride,
 };
 use half::bf16;
+
+/// Weights and output rounded to bf16, of values up to 3.
+const ALLOWED: Allowed = Allowed::new(1.5e-2, 8e-3);
 
 struct Attention {
     shape: AttentionShape,
@@ -77,6 +81,24 @@ impl DeviceBench for Attention {
         attention(stream, &self.shape, qkv, &self.segments, out)
     }
 
+    fn problem(&self) -> Option<Problem<'_>> {
+        let op = Op::Attention {
+            shape: self.shape,
+            lengths: &self.lengths,
+            qkv: Matrix::f32(&self.host, self.cols).held(Held::Bf16),
+        };
+        Some(Problem {
+            rows: self.rows,
+            op,
+            results: vec![("attention", ALLOWED)],
+        })
+    }
+
+    fn left(&self, stream: &Stream, rows: &[usize]) -> Result<Vec<Vec<f32>>, DeviceError> {
+        let width = self.shape.num_heads * self.shape.head_dim;
+        Ok(vec![narrow_rows(stream, &self.out, rows, width)?])
+    }
+
     fn check(&mut self, stream: &Stream) -> Result<f64, String> {
         let failed = |error: DeviceError| error.to_string();
         self.run(stream).map_err(failed)?;
@@ -90,14 +112,8 @@ impl DeviceBench for Attention {
             v: width + self.shape.num_kv_heads * self.shape.head_dim,
         };
         let want = reference::attention(&self.shape, qkv, &[Segment::alone(0..rows)], rows);
-        let got: Vec<bf16> = stream
-            .download(self.out.slice(0..rows * aligned_stride(width)))
-            .map_err(failed)?;
-        let got: Vec<f32> = got
-            .chunks(aligned_stride(width))
-            .flat_map(|row| row[..width].iter().map(|v| v.to_f32()))
-            .collect();
-        // Weights and output rounded to bf16, of values up to 3.
-        compare(&got, &want, 1.5e-2, 8e-3, "first rows")
+        let first: Vec<usize> = (0..rows).collect();
+        let got = narrow_rows(stream, &self.out, &first, width).map_err(failed)?;
+        compare(&got, &want, ALLOWED, "first rows")
     }
 }

@@ -1,6 +1,7 @@
 //! Matrices of drawn values in device memory, larger than what it pays to draw.
 
 use super::{drawn, padded};
+use crate::peer::problem::{Held, Matrix};
 use gradus_kernels::device::{DeviceBuffer, DeviceError, DeviceRows, Stream, aligned_stride};
 use half::bf16;
 
@@ -52,6 +53,13 @@ impl DrawnRows {
             self.cols,
             aligned_stride(self.cols),
         )
+    }
+
+    /// For a peer.
+    pub(super) fn matrix(&self) -> Matrix<'_> {
+        Matrix::f32(&self.host, self.cols)
+            .held(Held::Bf16)
+            .repeated(self.rows)
     }
 
     /// Row `row` as the host has it.

@@ -2,11 +2,17 @@
 
 use super::DeviceBench;
 use super::drawn::{DrawnRows, dot};
-use crate::measure::{Work, compare};
+use crate::measure::{Allowed, Work, compare};
+use crate::peer::problem::{Problem, picked_f64};
 use crate::shape::Shape;
 use gradus_kernels::cross_entropy::device::{DeviceHeadModel, DeviceHeadSums, VOCAB_SLAB, absorb};
 use gradus_kernels::cross_entropy::{LogitTransform, Target, reference};
 use gradus_kernels::device::{DeviceError, Stream};
+
+/// Logits of order ten, each a sum of thousands of products in f32.
+const NLL: Allowed = Allowed::new(1e-4, 1e-5);
+/// Differences of such.
+const KL: Allowed = Allowed::new(1e-4, 1e-4);
 
 struct Head {
     vocab: usize,
@@ -53,6 +59,16 @@ impl Head {
         let (x, w) = &self.models[model];
         let x = x.host(row);
         (0..self.vocab).map(|token| dot(x, w.host(token))).collect()
+    }
+
+    /// Losses of every row by each model, and then of two their divergence.
+    fn losses(&self, stream: &Stream) -> Result<Vec<Vec<f64>>, DeviceError> {
+        let nll = self.sums.iter().map(|sums| sums.nll(stream));
+        let mut losses: Vec<Vec<f64>> = nll.collect::<Result<_, _>>()?;
+        if let [base, other] = &self.sums[..] {
+            losses.push(other.kl(stream, &base.logsumexp(stream)?)?);
+        }
+        Ok(losses)
     }
 }
 
@@ -101,40 +117,42 @@ impl DeviceBench for Head {
         Ok(())
     }
 
+    fn problem(&self) -> Option<Problem<'_>> {
+        let models = self.models.iter().map(|(x, w)| (x.matrix(), w.matrix()));
+        Some(Problem::head(
+            models.collect(),
+            self.targets.iter().map(|target| target.token).collect(),
+            NLL,
+            KL,
+        ))
+    }
+
+    fn left(&self, stream: &Stream, rows: &[usize]) -> Result<Vec<Vec<f32>>, DeviceError> {
+        let losses = self.losses(stream)?;
+        Ok(losses.iter().map(|loss| picked_f64(loss, rows)).collect())
+    }
+
     fn check(&mut self, stream: &Stream) -> Result<f64, String> {
         let failed = |error: DeviceError| error.to_string();
         self.prepare(stream)
             .and_then(|()| self.run(stream))
             .map_err(failed)?;
-        let nll: Vec<Vec<f64>> = self
-            .sums
-            .iter()
-            .map(|sums| sums.nll(stream))
-            .collect::<Result<_, _>>()
-            .map_err(failed)?;
-        let kl = match &self.sums[..] {
-            [base, other] => {
-                let base = base.logsumexp(stream).map_err(failed)?;
-                Some(other.kl(stream, &base).map_err(failed)?)
-            }
-            _ => None,
-        };
+        let losses = self.losses(stream).map_err(failed)?;
         let mut worst: f64 = 0.0;
         for row in [0, self.targets.len() - 1] {
             let token = self.targets[row].token as usize;
             let logits: Vec<_> = (0..self.models.len())
                 .map(|m| self.logits(m, row))
                 .collect();
-            for (logits, nll) in logits.iter().zip(&nll) {
+            for (logits, nll) in logits.iter().zip(&losses) {
                 let want = reference::logsumexp(logits) - logits[token];
                 let what = format!("nll of row {row}");
-                // Logits of order ten, each a sum of thousands of products in f32.
-                worst = worst.max(compare(&[nll[row] as f32], &[want], 1e-4, 1e-5, &what)?);
+                worst = worst.max(compare(&[nll[row] as f32], &[want], NLL, &what)?);
             }
-            if let ([base, other], Some(kl)) = (&logits[..], &kl) {
+            if let ([base, other], [.., kl]) = (&logits[..], &losses[..]) {
                 let want = reference::kl(other, base);
                 let what = format!("KL of row {row}");
-                worst = worst.max(compare(&[kl[row] as f32], &[want], 1e-4, 1e-4, &what)?);
+                worst = worst.max(compare(&[kl[row] as f32], &[want], KL, &what)?);
             }
         }
         Ok(worst)

@@ -1,8 +1,9 @@
 //! `y = x w^T`, bf16, and with a rank an adapter beside it: its first product, and its second inside the large one. Without one also cuBLASLt's.
 
-use super::DeviceBench;
 use super::drawn::{DrawnRows, dot};
-use crate::measure::{Work, compare};
+use super::{DeviceBench, narrow_rows};
+use crate::measure::{Allowed, Work, compare};
+use crate::peer::problem::{Op, Problem};
 use crate::shape::Shape;
 use gradus_kernels::device::{
     DeviceBuffer, DeviceError, DeviceRows, DeviceRowsMut, Stream, aligned_stride,
@@ -76,6 +77,11 @@ impl Linear {
             vendor: None,
         })
     }
+
+    /// Half a unit of bf16's eight bits; sums of order one in f32; a low-rank row that rounds the other way.
+    fn allowed(&self) -> Allowed {
+        Allowed::new(if self.lora.is_some() { 4e-3 } else { 1e-4 }, 4e-3)
+    }
 }
 
 /// `out = x w^T`, with an addition of low rank.
@@ -125,6 +131,25 @@ impl DeviceBench for Linear {
         product(stream, x, w, Some((low, lora.b.rows()?)), &mut self.out)
     }
 
+    fn problem(&self) -> Option<Problem<'_>> {
+        if self.lora.is_some() {
+            return None;
+        }
+        let op = Op::Linear {
+            x: self.x.matrix(),
+            w: self.w.matrix(),
+        };
+        Some(Problem {
+            rows: self.sizes[0],
+            op,
+            results: vec![("product", self.allowed())],
+        })
+    }
+
+    fn left(&self, stream: &Stream, rows: &[usize]) -> Result<Vec<Vec<f32>>, DeviceError> {
+        Ok(vec![narrow_rows(stream, &self.out, rows, self.sizes[1])?])
+    }
+
     fn check(&mut self, stream: &Stream) -> Result<f64, String> {
         let failed = |error: DeviceError| error.to_string();
         stream
@@ -132,12 +157,9 @@ impl DeviceBench for Linear {
             .and_then(|()| self.run(stream))
             .map_err(failed)?;
         let [rows, out, _] = self.sizes;
-        let stride = aligned_stride(out);
         let mut worst: f64 = 0.0;
         for row in [0, rows / 3, rows / 2, rows - 1] {
-            let part = self.out.slice(row * stride..row * stride + out);
-            let got: Vec<bf16> = stream.download(part).map_err(failed)?;
-            let got: Vec<f32> = got.into_iter().map(bf16::to_f32).collect();
+            let got = narrow_rows(stream, &self.out, &[row], out).map_err(failed)?;
             let x = self.x.host(row);
             let low: Option<Vec<f32>> = self.lora.as_ref().map(|lora| {
                 let low = (0..lora.rank).map(|r| dot(x, lora.a.host(r)) as f32);
@@ -148,9 +170,7 @@ impl DeviceBench for Linear {
                 _ => 0.0,
             };
             let want: Vec<f64> = (0..out).map(|n| dot(x, self.w.host(n)) + add(n)).collect();
-            // Half a unit of bf16's eight bits; sums of order one in f32; a low-rank row that rounds the other way.
-            let abs = if self.lora.is_some() { 4e-3 } else { 1e-4 };
-            worst = worst.max(compare(&got, &want, abs, 4e-3, &format!("row {row}"))?);
+            worst = worst.max(compare(&got, &want, self.allowed(), &format!("row {row}"))?);
         }
         Ok(worst)
     }

@@ -1,20 +1,25 @@
 //! What runs row by row: norms, rotations, gates, embeddings, gathers, and the scales of weight-decomposed adapters.
 
-use super::{DeviceBench, drawn, padded};
+mod problem;
+mod reference;
+
+use super::{DeviceBench, drawn, narrow_rows, padded};
 use crate::kernels::rows::activation;
-use crate::measure::{Work, compare};
+use crate::measure::{Allowed, Work, compare};
+use crate::peer::problem::Problem;
 use crate::shape::Shape;
 use gradus_kernels::activation::Activation;
 use gradus_kernels::device::{
     DeviceBuffer, DeviceError, DeviceRows, DeviceRowsMut, Stream, aligned_stride,
 };
 use gradus_kernels::rms_norm::{self, Gain};
-use gradus_kernels::rope::{self, LengthClass, Rope, RopeLayout, RopeScaling, RopeTable};
+use gradus_kernels::rope::{self, LengthClass, Rope, RopeScaling, RopeTable};
 use gradus_kernels::{embedding, lora, rows};
 use half::bf16;
 
 const EPS: f64 = 1e-5;
 const SCALE: f32 = 1.5;
+const THETA: f64 = 1e4;
 /// Positions of the rotary table.
 const POSITIONS: usize = 4096;
 
@@ -103,7 +108,7 @@ pub(super) fn build(
         "rope" => {
             let head_dim = dim("head_dim");
             let cols = dim("heads") * head_dim;
-            let rope = Rope::new(1e4, head_dim, RopeScaling::None).expect("an even head");
+            let rope = Rope::new(THETA, head_dim, RopeScaling::None).expect("an even head");
             let table = RopeTable::new(&rope, LengthClass::Base, POSITIONS);
             let op = Op::Rotate {
                 rope: Box::new(rope),
@@ -294,6 +299,16 @@ impl DeviceBench for RowsBench {
         }
     }
 
+    fn problem(&self) -> Option<Problem<'_>> {
+        problem::of(self)
+    }
+
+    fn left(&self, stream: &Stream, rows: &[usize]) -> Result<Vec<Vec<f32>>, DeviceError> {
+        let rows = rows.iter().map(|&row| self.row(stream, row));
+        let rows: Vec<Vec<f32>> = rows.collect::<Result<_, _>>()?;
+        Ok(vec![rows.concat()])
+    }
+
     fn check(&mut self, stream: &Stream) -> Result<f64, String> {
         let failed = |error: DeviceError| error.to_string();
         self.run(stream).map_err(failed)?;
@@ -305,36 +320,36 @@ impl DeviceBench for RowsBench {
                 .map(|row| self.want(*row)[0])
                 .collect();
             let got: Vec<f32> = self.samples().iter().map(|row| got[*row]).collect();
-            return compare(&got, &want, 1e-6, 1e-4, "factors");
+            return compare(&got, &want, Allowed::new(1e-6, 1e-4), "factors");
         }
-        let stride = aligned_stride(self.out_cols);
         let mut worst: f64 = 0.0;
         for row in self.samples() {
-            let part = row * stride..row * stride + self.out_cols;
-            let in_place = matches!(self.op, Op::HeadNorm | Op::Rotate { .. });
-            let wide = !self.out.is_empty();
-            let got: Vec<f32> = if wide {
-                stream.download(self.out.slice(part)).map_err(failed)?
-            } else {
-                let of = if in_place { &self.x16 } else { &self.out16 };
-                let got: Vec<bf16> = stream.download(of.slice(part)).map_err(failed)?;
-                got.into_iter().map(bf16::to_f32).collect()
-            };
-            // f32: sums of a row's squares in f32. bf16: half a unit of its eight bits, and the sums.
-            let (abs, rel) = if wide { (1e-6, 1e-5) } else { (1e-6, 0.004) };
-            worst = worst.max(compare(
-                &got,
-                &self.want(row),
-                abs,
-                rel,
-                &format!("row {row}"),
-            )?);
+            let got = self.row(stream, row).map_err(failed)?;
+            let what = format!("row {row}");
+            worst = worst.max(compare(&got, &self.want(row), self.allowed(), &what)?);
         }
         Ok(worst)
     }
 }
 
 impl RowsBench {
+    /// A row of what the last run left.
+    fn row(&self, stream: &Stream, row: usize) -> Result<Vec<f32>, DeviceError> {
+        if !self.out.is_empty() {
+            let first = row * aligned_stride(self.out_cols);
+            return stream.download(self.out.slice(first..first + self.out_cols));
+        }
+        let in_place = matches!(self.op, Op::HeadNorm | Op::Rotate { .. });
+        let of = if in_place { &self.x16 } else { &self.out16 };
+        narrow_rows(stream, of, &[row], self.out_cols)
+    }
+
+    /// f32: sums of a row's squares in f32. bf16: half a unit of its eight bits, and the sums.
+    fn allowed(&self) -> Allowed {
+        let wide = !self.out.is_empty();
+        Allowed::new(1e-6, if wide { 1e-5 } else { 0.004 })
+    }
+
     /// Rows that are compared: the first, one in the middle, the last.
     fn samples(&self) -> Vec<usize> {
         let count = if matches!(self.op, Op::DoraScale { .. }) {
@@ -346,78 +361,4 @@ impl RowsBench {
         rows.dedup();
         rows
     }
-
-    /// A row by the reference.
-    fn want(&self, row: usize) -> Vec<f64> {
-        let of = |row: usize| &self.host[row * self.cols..][..self.cols];
-        match &self.op {
-            Op::RmsNorm => rms_norm::reference::rms_norm(of(row), &self.weight, EPS, Gain::Weight),
-            Op::HeadNorm => {
-                let norm =
-                    |x: &[f32]| rms_norm::reference::rms_norm(x, &self.weight, EPS, Gain::Weight);
-                of(row).chunks(self.weight.len()).flat_map(norm).collect()
-            }
-            Op::LayerNorm => layer_norm(of(row), &self.weight),
-            Op::AddNormed => {
-                let norm = rms_norm::reference::rms_norm(of(row), &self.weight, EPS, Gain::Weight);
-                norm.into_iter().map(|v| v * f64::from(SCALE)).collect()
-            }
-            Op::Rotate { rope, head_dim, .. } => {
-                let inv_freq = rope.inv_freq(LengthClass::Base);
-                let turn = |head: &[f32]| {
-                    rope::reference::rotate(
-                        head,
-                        &inv_freq,
-                        1.0,
-                        self.ids[row],
-                        RopeLayout::HalfSplit,
-                    )
-                };
-                of(row).chunks(*head_dim).flat_map(turn).collect()
-            }
-            Op::Gate(kind) => {
-                let (gate, up) = of(row).split_at(self.out_cols);
-                let pairs = gate.iter().zip(up);
-                pairs
-                    .map(|(&g, &u)| gradus_kernels::activation::reference::gated(*kind, g, u))
-                    .collect()
-            }
-            Op::Embedding => of(self.ids[row] as usize)
-                .iter()
-                .map(|&v| f64::from(v) * f64::from(SCALE))
-                .collect(),
-            Op::Gather => of(self.ids[row] as usize)
-                .iter()
-                .map(|&v| f64::from(v))
-                .collect(),
-            Op::DoraScale {
-                rank, host: [a, b], ..
-            } => {
-                let column = |(k, w): (usize, &f32)| {
-                    let low: f64 = (0..*rank)
-                        .map(|r| f64::from(b[row * rank + r]) * f64::from(a[r * self.cols + k]))
-                        .sum();
-                    f64::from(*w) + f64::from(SCALE) * low
-                };
-                let squares: f64 = of(row).iter().enumerate().map(column).map(|v| v * v).sum();
-                vec![f64::from(self.weight[row]) / squares.sqrt()]
-            }
-        }
-    }
-}
-
-/// Layer norm by its definition.
-fn layer_norm(x: &[f32], weight: &[f32]) -> Vec<f64> {
-    let n = x.len() as f64;
-    let mean = x.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-    let variance = x
-        .iter()
-        .map(|v| (f64::from(*v) - mean).powi(2))
-        .sum::<f64>()
-        / n;
-    let inverse = (variance + EPS).sqrt().recip();
-    x.iter()
-        .zip(weight)
-        .map(|(v, w)| (f64::from(*v) - mean) * inverse * f64::from(*w))
-        .collect()
 }

@@ -2,10 +2,14 @@
 //! head, query and key that it sees.
 
 use crate::data::random;
-use crate::measure::{Bench, Work, compare};
+use crate::measure::{Allowed, Bench, Work, compare};
+use crate::peer::problem::{Matrix, Op, Problem, picked};
 use crate::shape::Shape;
 use gradus_kernels::Cpu;
 use gradus_kernels::attention::{AttentionShape, Qkv, Segment, attention, reference};
+
+/// Means of values up to 3 with weights rounded to a few 1e-7, of scores up to about 30.
+const ALLOWED: Allowed = Allowed::new(1e-5, 1e-5);
 
 pub(super) fn build(shape: &Shape) -> Result<Box<dyn Bench>, String> {
     Ok(Box::new(Attention::new(
@@ -99,11 +103,28 @@ impl Bench for Attention {
         self.out = out;
     }
 
+    fn problem(&self) -> Option<Problem<'_>> {
+        let op = Op::Attention {
+            shape: self.shape,
+            lengths: &self.lengths,
+            qkv: Matrix::f32(&self.data, self.qkv().stride),
+        };
+        Some(Problem {
+            rows: self.lengths.iter().sum(),
+            op,
+            results: vec![("attention", ALLOWED)],
+        })
+    }
+
+    fn left(&self, rows: &[usize]) -> Vec<Vec<f32>> {
+        let width = self.shape.num_heads * self.shape.head_dim;
+        vec![picked(&self.out, rows, width)]
+    }
+
     fn check(&self) -> Result<f64, String> {
         // A query sees no later row, so the first rows of the first segment are a whole problem of their own.
         let rows = self.lengths[0].min(150);
         let want = reference::attention(&self.shape, self.qkv(), &[Segment::alone(0..rows)], rows);
-        // Means of values up to 3 with weights rounded to a few 1e-7, of scores up to about 30.
-        compare(&self.out[..want.len()], &want, 1e-5, 1e-5, "first rows")
+        compare(&self.out[..want.len()], &want, ALLOWED, "first rows")
     }
 }

@@ -2,7 +2,8 @@
 //! Widening of the weights is part of the run.
 
 use crate::data::{random, random_bf16};
-use crate::measure::{Bench, Work, compare};
+use crate::measure::{Allowed, Bench, Work, compare};
+use crate::peer::problem::{Held, Matrix, Problem, picked_f64};
 use crate::shape::Shape;
 use gradus_kernels::cross_entropy::{
     HeadModel, HeadRows, HeadSums, LogitTransform, Target, absorb, reference,
@@ -11,6 +12,11 @@ use gradus_kernels::{Cpu, ParamDtype, Params};
 
 /// Tokens that arrive together.
 const SLAB: usize = 8192;
+
+/// Losses of order ten.
+const NLL: Allowed = Allowed::new(1e-6, 1e-6);
+/// Differences of such.
+const KL: Allowed = Allowed::new(1e-6, 1e-5);
 
 pub(super) fn build(cpu: &Cpu, shape: &Shape, models: usize) -> Result<Box<dyn Bench>, String> {
     let [rows, vocab, hidden] = ["rows", "vocab", "hidden"].map(|name| shape.dim(name));
@@ -101,6 +107,28 @@ impl Bench for Head {
         self.sums = sums;
     }
 
+    fn problem(&self) -> Option<Problem<'_>> {
+        let models = self.x.iter().zip(&self.weights).map(|(x, w)| {
+            let w = Matrix::bf16(w, self.hidden).held(Held::F32);
+            (Matrix::f32(x, self.hidden), w)
+        });
+        Some(Problem::head(
+            models.collect(),
+            self.targets.iter().map(|target| target.token).collect(),
+            NLL,
+            KL,
+        ))
+    }
+
+    fn left(&self, rows: &[usize]) -> Vec<Vec<f32>> {
+        let nll = self.sums.iter().map(|sums| picked_f64(&sums.nll(), rows));
+        let mut left: Vec<Vec<f32>> = nll.collect();
+        if let [base, other] = &self.sums[..] {
+            left.push(picked_f64(&other.kl(base), rows));
+        }
+        left
+    }
+
     fn check(&self) -> Result<f64, String> {
         let mut worst: f64 = 0.0;
         for row in [0, self.targets.len() - 1] {
@@ -111,24 +139,14 @@ impl Bench for Head {
                 let token = self.targets[row].token as usize;
                 let want = reference::logsumexp(logits) - logits[token];
                 let got = self.sums[model].nll()[row] as f32;
-                worst = worst.max(compare(
-                    &[got],
-                    &[want],
-                    1e-6,
-                    1e-6,
-                    &format!("nll of row {row}"),
-                )?);
+                let what = format!("nll of row {row}");
+                worst = worst.max(compare(&[got], &[want], NLL, &what)?);
             }
             if let [base, other] = &logits[..] {
                 let want = reference::kl(other, base);
                 let got = self.sums[1].kl(&self.sums[0])[row] as f32;
-                worst = worst.max(compare(
-                    &[got],
-                    &[want],
-                    1e-6,
-                    1e-5,
-                    &format!("KL of row {row}"),
-                )?);
+                let what = format!("KL of row {row}");
+                worst = worst.max(compare(&[got], &[want], KL, &what)?);
             }
         }
         Ok(worst)

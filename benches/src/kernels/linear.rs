@@ -2,10 +2,14 @@
 //! rows that meet a weight.
 
 use crate::data::{random, random_bf16};
-use crate::measure::{Bench, Work, compare};
+use crate::measure::{Allowed, Bench, Work, compare};
+use crate::peer::problem::{Held, Matrix, Op, Problem, picked};
 use crate::shape::Shape;
 use gradus_kernels::linear::{PackedWeights, linear, reference};
 use gradus_kernels::{Cpu, ParamDtype, Params};
+
+/// Sums of order one, of products that were each rounded to about 1e-7 of theirs.
+const ALLOWED: Allowed = Allowed::new(3e-6, 1e-6);
 
 pub(super) fn build(shape: &Shape) -> Result<Box<dyn Bench>, String> {
     if shape.count("rank").is_some() {
@@ -66,6 +70,22 @@ impl Bench for Linear {
         linear(cpu, &self.x, self.rows, &self.packed, None, &mut self.y).expect("shapes agree");
     }
 
+    fn problem(&self) -> Option<Problem<'_>> {
+        let op = Op::Linear {
+            x: Matrix::f32(&self.x, self.cols),
+            w: Matrix::bf16(&self.w, self.cols).held(Held::F32),
+        };
+        Some(Problem {
+            rows: self.rows,
+            op,
+            results: vec![("product", ALLOWED)],
+        })
+    }
+
+    fn left(&self, rows: &[usize]) -> Vec<Vec<f32>> {
+        vec![picked(&self.y, rows, self.out)]
+    }
+
     fn check(&self) -> Result<f64, String> {
         let mut worst: f64 = 0.0;
         let ends = 40.min(self.out);
@@ -76,8 +96,7 @@ impl Bench for Linear {
                     reference::linear(x, &self.weights().slice_rows(first..first + ends), None);
                 let got = &self.y[row * self.out + first..][..ends];
                 let what = format!("row {row}, features from {first}");
-                // Sums of order one, of products that were each rounded to about 1e-7 of theirs.
-                worst = worst.max(compare(got, &want, 3e-6, 1e-6, &what)?);
+                worst = worst.max(compare(got, &want, ALLOWED, &what)?);
             }
         }
         Ok(worst)

@@ -1,7 +1,7 @@
 //! An adapter beside a base product, on rows that are packed for it already; one thread, as inside a block of rows.
 
 use crate::data::{random, random_bf16};
-use crate::measure::{Bench, Work, compare};
+use crate::measure::{Allowed, Bench, Work, compare};
 use crate::shape::Shape;
 use gradus_kernels::linear::RowPanels;
 use gradus_kernels::lora::{LoraPart, LoraScratch, PackedLora, reference};
@@ -96,7 +96,12 @@ impl Bench for Lora {
             let x = &self.x[row * self.cols..][..self.cols];
             let want = reference::lora(x, &a, &b, f64::from(SCALE));
             let got = &self.y[row * self.out..][..self.out];
-            worst = worst.max(compare(got, &want, 5e-6, 1e-6, &format!("row {row}"))?);
+            worst = worst.max(compare(
+                got,
+                &want,
+                Allowed::new(5e-6, 1e-6),
+                &format!("row {row}"),
+            )?);
         }
         Ok(worst)
     }

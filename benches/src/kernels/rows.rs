@@ -2,13 +2,23 @@
 //! of the size that a task takes, so their rows come from the second cache, and so do the roofline's.
 
 use crate::data::{random, random_bf16};
-use crate::measure::{Bench, Work, compare};
+use crate::measure::{Allowed, Bench, Work, compare};
+use crate::peer::problem::{self, Held, Matrix, Op, Problem, picked};
 use crate::shape::Shape;
 use gradus_kernels::activation::{self, Activation, gated};
 use gradus_kernels::embedding::{self, embedding};
 use gradus_kernels::rms_norm::{self, Gain, rms_norm};
 use gradus_kernels::rope::{self, LengthClass, Rope, RopeLayout, RopeScaling, RopeTable, rotate};
 use gradus_kernels::{Cpu, ParamDtype, Params, Rows, RowsMut};
+
+// What each may differ by: a few units of f32's last place, at values of the inputs' size.
+const NORM: Allowed = Allowed::new(1e-9, 4e-7);
+const ROPE: Allowed = Allowed::new(2.5e-7, 0.0);
+const GATE: Allowed = Allowed::new(5e-7, 1e-6);
+const CAP: Allowed = Allowed::new(1e-12, 4.5e-7);
+const EMBEDDING: Allowed = Allowed::new(0.0, 6e-8);
+
+const THETA: f64 = 1e4;
 
 /// Each of them; `None` for a family that is not one.
 pub(super) fn build(shape: &Shape) -> Option<Box<dyn Bench>> {
@@ -82,12 +92,31 @@ impl Bench for Norm {
         rms_norm(cpu.isa(), x, &self.weight, 1e-5, Gain::Weight, y).expect("shapes agree");
     }
 
+    fn problem(&self) -> Option<Problem<'_>> {
+        let op = Op::Norm {
+            norm: problem::Norm::Rms,
+            x: Matrix::f32(&self.x, self.cols),
+            weight: &self.weight,
+            eps: 1e-5,
+            out: Held::F32,
+        };
+        Some(Problem {
+            rows: self.rows,
+            op,
+            results: vec![("norm", NORM)],
+        })
+    }
+
+    fn left(&self, rows: &[usize]) -> Vec<Vec<f32>> {
+        vec![picked(&self.y, rows, self.cols)]
+    }
+
     fn check(&self) -> Result<f64, String> {
         let group = self.weight.len();
         let reference =
             |x: &[f32]| rms_norm::reference::rms_norm(x, &self.weight, 1e-5, Gain::Weight);
         let want: Vec<f64> = self.x.chunks(group).flat_map(reference).collect();
-        compare(&self.y, &want, 1e-9, 4e-7, "norm")
+        compare(&self.y, &want, NORM, "norm")
     }
 }
 
@@ -104,7 +133,7 @@ struct Turn {
 
 impl Turn {
     fn new(rows: usize, heads: usize, head_dim: usize) -> Self {
-        let rope = Rope::new(1e4, head_dim, RopeScaling::None).expect("an even head");
+        let rope = Rope::new(THETA, head_dim, RopeScaling::None).expect("an even head");
         let x = random(rows * heads * head_dim, 1);
         Self {
             rows,
@@ -147,6 +176,24 @@ impl Bench for Turn {
         .expect("shapes agree");
     }
 
+    fn problem(&self) -> Option<Problem<'_>> {
+        let op = Op::Rope {
+            x: Matrix::f32(&self.x, self.heads * self.head_dim),
+            head_dim: self.head_dim,
+            theta: THETA,
+            positions: &self.positions,
+        };
+        Some(Problem {
+            rows: self.rows,
+            op,
+            results: vec![("rope", ROPE)],
+        })
+    }
+
+    fn left(&self, rows: &[usize]) -> Vec<Vec<f32>> {
+        vec![picked(&self.y, rows, self.heads * self.head_dim)]
+    }
+
     fn check(&self) -> Result<f64, String> {
         let inv_freq = self.rope.inv_freq(LengthClass::Base);
         let rows = self
@@ -162,7 +209,7 @@ impl Bench for Turn {
                     .flat_map(move |head| turn(head, p))
             })
             .collect();
-        compare(&self.y, &want, 2.5e-7, 0.0, "rope")
+        compare(&self.y, &want, ROPE, "rope")
     }
 }
 
@@ -207,6 +254,22 @@ impl Bench for Gate {
         gated(cpu.isa(), self.kind, gate, up, out).expect("shapes agree");
     }
 
+    fn problem(&self) -> Option<Problem<'_>> {
+        let op = Op::Gate {
+            kind: self.kind,
+            x: Matrix::f32(&self.x, 2 * self.cols),
+        };
+        Some(Problem {
+            rows: self.rows,
+            op,
+            results: vec![("gate", GATE)],
+        })
+    }
+
+    fn left(&self, rows: &[usize]) -> Vec<Vec<f32>> {
+        vec![picked(&self.y, rows, self.cols)]
+    }
+
     fn check(&self) -> Result<f64, String> {
         let mut worst: f64 = 0.0;
         for (row, x) in self.x.chunks(2 * self.cols).enumerate() {
@@ -216,7 +279,7 @@ impl Bench for Gate {
                 .map(|(&g, &u)| activation::reference::gated(self.kind, g, u))
                 .collect();
             let got = &self.y[row * self.cols..][..self.cols];
-            worst = worst.max(compare(got, &want, 5e-7, 1e-6, &format!("row {row}"))?);
+            worst = worst.max(compare(got, &want, GATE, &format!("row {row}"))?);
         }
         Ok(worst)
     }
@@ -252,7 +315,7 @@ impl Bench for Cap {
             .iter()
             .map(|&x| activation::reference::soft_cap(x, 50.0))
             .collect();
-        compare(&self.y, &want, 1e-12, 4.5e-7, "soft cap")
+        compare(&self.y, &want, CAP, "soft cap")
     }
 }
 
@@ -298,8 +361,25 @@ impl Bench for Embed {
         self.y = y;
     }
 
+    fn problem(&self) -> Option<Problem<'_>> {
+        let op = Op::Embedding {
+            table: Matrix::bf16(&self.table, self.cols),
+            ids: &self.ids,
+            scale: 1.5,
+        };
+        Some(Problem {
+            rows: self.rows,
+            op,
+            results: vec![("embedding", EMBEDDING)],
+        })
+    }
+
+    fn left(&self, rows: &[usize]) -> Vec<Vec<f32>> {
+        vec![picked(&self.y, rows, self.cols)]
+    }
+
     fn check(&self) -> Result<f64, String> {
         let want = embedding::reference::embedding(&self.params(), &self.ids, 1.5);
-        compare(&self.y, &want, 0.0, 6e-8, "embedding")
+        compare(&self.y, &want, EMBEDDING, "embedding")
     }
 }

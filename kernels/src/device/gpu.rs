@@ -159,6 +159,13 @@ impl Gpu {
         Stream::new(self.clone())
     }
 
+    /// The stream that the driver has by itself, and other libraries in this process use. It does not wait for other streams, nor they
+    /// for it.
+    #[must_use]
+    pub fn default_stream(self: &Arc<Self>) -> Stream {
+        Stream::default_of(self.clone())
+    }
+
     /// Free and total bytes of device memory; what this process keeps for reuse counts as free.
     ///
     /// # Errors

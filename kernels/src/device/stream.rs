@@ -62,6 +62,11 @@ impl Stream {
         Ok(Self { gpu, stream })
     }
 
+    pub(crate) fn default_of(gpu: Arc<Gpu>) -> Self {
+        let stream = gpu.context().default_stream();
+        Self { gpu, stream }
+    }
+
     /// The GPU.
     #[must_use]
     pub fn gpu(&self) -> &Arc<Gpu> {

@@ -35,6 +35,10 @@ pub struct KernelsArgs {
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: BenchDevice,
 
+    /// Time this library beside ours, and compare ours with its f64: libtorch, if gradus was built with it.
+    #[arg(long, value_name = "LIBRARY", value_parser = PossibleValuesParser::new(gradus_benches::peer::LIBRARIES))]
+    pub peer: Option<String>,
+
     /// Only these families, with commas between them.
     #[arg(long, value_name = "FAMILY", value_delimiter = ',', value_parser = PossibleValuesParser::new(gradus_benches::shape::FAMILIES.iter().map(|f| f.name)))]
     pub only: Vec<String>,
@@ -174,7 +178,7 @@ impl FromStr for BenchDevice {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  measured, and nothing is wrong
-  1  a kernel disagrees with its reference, the second result is slower than tolerated, or the command failed
+  1  a kernel disagrees with its reference or a peer, the second result is slower than tolerated, or the command failed
   2  the arguments do not fit
 
 docs/benchmarks.md describes the result file.";

@@ -10,6 +10,7 @@ use crate::printable::printable;
 use gradus_benches::compare::{CompareError, compare};
 use gradus_benches::eval::{EvalBenchError, ShapeFileError};
 use gradus_benches::measure::Budget;
+use gradus_benches::peer::{self, Peer, PeerError};
 use gradus_benches::result::{Failure, ReadRunError, Row, Run};
 use gradus_benches::shape::{FAMILIES, ReadShapesError, Shape, defaults, read_shapes, tiny};
 use gradus_benches::{cpu, gpu, plot, table};
@@ -49,6 +50,9 @@ pub enum BenchError {
     /// A GPU.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// A peer that is not there.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
     /// A model.
     #[error(transparent)]
     Eval(#[from] EvalBenchError),
@@ -64,6 +68,7 @@ impl BenchError {
     pub fn code(&self) -> u8 {
         match self {
             Self::Usage(_)
+            | Self::Peer(_)
             | Self::Shapes(_)
             | Self::ModelShape(_)
             | Self::Read(_)
@@ -220,19 +225,28 @@ fn kernels(arguments: &KernelsArgs) -> Result<Exit, BenchError> {
 
 /// What is measured.
 enum Measured {
-    Cpu { cpu: Cpu, memory_bytes: u64 },
+    Cpu {
+        cpu: Cpu,
+        memory_bytes: u64,
+        peer: Option<Box<dyn Peer>>,
+    },
     Gpu(Box<gpu::Session>),
 }
 
 impl Measured {
     fn open(arguments: &KernelsArgs, ordinal: Option<usize>) -> Result<Self, BenchError> {
+        let wants_peer = arguments.peer.is_some();
         if let Some(ordinal) = ordinal {
-            return Ok(Self::Gpu(Box::new(gpu::Session::open(
-                ordinal,
-                arguments.tiny,
-            )?)));
+            let peer = wants_peer.then(|| peer::open(peer::Place::Gpu(ordinal)));
+            let peer = peer.transpose()?;
+            let mut session = gpu::Session::open(ordinal, arguments.tiny)?;
+            session.set_peer(peer);
+            return Ok(Self::Gpu(Box::new(session)));
         }
+        let threads = usize::from(arguments.threads);
+        let peer = wants_peer.then(|| peer::open(peer::Place::Cpu { threads }));
         Ok(Self::Cpu {
+            peer: peer.transpose()?,
             cpu: start(arguments.threads, arguments.isa.as_deref())?,
             memory_bytes: Memory::read().available.unwrap_or(u64::MAX),
         })
@@ -247,9 +261,11 @@ impl Measured {
 
     fn rows(&mut self, shape: &Shape, budget: Budget) -> Vec<Result<Row, Failure>> {
         match self {
-            Self::Cpu { cpu, memory_bytes } => {
-                vec![cpu::row(cpu, shape, budget, *memory_bytes)]
-            }
+            Self::Cpu {
+                cpu,
+                memory_bytes,
+                peer,
+            } => cpu::rows(cpu, shape, budget, *memory_bytes, peer.as_deref()),
             Self::Gpu(session) => session.rows(shape, budget),
         }
     }
