@@ -1,56 +1,88 @@
 //! The watcher's program and how it is started.
 
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use gradus_jail::channel::Channel;
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 /// A static program, built beside this crate.
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gradus-jail"));
 
-/// The program in memory, and the seccomp programs that jobs get.
+/// What tells one build of it from another.
+const BUILD: &str = env!("GRADUS_JAIL_BUILD");
+
+/// The program and the seccomp programs that jobs get, as files of the state directory. To make them for each process anew takes as long as
+/// half a launch.
 #[derive(Debug)]
 pub(crate) struct Program {
-    program: OwnedFd,
-    filters: OwnedFd,
+    program: PathBuf,
+    filters: PathBuf,
 }
 
 impl Program {
-    pub(crate) fn new(filters: &[Vec<u8>]) -> io::Result<Program> {
-        let mut written = Vec::new();
-        gradus_jail::watcher::write_filters(&mut written, filters)?;
+    /// Puts into `folder` what is not there yet. `filters` makes the programs for the policy whose text is `policy`.
+    pub(crate) fn new<E>(
+        folder: &Path,
+        policy: &str,
+        filters: impl FnOnce() -> Result<Vec<Vec<u8>>, E>,
+    ) -> Result<Program, ProgramError<E>> {
+        let program = folder.join(format!("gradus-jail-{BUILD}"));
+        if fs::metadata(&program).map_or(true, |meta| meta.len() != PROGRAM.len() as u64) {
+            put(&program, PROGRAM, 0o500).map_err(ProgramError::Io)?;
+        }
+        let hash = gradus_jail::fnv1a(policy.as_bytes());
+        let compiled = folder.join(format!("seccomp-{BUILD}-{hash:016x}"));
+        if !compiled.exists() {
+            let mut bytes = Vec::new();
+            let filters = filters().map_err(ProgramError::Filters)?;
+            gradus_jail::watcher::write_filters(&mut bytes, &filters).map_err(ProgramError::Io)?;
+            put(&compiled, &bytes, 0o400).map_err(ProgramError::Io)?;
+        }
         Ok(Program {
-            program: sealed("gradus-jail", PROGRAM)?,
-            filters: sealed("gradus-seccomp", &written)?,
+            program,
+            filters: compiled,
         })
     }
 
     /// Starts a watcher in the job's directory, which holds `lock` while it lives: the process, and the channel on which it reports.
     pub(crate) fn start(&self, directory: &Path, lock: File) -> io::Result<(Child, Channel)> {
         let (ours, theirs) = Channel::pair()?;
-        let child = Command::new(format!("/proc/self/fd/{}", self.program.as_raw_fd()))
+        let child = Command::new(&self.program)
             .current_dir(directory)
             .env_clear()
             .stdin(Stdio::from(theirs.into_fd()))
-            .stdout(Stdio::from(self.filters.try_clone()?))
+            .stdout(Stdio::from(File::open(&self.filters)?))
             .stderr(Stdio::from(lock))
             .spawn()?;
         Ok((child, ours))
     }
 }
 
-/// `bytes` in memory, which nobody can change any more: whoever runs a job must not be able to write to what runs the next.
-fn sealed(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
-    let file = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    let mut file = File::from(file);
-    file.write_all(bytes)?;
-    fcntl_add_seals(
-        file.as_fd(),
-        SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
-    )?;
-    Ok(file.into())
+/// Why there is no program to start.
+#[derive(Debug)]
+pub(crate) enum ProgramError<E> {
+    /// there are no seccomp programs
+    Filters(E),
+    /// a file cannot be written
+    Io(io::Error),
+}
+
+/// Writes a file aside, and renames it: others may use it meanwhile.
+fn put(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let aside = path.with_extension(format!("{}.tmp", std::process::id()));
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&aside);
+    let written = made
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| fs::rename(&aside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&aside);
+    }
+    written
 }

@@ -18,9 +18,9 @@ use gradus_jail::watcher::{PLAN_FILE, connect_to};
 
 use crate::job::{Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
-use crate::program::Program;
+use crate::program::{Program, ProgramError};
 use crate::scratch::{ScratchError, make_image};
-use crate::seccomp::{CompilePolicyError, Policy};
+use crate::seccomp::{CompilePolicyError, Policy, TRAINER};
 use crate::state::{FIRST_ID, IDS, Phase, Record, State, StateError};
 
 /// Which system calls jobs may make.
@@ -116,13 +116,15 @@ impl Sandbox {
     /// Opens the state directory `root`.
     pub fn open(root: &Path) -> Result<Sandbox, SandboxError> {
         let state = State::open(root)?;
-        let host = |what: &str| {
-            let what = what.to_owned();
-            move |source| SandboxError::Host { what, source }
-        };
-        let policy = Policy::trainer();
-        let filters = policy.compile().map_err(SandboxError::Policy)?.programs;
-        let program = Program::new(&filters).map_err(host("the watcher's program in memory"))?;
+        let filters = || Policy::trainer().compile().map(|filters| filters.programs);
+        let program =
+            Program::new(&state.templates(), TRAINER, filters).map_err(|error| match error {
+                ProgramError::Filters(source) => SandboxError::Policy(source),
+                ProgramError::Io(source) => SandboxError::Host {
+                    what: "the watcher's program in the state directory".to_owned(),
+                    source,
+                },
+            })?;
         let control_groups = crate::host::control_groups(&state.templates());
         Ok(Sandbox {
             state,
@@ -378,13 +380,13 @@ impl Sandbox {
             Phase::Lost => drop(self.lose(name)?),
             Phase::Ended(_) => {}
         }
-        let lock = loop {
-            match self.state.lock(name)? {
-                Some(lock) => break lock,
-                // It waits for somebody to take its outputs, or is about to end.
-                None => drop(self.ask(name, &Request::Release)),
+        let lock = match self.state.lock(name)? {
+            Some(lock) => lock,
+            None => {
+                // It waits for somebody to take its outputs, or is about to end and does not listen any more.
+                let _ = self.ask(name, &Request::Release);
+                self.state.lock_when_free(name)?
             }
-            std::thread::sleep(Duration::from_millis(1));
         };
         Ok(self.state.remove(name, lock)?)
     }

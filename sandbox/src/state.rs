@@ -254,6 +254,18 @@ impl State {
         }
     }
 
+    /// The lock of a job whose watcher is about to go: waits for that.
+    pub(crate) fn lock_when_free(&self, name: &str) -> Result<File, StateError> {
+        let path = self.directory(name).join(LOCK_FILE);
+        let lock = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(io_error(&path))?;
+        rustix::io::retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive))
+            .map_err(|error| io_error(&path)(error.into()))?;
+        Ok(lock)
+    }
+
     /// What is known of the job `name`.
     pub fn record(&self, name: &str) -> Result<Record, StateError> {
         // Before the journal: a watcher that ends in between has written its last line.

@@ -25,3 +25,11 @@ pub mod seccomp;
 mod step;
 mod syscalls;
 pub mod watcher;
+
+/// FNV-1a: a name for what has no secrets and no enemies.
+#[must_use]
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

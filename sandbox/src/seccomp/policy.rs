@@ -10,7 +10,8 @@ use super::numbers::{Lookup, Numbers};
 /// The form of policies that this version reads.
 pub const VERSION: u32 = 1;
 
-const TRAINER: &str = include_str!("../../seccomp/trainer.toml");
+/// The policy for training and builds, as text.
+pub const TRAINER: &str = include_str!("../../seccomp/trainer.toml");
 
 /// Which system calls a program may make.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -27,7 +27,7 @@ fn every_call_of_the_table_has_a_rule() {
 }
 
 #[test]
-fn filters_are_two_programs_that_the_kernel_takes() {
+fn the_filter_is_one_program_that_the_kernel_takes_and_finds_a_number_in_few_steps() {
     let filters = Policy::trainer().compile_for(Architecture::X86_64).unwrap();
     let lengths: Vec<usize> = filters
         .programs
@@ -35,16 +35,9 @@ fn filters_are_two_programs_that_the_kernel_takes() {
         .map(|program| program.len() / 8)
         .collect();
     eprintln!("instructions: {lengths:?}");
-    assert_eq!(lengths.len(), 2);
+    assert_eq!(lengths.len(), 1);
     assert!(
-        filters
-            .programs
-            .iter()
-            .all(|program| program.len() % 8 == 0)
-    );
-    assert!(lengths.iter().all(|length| *length <= 4096), "{lengths:?}");
-    assert!(
-        filters.instructions() < 4500,
+        filters.instructions() < 1500,
         "{lengths:?}: a filter this long wants another form"
     );
 }

@@ -32,7 +32,7 @@ fn run(program: &[u8], data: &[u32; 16]) -> u32 {
             0x20 => accumulator = data[constant as usize / 4],
             0x54 => accumulator &= constant,
             0x15 => at += jump(accumulator == constant),
-            0x45 => at += jump(accumulator & constant != 0),
+            0x35 => at += jump(accumulator >= constant),
             0x05 => at += constant as usize,
             0x06 => return constant,
             other => panic!("operation {other:#x}"),
