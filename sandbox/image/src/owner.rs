@@ -1,0 +1,17 @@
+/// Whose fault a failure is, and so what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// The submitted image is at fault: reject it with the reason.
+    Submission,
+    /// The machine is at fault, or whoever set the job: retry elsewhere.
+    Host,
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Owner::Submission => "submission",
+            Owner::Host => "host",
+        })
+    }
+}

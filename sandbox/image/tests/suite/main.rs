@@ -1,0 +1,7 @@
+//! What the crate promises, seen from outside: hostile archives, whiteouts, a store under two processes and under SIGKILL, and the
+//! same images as other tools read and write them.
+
+mod hostile;
+mod tarball;
+mod tree;
+mod whiteouts;
