@@ -77,6 +77,7 @@ impl Store {
 
     fn open_with(root: &Path, flush: bool) -> Result<Store, StoreError> {
         lock::make_private(root)?;
+        lock::check_ours(root)?;
         let root = root
             .canonicalize()
             .map_err(StoreError::io(root, "finding the store"))?;

@@ -236,6 +236,12 @@ impl Applier<'_> {
                     "has a whiteout's name and is no plain file",
                 ));
             }
+            // Some tools say of each file of a directory that it is gone, and then that a file has the directory's place.
+            let io = ApplyLayerError::io(path.as_bytes(), "looking at its parents");
+            if self.tree.is_hidden(parent).map_err(io)? {
+                self.notes.take(Note::WhiteoutMoot, &entry.name);
+                return Ok(());
+            }
             return self.whiteout(&path, &whiteout);
         }
         if entry.kind == EntryKind::Device {

@@ -19,7 +19,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use self::writer::{Header, Writer};
-use super::caps::{LayerCaps, PATH_BYTES_MAX};
+use super::caps::{LayerCaps, NAME_BYTES_MAX, PATH_BYTES_MAX};
 use super::error::ExportLayerError;
 use super::note::{Note, Notes};
 use super::path;
@@ -232,6 +232,12 @@ impl<W: Write> Walk<'_, W> {
                 return Ok(());
             }
             FileType::CharacterDevice if stat.st_rdev == 0 => {
+                if name.len() + path::WHITEOUT.len() > NAME_BYTES_MAX {
+                    return Err(ExportLayerError::entry(
+                        path,
+                        "was removed, and its name is too long for a whiteout: at most 251 bytes",
+                    ));
+                }
                 let mut marked = path[..path.len() - name.len()].to_vec();
                 marked.extend_from_slice(path::WHITEOUT);
                 marked.extend_from_slice(name);

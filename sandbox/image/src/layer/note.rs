@@ -16,6 +16,8 @@ pub enum Note {
     OwnerNotKept,
     /// An owner above 65 535, which no job's range of ids maps.
     OwnerUnmapped,
+    /// A whiteout below something of its own layer that is no directory, and so hides everything there already.
+    WhiteoutMoot,
     /// A directory that no entry describes.
     ParentImplied,
     /// A global extended header.

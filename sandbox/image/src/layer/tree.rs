@@ -129,6 +129,26 @@ impl Tree {
         Ok(place)
     }
 
+    /// Whether this layer has something at `parent`, or above it, that is no directory: then nothing beneath it is to be seen
+    /// anyway, of this layer or of those below.
+    pub(super) fn is_hidden(&self, parent: &[u8]) -> rustix::io::Result<bool> {
+        if parent.is_empty() {
+            return Ok(false);
+        }
+        let opened = rustix::fs::openat2(
+            &self.root,
+            parent,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV,
+        );
+        match opened {
+            Ok(_) | Err(Errno::NOENT) => Ok(false),
+            Err(Errno::NOTDIR | Errno::LOOP) => Ok(true),
+            Err(errno) => Err(errno),
+        }
+    }
+
     /// An existing entry's parent; nothing is made.
     pub(super) fn find<'a>(
         &self,

@@ -173,6 +173,19 @@ pub(super) fn make_private(root: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Refuses a directory that holds something else, before anything is written there.
+pub(super) fn check_ours(root: &Path) -> Result<(), StoreError> {
+    // In this order: who makes the store writes its version before all else but the lock.
+    let others = list(root)?;
+    let is_ours = root.join("version").exists();
+    if !is_ours && others.iter().any(|path| !path.ends_with("lock")) {
+        return Err(StoreError::Foreign {
+            path: root.to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// Writes the version into an empty store, compares it in another.
 pub(super) fn check_version(root: &Path, expected: &'static str) -> Result<(), StoreError> {
     let path = root.join("version");
@@ -185,15 +198,7 @@ pub(super) fn check_version(root: &Path, expected: &'static str) -> Result<(), S
             found: found.chars().take(20).collect(),
             expected,
         }),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            let others = list(root)?;
-            if others.iter().any(|path| !path.ends_with("lock")) {
-                return Err(StoreError::Foreign {
-                    path: root.to_owned(),
-                });
-            }
-            write_version(&path, expected)
-        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => write_version(&path, expected),
         Err(e) => Err(StoreError::io(&path, "reading the version")(e)),
     }
 }

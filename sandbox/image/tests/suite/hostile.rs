@@ -568,20 +568,29 @@ fn whiteouts_of_nothing_or_of_dots_are_refused() {
     );
     refused_for(Tarball::new().dir(".wh.d"), "is no plain file");
     refused_for(Tarball::new().symlink(".wh.d", "/"), "is no plain file");
-    refused_for(Tarball::new().file("/", "x"), "stands for the root");
+    refused_for(Tarball::new().file("/", "x"), "has none");
     refused_for(Tarball::new().symlink("./", "x"), "stands for the root");
 }
 
 #[test]
-fn a_whiteout_through_a_link_stays_inside() {
+fn a_whiteout_below_what_is_no_directory_does_nothing() {
     let yard = Yard::new();
     let parent = yard.dir.path().to_str().unwrap().to_owned();
     let archive = Tarball::new()
+        .dir("in")
         .symlink("l", &parent)
         .file("l/.wh.canary", "")
+        .symlink("m", "in")
+        .file("m/.wh.x", "")
+        .file("m/.wh..wh..opq", "")
+        .file("f", "")
+        .file("f/.wh.x", "")
         .end();
-    let error = yard.apply(&archive, &small()).unwrap_err();
-    assert!(error.to_string().contains("a link to nothing"), "{error}");
+    let applied = yard.apply(&archive, &small()).unwrap();
+    assert_eq!(applied.notes.count(Note::WhiteoutMoot), 4);
+    let found = listing(&yard.layer());
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["f", "in", "l", "m"]);
+    assert!(found["in"].starts_with("dir "), "{found:?}");
 }
 
 #[test]
@@ -689,10 +698,10 @@ fn owners_modes_times_and_types_are_kept() {
     );
     let found = listing(&yard.layer());
     let x = Digest::of(b"x");
-    assert_eq!(found["bin/su"], format!("file {x} 755 1234:70000 1000 "));
-    assert_eq!(found["bin"], "dir 755 0:0 0 ");
-    assert_eq!(found["p"], "fifo 755 0:0 1000 ");
-    assert_eq!(found["l"], "link /etc/passwd 777 0:0 1000 ");
+    assert_eq!(found["bin/su"], format!("file {x} 755 1234:70000 @1000"));
+    assert_eq!(found["bin"], "dir 755 0:0 @0");
+    assert_eq!(found["p"], "fifo 755 0:0 @1000");
+    assert_eq!(found["l"], "link /etc/passwd 777 0:0 @1000");
     assert!(found["setuid"].contains(" 6755 "));
     assert_eq!(applied.notes.count(Note::OwnerUnmapped), 1);
     assert_eq!(applied.notes.count(Note::ParentImplied), 1);

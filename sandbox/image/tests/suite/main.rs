@@ -2,6 +2,9 @@
 //! same images as other tools read and write them.
 
 mod hostile;
+mod layout;
+mod peers;
+mod store;
 mod tarball;
 mod tree;
 mod whiteouts;

@@ -12,7 +12,14 @@ impl Tarball {
     }
 
     /// A header with a right checksum, then `data`, padded.
-    pub(crate) fn raw(mut self, name: &[u8], flag: u8, link: &[u8], size: u64, data: &[u8]) -> Tarball {
+    pub(crate) fn raw(
+        mut self,
+        name: &[u8],
+        flag: u8,
+        link: &[u8],
+        size: u64,
+        data: &[u8],
+    ) -> Tarball {
         let mut block = [0u8; 512];
         put(&mut block, 0, &name[..name.len().min(100)]);
         put(&mut block, 100, b"0000755\0");

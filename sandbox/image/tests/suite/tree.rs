@@ -7,7 +7,7 @@ use std::path::Path;
 
 use gradus_image::Digest;
 
-/// Path to type, mode, owner, time in seconds, and content, target, or device; hard links by their first name.
+/// Path to type with content, target or device, mode, owner, first of several names, time in seconds.
 pub(crate) fn listing(root: &Path) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     let mut inodes = BTreeMap::new();
@@ -41,15 +41,47 @@ pub(crate) fn listing(root: &Path) -> BTreeMap<String, String> {
             format!("file {}", Digest::of(&std::fs::read(&path).unwrap()))
         };
         let first = inodes.entry(meta.ino()).or_insert_with(|| name.clone());
-        let linked = if *first == name { "" } else { first };
+        let linked = match *first == name {
+            true => String::new(),
+            false => format!("is {first} "),
+        };
         let line = format!(
-            "{what} {:o} {}:{} {} {linked}",
+            "{what} {:o} {}:{} {linked}@{}",
             meta.mode() & 0o7777,
             meta.uid(),
             meta.gid(),
             meta.mtime()
         );
         out.insert(name, line);
+    }
+    out
+}
+
+/// Without times.
+pub(crate) fn timeless(listing: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    listing
+        .iter()
+        .map(|(path, line)| {
+            let line = line.rsplit_once('@').unwrap().0.trim_end();
+            (path.clone(), line.to_owned())
+        })
+        .collect()
+}
+
+/// What is to be seen when layers lie on each other, the lowest first: overlay's rules, written down once more.
+pub(crate) fn merged(layers: &[BTreeMap<String, String>]) -> BTreeMap<String, String> {
+    let mut out: BTreeMap<String, String> = BTreeMap::new();
+    for layer in layers {
+        for (path, line) in layer {
+            let is_dir = line.starts_with("dir ");
+            if !is_dir || !out.get(path).is_some_and(|was| was.starts_with("dir ")) {
+                let below = format!("{path}/");
+                out.retain(|other, _| other != path && !other.starts_with(&below));
+            }
+            if !line.starts_with("char 0 ") {
+                out.insert(path.clone(), line.replacen("opaque dir ", "dir ", 1));
+            }
+        }
     }
     out
 }

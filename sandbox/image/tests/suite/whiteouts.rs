@@ -174,7 +174,7 @@ fn times_are_cut_to_the_latest_one_allowed() {
         &LayerCaps::default(),
     )
     .unwrap();
-    assert!(listing(&back).values().all(|line| line.ends_with(" 500 ")));
+    assert!(listing(&back).values().all(|line| line.ends_with(" @500")));
 }
 
 #[test]
@@ -191,6 +191,22 @@ fn what_a_layer_cannot_hold_is_refused_or_noted() {
     assert!(error.to_string().contains("starts with .wh."), "{error}");
     assert_eq!(error.owner(), gradus_image::Owner::Submission);
     std::fs::remove_file(upper.join(".wh.etc")).unwrap();
+
+    let long = upper.join("n".repeat(252));
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &long,
+        rustix::fs::FileType::CharacterDevice,
+        rustix::fs::Mode::empty(),
+        0,
+    )
+    .unwrap();
+    let error = export(&upper, std::io::sink(), &ExportOptions::new(1)).unwrap_err();
+    assert!(
+        error.to_string().contains("too long for a whiteout"),
+        "{error}"
+    );
+    std::fs::remove_file(&long).unwrap();
 
     let sparse = std::fs::File::create(upper.join("sparse")).unwrap();
     sparse.set_len(8 << 40).unwrap();
