@@ -1,13 +1,13 @@
 //! Entries to files.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+mod kinds;
+mod meta;
+
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{
-    AtFlags, Dir, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags,
-};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::archive::{Archive, ArchiveError, Entry, EntryKind};
@@ -15,9 +15,9 @@ use super::caps::LayerCaps;
 use super::decode::{Compression, Unpacked};
 use super::error::ApplyLayerError;
 use super::note::{Note, Notes};
-use super::path::{self, InnerPath, Whiteout};
+use super::path::{self, InnerPath};
 use super::remove;
-use super::tree::{self, Meta, Place, Present, Tree};
+use super::tree::{self, Place, Present, Tree};
 use crate::Digest;
 
 /// What a layer has to be. What is `None` is taken as it comes.
@@ -270,7 +270,7 @@ impl Applier<'_> {
                 self.file(&place, &path, entry, meta)?;
             }
             EntryKind::Symlink(target) => {
-                check_target(entry, target)?;
+                kinds::check_target(entry, target)?;
                 self.make_way(&place, &path)?;
                 rustix::fs::symlinkat(target.as_slice(), &place.dir, place.name)
                     .map_err(io("making the link"))?;
@@ -305,30 +305,6 @@ impl Applier<'_> {
         self.tree.set_root(meta)
     }
 
-    fn meta(&mut self, entry: &Entry) -> Result<Meta, ApplyLayerError> {
-        let id = |id: u64| match u32::try_from(id) {
-            // The last one means "leave it as it is" to the kernel.
-            Ok(id) if id != u32::MAX => Ok(id),
-            _ => Err(ApplyLayerError::entry(
-                &entry.name,
-                format!("belongs to id {id}, which no system has"),
-            )),
-        };
-        let (uid, gid) = (id(entry.uid)?, id(entry.gid)?);
-        if uid > 0xffff || gid > 0xffff {
-            self.notes.take(Note::OwnerUnmapped, &entry.name);
-        }
-        if !self.is_root {
-            self.notes.take(Note::OwnerNotKept, &entry.name);
-        }
-        Ok(Meta {
-            uid,
-            gid,
-            mode: entry.mode,
-            mtime: entry.mtime,
-        })
-    }
-
     /// Removes what lies where a file is to be: of two entries with one name the last is kept.
     fn make_way(&mut self, place: &Place<'_>, path: &InnerPath) -> Result<(), ApplyLayerError> {
         if tree::present(place, path)? != Present::Nothing {
@@ -340,228 +316,6 @@ impl Applier<'_> {
         Ok(())
     }
 
-    fn file(
-        &mut self,
-        place: &Place<'_>,
-        path: &InnerPath,
-        entry: &Entry,
-        meta: Meta,
-    ) -> Result<(), ApplyLayerError> {
-        let real = entry.real_size();
-        self.holes = self.holes.saturating_add(real - entry.size.min(real));
-        let unpacked = self.holes.saturating_add(self.archive.offset());
-        if unpacked.saturating_add(entry.size) > self.caps.unpacked_bytes {
-            return Err(ApplyLayerError::TooLarge {
-                limit: self.caps.unpacked_bytes,
-            });
-        }
-        let fd = rustix::fs::openat(
-            &place.dir,
-            place.name,
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-            Mode::RUSR | Mode::WUSR,
-        )
-        .map_err(ApplyLayerError::io(path.as_bytes(), "making the file"))?;
-        let mut file = File::from(fd);
-        match &entry.sparse {
-            None => self.copy(&mut file, path, entry.size)?,
-            Some(sparse) => {
-                let io = |source| write_failed(path, source);
-                for &(offset, len) in &sparse.pieces {
-                    file.seek(SeekFrom::Start(offset)).map_err(io)?;
-                    self.copy(&mut file, path, len)?;
-                }
-                file.set_len(sparse.real_size).map_err(io)?;
-            }
-        }
-        let fd = OwnedFd::from(file);
-        self.set_xattrs(&fd, entry)?;
-        self.set(&fd, path.as_bytes(), meta)
-    }
-
-    fn copy(&mut self, file: &mut File, path: &InnerPath, len: u64) -> Result<(), ApplyLayerError> {
-        let mut left = len;
-        while left > 0 {
-            let wanted =
-                usize::try_from(left).map_or(self.buffer.len(), |n| n.min(self.buffer.len()));
-            let read = self.archive.read_data(&mut self.buffer[..wanted]);
-            let n = self.explained(read)?;
-            if n == 0 {
-                return Err(ApplyLayerError::entry(path.as_bytes(), "is cut off"));
-            }
-            file.write_all(&self.buffer[..n])
-                .map_err(|source| write_failed(path, source))?;
-            left -= n as u64;
-        }
-        Ok(())
-    }
-
-    fn hardlink(
-        &mut self,
-        place: &Place<'_>,
-        path: &InnerPath,
-        entry: &Entry,
-        target: &[u8],
-    ) -> Result<(), ApplyLayerError> {
-        let refuse = |reason: &str| {
-            let target = super::note::shown(target);
-            ApplyLayerError::entry(
-                &entry.name,
-                format!("is a hard link to {target:?}, which {reason}"),
-            )
-        };
-        let io = |step| ApplyLayerError::io(path.as_bytes(), step);
-        let target_path = InnerPath::new(target).map_err(refuse)?;
-        let Some((dir, name)) = self
-            .tree
-            .find(&target_path)
-            .map_err(io("looking for the link's target"))?
-        else {
-            return Err(refuse("is not in this layer"));
-        };
-        let Some(stat) = tree::stat(&dir, name).map_err(io("looking at the link's target"))? else {
-            return Err(refuse("is not in this layer"));
-        };
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile | FileType::Symlink => {}
-            _ => return Err(refuse("is neither a file nor a symbolic link")),
-        }
-        let here = tree::stat(&place.dir, place.name).map_err(io("looking at what is there"))?;
-        if here.is_some_and(|here| here.st_ino == stat.st_ino) {
-            return Ok(());
-        }
-        self.make_way(place, path)?;
-        // What made way may have been a directory with the target in it.
-        match rustix::fs::linkat(&dir, name, &place.dir, place.name, AtFlags::empty()) {
-            Err(Errno::NOENT) => Err(refuse("it replaces together with its directory")),
-            Err(Errno::MLINK) => Err(refuse("has more names than the file system allows")),
-            other => other.map_err(io("making the hard link")),
-        }
-    }
-
-    fn whiteout(
-        &mut self,
-        path: &InnerPath,
-        whiteout: &Whiteout<'_>,
-    ) -> Result<(), ApplyLayerError> {
-        let place = self.tree.place(path, &mut self.notes)?;
-        let io = |step| ApplyLayerError::io(path.as_bytes(), step);
-        let open = |name: &[u8]| {
-            rustix::fs::openat(
-                &place.dir,
-                name,
-                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                Mode::empty(),
-            )
-        };
-        let Whiteout::Name(hidden) = *whiteout else {
-            if path.split().is_some_and(|(parent, _)| parent.is_empty()) {
-                self.opaque_root = true;
-            }
-            let dir = open(b".").map_err(io("opening the directory"))?;
-            return tree::set_opaque(&dir).map_err(io("making the directory opaque"));
-        };
-        // A whiteout is about the layers beneath, wherever it stands in the archive: what this layer has of that name stays.
-        let hidden_place = Place {
-            name: hidden,
-            ..place
-        };
-        match tree::present(&hidden_place, path)? {
-            Present::Directory => {
-                let dir = open_dir(&hidden_place).map_err(io("opening the directory"))?;
-                tree::set_opaque(&dir).map_err(io("making the directory opaque"))
-            }
-            Present::Nothing => rustix::fs::mknodat(
-                &hidden_place.dir,
-                hidden,
-                FileType::CharacterDevice,
-                Mode::empty(),
-                0,
-            )
-            .map_err(io("making the whiteout")),
-            Present::Whiteout | Present::Other => Ok(()),
-        }
-    }
-
-    fn set_xattrs(&mut self, fd: &OwnedFd, entry: &Entry) -> Result<(), ApplyLayerError> {
-        for (name, value) in &entry.xattrs {
-            let allowed = name.starts_with(b"user.")
-                && !name.starts_with(b"user.overlay.")
-                && name.len() <= 255
-                && name.len() > 5
-                && !name.contains(&0);
-            let kept = allowed
-                && match rustix::fs::fsetxattr(fd, name.as_slice(), value, XattrFlags::empty()) {
-                    Ok(()) => true,
-                    // Past what the file system holds for one file, or it holds none.
-                    Err(Errno::NOSPC | Errno::RANGE | Errno::TOOBIG | Errno::NOTSUP) => false,
-                    Err(errno) => {
-                        return Err(ApplyLayerError::io(&entry.name, "setting an attribute")(
-                            errno,
-                        ));
-                    }
-                };
-            if !kept {
-                self.notes.take(Note::AttributeDropped, &entry.name);
-            }
-        }
-        Ok(())
-    }
-
-    /// Owner first: changing it clears the setuid bits.
-    fn set(&self, fd: &OwnedFd, entry: &[u8], meta: Meta) -> Result<(), ApplyLayerError> {
-        if self.is_root {
-            rustix::fs::fchown(
-                fd,
-                Some(Uid::from_raw(meta.uid)),
-                Some(Gid::from_raw(meta.gid)),
-            )
-            .map_err(ApplyLayerError::io(entry, "setting the owner"))?;
-        }
-        rustix::fs::fchmod(fd, Mode::from_raw_mode(meta.mode))
-            .map_err(ApplyLayerError::io(entry, "setting the mode"))?;
-        rustix::fs::futimens(fd, &times(meta))
-            .map_err(ApplyLayerError::io(entry, "setting the time"))
-    }
-
-    fn set_at(
-        &self,
-        place: &Place<'_>,
-        path: &InnerPath,
-        meta: Meta,
-        has_mode: bool,
-    ) -> Result<(), ApplyLayerError> {
-        let io = |step| ApplyLayerError::io(path.as_bytes(), step);
-        if self.is_root {
-            rustix::fs::chownat(
-                &place.dir,
-                place.name,
-                Some(Uid::from_raw(meta.uid)),
-                Some(Gid::from_raw(meta.gid)),
-                AtFlags::SYMLINK_NOFOLLOW,
-            )
-            .map_err(io("setting the owner"))?;
-        }
-        if has_mode {
-            // This process alone writes here, and has just made it: it is no link.
-            rustix::fs::chmodat(
-                &place.dir,
-                place.name,
-                Mode::from_raw_mode(meta.mode),
-                AtFlags::empty(),
-            )
-            .map_err(io("setting the mode"))?;
-        }
-        rustix::fs::utimensat(
-            &place.dir,
-            place.name,
-            &times(meta),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )
-        .map_err(io("setting the time"))
-    }
-
-    /// Directories get their owners, modes and times last: making entries in them changes the time, and may need the mode.
     fn finish(mut self, expected: &Expected) -> Result<Applied, ApplyLayerError> {
         let ((diff_id, archive_bytes), (blob, blob_bytes)) = self.archive.input().digests();
         check_digests(self.archive.input(), expected)?;
@@ -575,94 +329,6 @@ impl Applier<'_> {
             opaque_root: self.opaque_root,
             notes: std::mem::take(&mut self.notes),
         })
-    }
-
-    /// Children before their parents, as deep as the cap of depth allows and no deeper.
-    fn set_directories(&self) -> Result<(), ApplyLayerError> {
-        let io = |step| ApplyLayerError::io(b"a directory", step);
-        let root = rustix::io::dup(self.tree.root()).map_err(io("opening the root"))?;
-        let mut stack = vec![(subdirectories(&root).map_err(io("listing it"))?, root)];
-        while let Some((left, dir)) = stack.last_mut() {
-            if let Some(name) = left.pop() {
-                let inner = rustix::fs::openat(
-                    &*dir,
-                    name.as_slice(),
-                    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                    Mode::empty(),
-                )
-                .map_err(io("opening it"))?;
-                stack.push((subdirectories(&inner).map_err(io("listing it"))?, inner));
-                continue;
-            }
-            let ino = rustix::fs::fstat(&*dir)
-                .map_err(io("looking at it"))?
-                .st_ino;
-            let meta = self.tree.meta_of(ino).unwrap_or(tree::IMPLIED);
-            self.set(dir, b"a directory", meta)?;
-            stack.pop();
-        }
-        Ok(())
-    }
-}
-
-fn subdirectories(dir: &OwnedFd) -> rustix::io::Result<Vec<Vec<u8>>> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(dir)? {
-        let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name == b"." || name == b".." {
-            continue;
-        }
-        let is_dir = match entry.file_type() {
-            FileType::Directory => true,
-            FileType::Unknown => tree::stat(dir, name)?
-                .is_some_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Directory),
-            _ => false,
-        };
-        if is_dir {
-            names.push(name.to_vec());
-        }
-    }
-    Ok(names)
-}
-
-fn open_dir(place: &Place<'_>) -> rustix::io::Result<OwnedFd> {
-    rustix::fs::openat(
-        &place.dir,
-        place.name,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-}
-
-fn check_target(entry: &Entry, target: &[u8]) -> Result<(), ApplyLayerError> {
-    let reason = match target {
-        b"" => "is a symbolic link to nothing",
-        _ if target.contains(&0) => "is a symbolic link whose target has a NUL",
-        _ if target.len() > super::caps::PATH_BYTES_MAX => {
-            "is a symbolic link to more than 4095 bytes"
-        }
-        _ => return Ok(()),
-    };
-    Err(ApplyLayerError::entry(&entry.name, reason))
-}
-
-fn times(meta: Meta) -> Timestamps {
-    let time = Timespec {
-        tv_sec: meta.mtime.0,
-        tv_nsec: meta.mtime.1.into(),
-    };
-    Timestamps {
-        last_access: time,
-        last_modification: time,
-    }
-}
-
-fn write_failed(path: &InnerPath, source: io::Error) -> ApplyLayerError {
-    ApplyLayerError::Io {
-        entry: super::note::shown(path.as_bytes()),
-        step: "writing the file",
-        source,
     }
 }
 

@@ -7,6 +7,7 @@
 //! The archive is not compressed. The store keeps no archive of a layer that was made here: its tree exports to the same bytes
 //! again. [`decode::compress`](super::decode::compress) is for those who want a blob.
 
+mod attributes;
 mod writer;
 
 use std::collections::HashMap;
@@ -16,7 +17,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
-use rustix::io::Errno;
 
 use self::writer::{Header, Writer};
 use super::caps::{LayerCaps, NAME_BYTES_MAX, PATH_BYTES_MAX};
@@ -28,16 +28,6 @@ use crate::digest::Tallied;
 
 /// What marks a directory as opaque for an overlay mounted with `userxattr`.
 pub(super) const OPAQUE_XATTR: &str = "user.overlay.opaque";
-/// The same for an overlay mounted without.
-const OPAQUE_XATTR_TRUSTED: &str = "trusted.overlay.opaque";
-/// What an overlay with features that ours is mounted without would leave: the tree alone does not say what it holds then.
-const UNFIT_XATTRS: [&[u8]; 4] = [
-    b"user.overlay.redirect",
-    b"user.overlay.metacopy",
-    b"trusted.overlay.redirect",
-    b"trusted.overlay.metacopy",
-];
-
 /// How a tree is written out.
 #[derive(Clone, Debug)]
 pub struct ExportOptions {
@@ -398,63 +388,4 @@ impl<W: Write> Walk<'_, W> {
         names.sort_unstable_by(|a, b| b.cmp(a));
         Ok(names)
     }
-
-    fn directory_xattrs(&mut self, dir: &OwnedFd, path: &[u8]) -> Result<Xattrs, ExportLayerError> {
-        let mut xattrs = self.xattrs(dir, path)?;
-        xattrs.opaque = super::apply::is_opaque(dir, OPAQUE_XATTR)
-            .and_then(|user| Ok(user || super::apply::is_opaque(dir, OPAQUE_XATTR_TRUSTED)?))
-            .map_err(ExportLayerError::io(path, "reading its attributes"))?;
-        Ok(xattrs)
-    }
-
-    /// What an entry keeps, sorted.
-    fn xattrs(&mut self, fd: &OwnedFd, path: &[u8]) -> Result<Xattrs, ExportLayerError> {
-        const LIST_BYTES_MAX: usize = 64 << 10;
-        let io = || ExportLayerError::io(path, "reading its attributes");
-        let mut list = vec![0u8; 1 << 10];
-        let len = loop {
-            match rustix::fs::flistxattr(fd, list.as_mut_slice()) {
-                Ok(len) => break len,
-                Err(Errno::NOTSUP) => break 0,
-                Err(Errno::RANGE) if list.len() < LIST_BYTES_MAX => list.resize(LIST_BYTES_MAX, 0),
-                Err(errno) => return Err(io()(errno)),
-            }
-        };
-        let mut kept = Vec::new();
-        for name in list[..len]
-            .split(|&b| b == 0)
-            .filter(|name| !name.is_empty())
-        {
-            if UNFIT_XATTRS.contains(&name) {
-                return Err(ExportLayerError::Unfit {
-                    path: super::note::shown(path),
-                    reason: format!(
-                        "has {}: the overlay was mounted with redirect_dir or metacopy, which must be off",
-                        super::note::shown(name)
-                    ),
-                });
-            }
-            if name.starts_with(b"user.overlay.") || name.starts_with(b"trusted.overlay.") {
-                continue;
-            }
-            if !name.starts_with(b"user.") {
-                self.notes.take(Note::AttributeDropped, path);
-                continue;
-            }
-            let mut value = vec![0u8; 64 << 10];
-            let len = rustix::fs::fgetxattr(fd, name, value.as_mut_slice()).map_err(io())?;
-            value.truncate(len);
-            kept.push((name.to_vec(), value));
-        }
-        kept.sort_unstable();
-        Ok(Xattrs {
-            kept,
-            opaque: false,
-        })
-    }
-}
-
-struct Xattrs {
-    kept: Vec<(Vec<u8>, Vec<u8>)>,
-    opaque: bool,
 }
