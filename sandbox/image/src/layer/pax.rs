@@ -1,8 +1,11 @@
 //! Records of a PAX extended header: `LENGTH KEY=VALUE\n`, where the length counts the whole record. A value may hold
 //! anything, line ends included, so records are cut by length alone.
 
+/// A key and its value.
+pub(crate) type Record<'a> = (&'a [u8], &'a [u8]);
+
 /// Keys and values in their order.
-pub(crate) fn records(mut data: &[u8]) -> Result<Vec<(&[u8], &[u8])>, &'static str> {
+pub(crate) fn records(mut data: &[u8]) -> Result<Vec<Record<'_>>, &'static str> {
     let mut out = Vec::new();
     while !data.is_empty() {
         let space = data
