@@ -18,9 +18,6 @@ fuzz_target!(|json: &[u8]| {
             Manifest::parse(&written).expect("what was written"),
             manifest
         );
-        if cfg!(feature = "canary") {
-            assert!(manifest.layers.is_empty(), "canary");
-        }
     }
     if let Ok(config) = ImageConfig::parse(json) {
         assert!(config.rootfs.diff_ids.len() <= model::LAYERS_MAX);
@@ -30,7 +27,7 @@ fuzz_target!(|json: &[u8]| {
         assert_eq!(again, config);
         assert_eq!(again.to_json(), written);
         if cfg!(feature = "canary") {
-            assert!(config.config.exposed_ports.is_empty(), "canary");
+            assert!(config.platform.os == "linux", "canary");
         }
     }
     if let Ok(text) = std::str::from_utf8(json)

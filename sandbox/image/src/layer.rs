@@ -11,7 +11,7 @@
 //! | `path` | a name | components that stay inside |
 //! | `tree` | a path | its parent's descriptor; knows how deep each directory really lies |
 //! | [`apply()`] | entries | files with their owners; whiteouts as overlay wants them |
-//! | [`export`] | an overlay's upper directory | an archive, the same one each time |
+//! | [`export()`] | an overlay's upper directory | an archive, the same one each time |
 //! | [`remove`] | a tree of any depth | nothing |
 //!
 //! Of the `tar` crate the header's fields are used, not the iterator: that one reads a long name or an extended header of
