@@ -45,7 +45,7 @@ mod tests;
 pub use config::{Change, Healthcheck, ImageConfig};
 pub use error::DockerfileError;
 pub use instruction::{Build, Stage};
-pub use key::{Digest, Key};
+pub use key::{ContentHash, Key};
 pub use mount::{Mount, MountKind, Sharing};
 pub use parse::parse;
 pub use plan::{Base, ImageRef, Options, Plan, PlannedStage, Platform};

@@ -7,13 +7,17 @@
 //! | [`layout`] | OCI image layouts: taken in, written out |
 //! | [`dockerfile`] | a Dockerfile's stages and instructions, checked and expanded |
 //! | [`context`] | a build context: what `.dockerignore` leaves, what `COPY` selects, its digest |
-//! | [`owner`] | whose fault a failure is |
+//! | `owner` | whose fault a failure is |
+
+#![forbid(unsafe_code)]
 
 pub mod context;
+mod digest;
 pub mod dockerfile;
 pub mod layer;
 pub mod layout;
-pub mod owner;
+mod owner;
 pub mod store;
 
+pub use digest::{Digest, ParseDigestError};
 pub use owner::Owner;

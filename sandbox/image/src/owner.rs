@@ -1,12 +1,22 @@
-//! Whose fault a failure is: the field of an error that decides what happens next.
+//! Whose fault a failure is.
 
-/// Who has to act on a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Whose fault a failure is, and so what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
-    /// The submission's author: refuse it, with a reason they can act on.
+    /// The submitted image is at fault: reject it with the reason.
     Submission,
-    /// The machine is at fault: retry elsewhere.
+    /// The machine is at fault, or whoever set the job: retry elsewhere.
     Host,
     /// This program is at fault: stop.
     Bug,
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Owner::Submission => "submission",
+            Owner::Host => "host",
+            Owner::Bug => "bug",
+        })
+    }
 }

@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 
 use super::tree::{Entry, EntryKind};
-use crate::dockerfile::Digest;
+use crate::dockerfile::ContentHash;
 
 /// A node of a tree of digests: what it is itself, then its children by name.
-pub(super) fn digest(roots: &[String], entries: &[Entry]) -> Digest {
+pub(super) fn digest(roots: &[String], entries: &[Entry]) -> ContentHash {
     fn field(hash: &mut Sha256, bytes: &[u8]) {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     }
     // Paths sort after those of their directories, so from the end each directory's children are complete before it.
-    let mut children: BTreeMap<&str, Vec<(&str, Digest)>> = BTreeMap::new();
+    let mut children: BTreeMap<&str, Vec<(&str, ContentHash)>> = BTreeMap::new();
     let wanted: BTreeSet<&str> = roots.iter().map(String::as_str).collect();
-    let mut tops: BTreeMap<&str, Digest> = BTreeMap::new();
+    let mut tops: BTreeMap<&str, ContentHash> = BTreeMap::new();
     for entry in entries.iter().rev() {
         let mut hash = Sha256::new();
         let (kind, content): (&[u8], &[u8]) = match &entry.kind {
@@ -40,7 +40,7 @@ pub(super) fn digest(roots: &[String], entries: &[Entry]) -> Digest {
             field(&mut hash, name.as_bytes());
             hash.update(digest);
         }
-        let digest: Digest = hash.finalize().into();
+        let digest: ContentHash = hash.finalize().into();
         if wanted.contains(entry.path.as_str()) {
             tops.insert(&entry.path, digest);
         }

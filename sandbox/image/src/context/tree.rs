@@ -16,7 +16,7 @@ use super::digest::digest;
 use super::error::{ContextError, IgnoreError};
 use super::glob::Glob;
 use super::ignore::{IGNORE_BYTES_MAX, Ignore, Matched};
-use crate::dockerfile::Digest;
+use crate::dockerfile::ContentHash;
 
 /// How much of a context is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub enum EntryKind {
         /// Its length.
         bytes: u64,
         /// SHA-256 of its content.
-        content: Digest,
+        content: ContentHash,
     },
     /// A link, as it is.
     Link {
@@ -78,7 +78,7 @@ pub struct Selected {
     /// They and all that is in them, each after its directory.
     pub entries: Vec<Entry>,
     /// Over paths, types, permissions, links and content. No owner (all is root's), no times, no extended attributes.
-    pub digest: Digest,
+    pub digest: ContentHash,
 }
 
 /// A directory that builds copy from.
@@ -182,7 +182,7 @@ impl Context {
         let before = self.regular(&entry.path, &file)?;
         let mut hashed = Hashed(Sha256::new(), out);
         copy(&entry.path, file, &before, &mut hashed)?;
-        let found: Digest = hashed.0.finalize().into();
+        let found: ContentHash = hashed.0.finalize().into();
         match found == *content && mode(&before) == entry.mode {
             true => Ok(()),
             false => Err(changed()),

@@ -15,11 +15,11 @@ use crate::Owner;
 pub const BUILDER_VERSION: &str = "gradus-image 1";
 
 /// A digest of content that a step reads, from whoever read it.
-pub type Digest = [u8; 32];
+pub type ContentHash = [u8; 32];
 
 /// What a layer is kept under.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key(pub Digest);
+pub struct Key(pub ContentHash);
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -159,7 +159,7 @@ impl Step {
     ///
     /// # Errors
     /// Another number of digests.
-    pub fn key(&self, parent: &Key, digests: &[Digest]) -> Result<Key, KeyError> {
+    pub fn key(&self, parent: &Key, digests: &[ContentHash]) -> Result<Key, KeyError> {
         let expected = self.inputs().len();
         if digests.len() != expected {
             return Err(KeyError {
