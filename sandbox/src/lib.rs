@@ -8,6 +8,7 @@
 //!
 //! | module | is about |
 //! |---|---|
+//! | [`doctor`] | what this host offers, found by running a job |
 //! | `host` | what the host offers for it |
 //! | [`job`] | what is asked for |
 //! | [`plan`] | what is applied for it on this host; pure |
@@ -22,6 +23,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod doctor;
 mod host;
 pub mod job;
 pub mod logs;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use gradus_jail::device_filter;
 use gradus_jail::plan::{
     Deadline, Identity, Logs, Mount, Network, Plan, Process, Resource, Rlimit, Scratch, Source,
     VERSION,
@@ -112,6 +113,7 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         )
     }));
     let rlimit = |resource, value| Rlimit { resource, value };
+    let privileged = given.identity.count > 1;
     Plan {
         version: VERSION,
         job: job.name.clone(),
@@ -123,7 +125,12 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         writable_root: job.writable_root,
         mounts,
         devices: DEVICES.map(PathBuf::from).to_vec(),
-        device_rules: gradus_jail::device_filter::base(),
+        // Only root may attach a filter; without one, devices are those that are mounted.
+        device_rules: if privileged {
+            device_filter::base()
+        } else {
+            Vec::new()
+        },
         masked: MASKED.map(str::to_owned).to_vec(),
         read_only: READ_ONLY.map(str::to_owned).to_vec(),
         hostname: "job".to_owned(),

@@ -47,6 +47,11 @@ impl Program {
         })
     }
 
+    /// The watcher's program.
+    pub(crate) fn path(&self) -> &Path {
+        &self.program
+    }
+
     /// Starts a watcher in the job's directory, which holds `lock` while it lives: the process, and the channel on which it reports.
     pub(crate) fn start(&self, directory: &Path, lock: File) -> io::Result<(Child, Channel)> {
         let (ours, theirs) = Channel::pair()?;

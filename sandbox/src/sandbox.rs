@@ -138,6 +138,16 @@ impl Sandbox {
         &self.state
     }
 
+    /// What control groups can do here.
+    pub fn control_groups(&self) -> &cgroup::Host {
+        &self.control_groups
+    }
+
+    /// The watcher's program, a file.
+    pub(crate) fn program(&self) -> &Path {
+        self.program.path()
+    }
+
     /// What would be applied for `job`, without a name or ids being taken.
     pub fn plan(&self, job: &Job) -> Result<Plan, SandboxError> {
         let identity = self.identity(|| {

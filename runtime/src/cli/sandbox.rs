@@ -34,6 +34,8 @@ pub enum SandboxCommand {
     Inspect(NameArgs),
     /// Remove jobs that have ended, and what is left of those whose watcher died.
     Gc,
+    /// Say what this host offers for keeping jobs apart, by running one.
+    Doctor(DoctorArgs),
 }
 
 /// Arguments of `gradus sandbox run`.
@@ -193,6 +195,18 @@ pub struct KillArgs {
 pub struct NameArgs {
     /// The job.
     pub name: String,
+}
+
+/// Arguments of `gradus sandbox doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Exit code 1 unless everything is ready that jobs of strangers need.
+    #[arg(long, value_name = "LEVEL", value_parser = ["production"])]
+    pub require: Option<String>,
 }
 
 /// `LEFT:RIGHT`, the right part absolute.

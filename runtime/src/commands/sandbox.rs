@@ -1,5 +1,6 @@
 //! `gradus sandbox`: programs that reach nothing they were not given.
 
+mod doctor;
 mod jobs;
 mod run;
 
@@ -87,6 +88,7 @@ pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
         SandboxCommand::Logs(arguments) => jobs::logs(&sandbox, arguments),
         SandboxCommand::Kill(arguments) => jobs::kill(&sandbox, arguments),
         SandboxCommand::Inspect(arguments) => jobs::inspect(&sandbox, &arguments.name),
+        SandboxCommand::Doctor(arguments) => doctor::run(&sandbox, arguments),
         SandboxCommand::Gc => jobs::collect_garbage(&sandbox),
     }
 }

@@ -93,7 +93,7 @@ fn start(
     syscalls::block_signals().at(Stage::Restrict, || "blocking signals")?;
     let (started, starting) = Channel::pair().at(Stage::Exec, || "a channel to the program")?;
     // Before the program's process is made, which has them from here: to install them takes the kernel a while.
-    restrict::apply_filters(plan, filters)?;
+    let held = restrict::apply_filters(plan, filters)?;
     match syscalls::clone_process().at(Stage::Exec, || "a process for the program")? {
         Cloned::Child => {
             let error = program(plan, streams);
@@ -112,7 +112,7 @@ fn start(
                 return Err(error);
             }
             channel
-                .send(&FromInside::Started, &[])
+                .send(&FromInside::Started(held), &[])
                 .at(Stage::Watcher, || "the watcher is gone")?;
             Ok(Pid::from_raw(pid).expect("a clone's id is not 0"))
         }

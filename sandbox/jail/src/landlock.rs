@@ -137,6 +137,12 @@ pub fn restrict(root: Root) -> Result<Held, RestrictError> {
     }
 }
 
+/// What would hold here, without anything being restricted.
+#[must_use]
+pub fn offered(root: Root) -> Held {
+    held(root, version().unwrap_or(0))
+}
+
 fn held(root: Root, abi: u32) -> Held {
     Held {
         abi,

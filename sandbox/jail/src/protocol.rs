@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::landlock::Held;
 use crate::outcome::{LaunchError, Outcome, Usage};
 
 /// The watcher to the job's first process: the user ids are set, and these are the mounts of the host, in this order.
@@ -22,8 +23,8 @@ pub(crate) struct Go {
 pub(crate) enum FromInside {
     /// everything is applied; the directory of outputs comes with it
     Ready,
-    /// the program runs
-    Started,
+    /// the program runs, and this is what landlock holds
+    Started(Option<Held>),
     /// it does not
     Failed(LaunchError),
     /// the program has ended
@@ -49,7 +50,7 @@ pub enum Report {
     Ended(Ended),
 }
 
-/// Which processes a job is, so that nobody else's are taken for it.
+/// Which processes a job is, so that nobody else's are taken for it, and what keeps them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// the watcher
@@ -58,6 +59,8 @@ pub struct Identity {
     pub init: i32,
     /// when that was started, in clock ticks since the boot
     pub init_start_ticks: u64,
+    /// what landlock holds; none where the plan is without
+    pub landlock: Option<Held>,
 }
 
 /// The end of a job.

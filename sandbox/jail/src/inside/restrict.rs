@@ -85,25 +85,30 @@ pub(super) fn become_user(process: &Process) -> Result<(), LaunchError> {
         .at(Stage::Identity, || format!("user {}", process.uid))
 }
 
-/// Gives up what the file system and the kernel offer beyond the plan, for this process and all that come from it.
-pub(super) fn apply_filters(plan: &Plan, filters: &[Vec<u8>]) -> Result<(), LaunchError> {
+/// Gives up what the file system and the kernel offer beyond the plan, for this process and all that come from it. What landlock holds, if
+/// the plan has it.
+pub(super) fn apply_filters(
+    plan: &Plan,
+    filters: &[Vec<u8>],
+) -> Result<Option<landlock::Held>, LaunchError> {
     let failed = |error: &dyn std::error::Error| LaunchError {
         stage: Stage::Restrict,
         errno: 0,
         what: chain(error),
     };
+    let mut held = None;
     if plan.landlock {
         let root = if plan.writable_root {
             landlock::Root::Grows
         } else {
             landlock::Root::Fixed
         };
-        landlock::restrict(root).map_err(|error| failed(&error))?;
+        held = Some(landlock::restrict(root).map_err(|error| failed(&error))?);
     }
     for filter in filters {
         seccomp::install(filter).map_err(|error| failed(&error))?;
     }
-    Ok(())
+    Ok(held)
 }
 
 /// Gives up all capabilities.

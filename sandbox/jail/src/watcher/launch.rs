@@ -10,6 +10,7 @@ use crate::cgroup::{Entrance, Group};
 use crate::channel::Channel;
 use crate::device_filter;
 use crate::inside::{self, Streams};
+use crate::landlock::Held;
 use crate::outcome::{LaunchError, Stage};
 use crate::plan::{Network, Plan};
 use crate::protocol::{FromInside, Identity};
@@ -97,11 +98,12 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         );
         error
     };
-    let outputs = admit(plan, pid, &ours).map_err(ended_on_failure)?;
+    let (outputs, landlock) = admit(plan, pid, &ours).map_err(ended_on_failure)?;
     let identity = Identity {
         watcher: rustix::process::getpid().as_raw_nonzero().get(),
         init: pid,
         init_start_ticks: start_ticks(pid).map_err(ended_on_failure)?,
+        landlock,
     };
     Ok(Running {
         identity,
@@ -129,7 +131,11 @@ fn enter(entrance: Option<&Entrance>, channel: &Channel) {
 }
 
 /// Gives the process its ids and mounts, and waits until its program runs.
-fn admit(plan: &Plan, pid: i32, channel: &Channel) -> Result<Option<OwnedFd>, LaunchError> {
+fn admit(
+    plan: &Plan,
+    pid: i32,
+    channel: &Channel,
+) -> Result<(Option<OwnedFd>, Option<Held>), LaunchError> {
     map_ids(plan, pid)?;
     let score = format!("/proc/{pid}/oom_score_adj");
     fs::write(&score, "1000").at(Stage::Identity, || score)?;
@@ -151,7 +157,7 @@ fn admit(plan: &Plan, pid: i32, channel: &Channel) -> Result<Option<OwnedFd>, La
         })?;
         match message {
             FromInside::Ready => outputs = descriptors.pop(),
-            FromInside::Started => return Ok(outputs),
+            FromInside::Started(held) => return Ok((outputs, held)),
             FromInside::Failed(error) => return Err(error),
             FromInside::Ended(status) => {
                 let what = format!("ended before it had started: {status:?}");
