@@ -12,6 +12,7 @@
 //! | `cli_doctor` | what it says of a host |
 //! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
+//! | `sandbox` | jobs: what they say and how they end, inputs and outputs, lists, logs, plans |
 //! | `eval_gpu` | evaluations on emulated GPUs: lost ones, full ones, old ones, none |
 //! | `nvrtc` | kernels compiled on the host: notes, and an NVRTC that is old or incomplete |
 //! | `eval_parity` | (in this process) rows and means against transformers, peft and axolotl |
@@ -33,3 +34,5 @@ mod gpu_doctor;
 mod gpu_lease;
 #[cfg(target_os = "linux")]
 mod nvrtc;
+#[cfg(target_os = "linux")]
+mod sandbox;

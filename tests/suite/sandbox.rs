@@ -1,0 +1,264 @@
+//! `gradus sandbox`: jobs as a user starts them.
+
+use crate::binary::{Finished, gradus};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A state directory and a root file system of one program.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// None where jobs cannot be run: nobody else's root is used.
+    fn new() -> Option<Place> {
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"]
+            .into_iter()
+            .find(|path| Path::new(path).exists());
+        let root = fs::read_to_string("/proc/self/status")
+            .unwrap()
+            .contains("\nUid:\t0\t0\t");
+        let (true, Some(busybox)) = (root, busybox) else {
+            println!("skipped: jobs are tried as root, with busybox (package busybox-static)");
+            return None;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let bin = folder.path().join("rootfs/bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::copy(busybox, bin.join("busybox")).unwrap();
+        for name in ["sh", "id", "cat", "sleep", "ls", "dd", "echo"] {
+            symlink("busybox", bin.join(name)).unwrap();
+        }
+        Some(Place { folder })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn sandbox(&self, arguments: &[&str]) -> Finished {
+        let output = Command::new(gradus())
+            .args(["sandbox", "--state"])
+            .arg(self.path("state"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        Finished {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    fn run(&self, options: &[&str], script: &str) -> Finished {
+        let rootfs = self.path("rootfs");
+        let mut arguments = vec!["run", "--rootfs", rootfs.to_str().unwrap()];
+        arguments.extend(options);
+        arguments.extend(["--", "sh", "-c", script]);
+        self.sandbox(&arguments)
+    }
+
+    /// Nothing of a job is left.
+    #[track_caller]
+    fn is_clean(&self) {
+        assert_eq!(fs::read_dir(self.path("state/jobs")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(self.path("state/ids")).unwrap().count(), 0);
+        let state = self.path("state").canonicalize().unwrap();
+        for device in fs::read_dir("/sys/block").unwrap() {
+            let file = device.unwrap().path().join("loop/backing_file");
+            let file = fs::read_to_string(file).unwrap_or_default();
+            assert!(!file.starts_with(state.to_str().unwrap()), "{file}");
+        }
+    }
+}
+
+#[test]
+fn a_job_says_and_ends_as_its_program_does() {
+    let Some(place) = Place::new() else { return };
+    let finished = place.run(&[], "id; echo wrong >&2; exit 7");
+    assert_eq!(
+        (finished.code, finished.stdout.as_str()),
+        (Some(7), "uid=0 gid=0\n"),
+        "{}",
+        finished.stderr
+    );
+    assert_eq!(finished.stderr, "wrong\n");
+    place.is_clean();
+}
+
+#[test]
+fn how_a_job_ended_is_an_exit_code_and_a_file() {
+    let Some(place) = Place::new() else { return };
+    let result = place.path("ended.json");
+    let result = result.to_str().unwrap();
+    for (options, script, code, kind) in [
+        (
+            &["--memory", "32MiB"][..],
+            "dd if=/dev/zero of=/dev/null bs=64M count=1",
+            137,
+            "out_of_memory",
+        ),
+        (
+            &["--time", "200ms", "--grace", "100ms"],
+            "trap '' TERM; while :; do sleep 1; done",
+            124,
+            "deadline",
+        ),
+        (
+            &["--log", "100KiB"],
+            "while :; do echo yes; done",
+            137,
+            "log_flood",
+        ),
+        (&[], "kill -SEGV $$", 139, "signalled"),
+        (&[], "exit 3", 3, "exited"),
+    ] {
+        let finished = place.run(&[options, &["--json", result]].concat(), script);
+        assert_eq!(finished.code, Some(code), "{kind}: {}", finished.stderr);
+        let ended: Value = serde_json::from_slice(&fs::read(result).unwrap()).unwrap();
+        assert_eq!(ended["outcome"]["kind"], kind);
+        assert_eq!(ended["left"], serde_json::json!([]), "{kind}");
+    }
+    place.is_clean();
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named_and_leaves_nothing() {
+    let Some(place) = Place::new() else { return };
+    let rootfs = place.path("rootfs");
+    let finished = place.sandbox(&["run", "--rootfs", rootfs.to_str().unwrap(), "--", "train"]);
+    finished.complains(127, &["program \\\"train\\\"", "No such file"]);
+    let finished = place.sandbox(&["run", "--rootfs", rootfs.to_str().unwrap(), "--", "/bin"]);
+    finished.complains(126, &["program \\\"/bin\\\"", "Permission denied"]);
+    place.is_clean();
+}
+
+#[test]
+fn inputs_are_read_only_and_outputs_are_taken_whole() {
+    let Some(place) = Place::new() else { return };
+    fs::create_dir(place.path("data")).unwrap();
+    fs::write(place.path("data/rows"), "held out\n").unwrap();
+    let input = format!("{}:/data", place.path("data").display());
+    let taken = place.path("results/here");
+    let options = [
+        "--input",
+        &input,
+        "--output",
+        "model:/out",
+        "--take",
+        taken.to_str().unwrap(),
+    ];
+    let finished = place.run(
+        &options,
+        "cat /data/rows > /out/copy; echo x > /data/rows || echo refused",
+    );
+    assert_eq!(
+        (finished.code, finished.stdout.as_str()),
+        (Some(0), "refused\n"),
+        "{}",
+        finished.stderr
+    );
+    assert_eq!(
+        fs::read_to_string(taken.join("model/copy")).unwrap(),
+        "held out\n"
+    );
+    assert_eq!(
+        fs::read_to_string(place.path("data/rows")).unwrap(),
+        "held out\n"
+    );
+    place.is_clean();
+}
+
+#[test]
+fn a_detached_job_is_listed_followed_and_ended() {
+    let Some(place) = Place::new() else { return };
+    let started = place.run(&["--detach", "--name", "long"], "echo begun; sleep 100");
+    assert_eq!(
+        (started.code, started.stdout.as_str()),
+        (Some(0), "long\n"),
+        "{}",
+        started.stderr
+    );
+    let listed = place.sandbox(&["ps", "--json"]);
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["state"]),
+        (&"long".into(), &"running".into())
+    );
+    let mut log = String::new();
+    for _ in 0..100 {
+        log = place.sandbox(&["logs", "long"]).stdout;
+        if !log.is_empty() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(log.ends_with("out | begun\n"), "{log:?}");
+    let killed = place.sandbox(&["kill", "long", "--grace", "0s"]);
+    assert_eq!(
+        (killed.code, killed.stdout.as_str()),
+        (Some(0), "long: cancelled\n"),
+        "{}",
+        killed.stderr
+    );
+    let inspected = place.sandbox(&["inspect", "long"]);
+    let inspected: Value = serde_json::from_str(&inspected.stdout).unwrap();
+    assert_eq!(inspected["ended"]["outcome"]["kind"], "cancelled");
+    assert_eq!(inspected["plan"]["hostname"], "job");
+    assert_eq!(place.sandbox(&["gc"]).stdout, "long: cancelled\n");
+    place
+        .sandbox(&["logs", "long"])
+        .complains(125, &["there is no job \\\"long\\\""]);
+    place.is_clean();
+}
+
+#[test]
+fn a_dry_run_prints_everything_and_starts_nothing() {
+    let Some(place) = Place::new() else { return };
+    let finished = place.run(&["--dry-run", "--memory", "64MiB"], "exit 1");
+    let plan: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert_eq!(
+        (&plan["identity"]["count"], &plan["seccomp"]),
+        (&65536.into(), &"trainer".into())
+    );
+    assert!(plan["cgroup"].to_string().contains("67108864"), "{plan:#}");
+    place.is_clean();
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_named() {
+    let Some(place) = Place::new() else { return };
+    let rootfs = place.path("rootfs");
+    let rootfs = rootfs.to_str().unwrap();
+    place
+        .sandbox(&["run", "--rootfs", rootfs, "--time", "90", "--", "sh"])
+        .complains(2, &["a number with ms, s, m or h"]);
+    place
+        .sandbox(&["run", "--rootfs", rootfs, "--env", "A", "--", "sh"])
+        .complains(2, &["NAME=VALUE is expected"]);
+    place
+        .sandbox(&["run", "--rootfs", rootfs, "--name", "A b", "--", "sh"])
+        .complains(125, &["job name \\\"A b\\\""]);
+    place
+        .sandbox(&["run", "--rootfs", "/nowhere", "--", "sh"])
+        .complains(125, &["/nowhere"]);
+}
+
+#[test]
+fn the_doctor_runs_a_job_and_leaves_nothing() {
+    let Some(place) = Place::new() else { return };
+    let finished = place.sandbox(&["doctor", "--json"]);
+    let findings: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let job = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["what"] == "a job")
+        .unwrap();
+    assert_eq!(job["state"], "ready", "{findings:#}");
+    place.is_clean();
+}
