@@ -110,6 +110,9 @@ Result release(Device& device, uintptr_t at);
 
 }  // namespace gradus::shim::driver
 
+// A function of the driver.
+#define API extern "C" __attribute__((visibility("default"))) ::gradus::shim::driver::Result
+
 // Fails as planned, without a context, or on a lost device; else goes on.
 #define GRADUS_ENTER(device)                                                       \
   if (auto failure = planned_failure(__func__)) return failure;                   \
