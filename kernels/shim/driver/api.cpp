@@ -137,7 +137,7 @@ API cuCtxGetCurrent(void** context) {
 API cuCtxSetFlags(unsigned) { return current() ? kSuccess : kInvalidContext; }
 API cuCtxSynchronize() {
   GRADUS_ENTER(device);
-  return kSuccess;
+  return finish_all(*device);
 }
 
 API cuMemAlloc_v2(uintptr_t* at, size_t bytes) {
@@ -153,14 +153,19 @@ API cuMemAllocAsync(uintptr_t* at, size_t bytes, void* handle) {
 }
 API cuMemFree_v2(uintptr_t at) {
   GRADUS_ENTER(device);
+  if (auto failure = finish_all(*device)) return failure;
+  if (auto failure = count_freed(*device, at)) return failure;
   return release(*device, at);
 }
 API cuMemFreeAsync(uintptr_t at, void* handle) {
   GRADUS_ENTER(device);
-  const Stream* stream = stream_of(handle);
+  Stream* stream = stream_of(handle);
   if (!stream) return kInvalidHandle;
   if (stream->recording) return kStreamCaptureUnsupported;
-  return release(*stream->device, at);
+  // What comes after it in the stream may have the memory: it is free to whoever counts.
+  Device* on = stream->device;
+  if (auto failure = count_freed(*on, at)) return failure;
+  return submit(stream, {[=] { return release(*on, at); }});
 }
 API cuMemGetInfo_v2(size_t* free, size_t* total) {
   GRADUS_ENTER(device);
@@ -172,9 +177,12 @@ API cuMemGetInfo_v2(size_t* free, size_t* total) {
 API cuMemHostAlloc(void** at, size_t bytes, unsigned) {
   GRADUS_ENTER(device);
   *at = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-  return *at ? kSuccess : kOutOfMemory;
+  if (!*at) return kOutOfMemory;
+  note_pinned(*at, bytes);
+  return kSuccess;
 }
 API cuMemFreeHost(void* at) {
+  forget_pinned(at);
   std::free(at);
   return kSuccess;
 }
@@ -235,7 +243,7 @@ API cuLaunchKernel(void* handle, unsigned gx, unsigned gy, unsigned gz, unsigned
   if (dynamic_bytes > function.dynamic_bytes_max) return kInvalidValue;
   const std::vector<Line> copied = copy_params(params[0], function.kernel->params_size);
   Device* on = stream->device;
-  return submit(stream, [=] { return run_kernel(on, function, grid, block, dynamic_bytes, copied); });
+  return submit(stream, {[=] { return run_kernel(on, function, grid, block, dynamic_bytes, copied); }});
 }
 
 API cuTensorMapEncodeTiled(void* out, int type, unsigned rank, void* address, const uint64_t* size, const uint64_t* stride,
@@ -280,6 +288,7 @@ static const char* name_of(int error) {
     case kEccUncorrectable: return "CUDA_ERROR_ECC_UNCORRECTABLE";
     case kInvalidHandle: return "CUDA_ERROR_INVALID_HANDLE";
     case kNotFound: return "CUDA_ERROR_NOT_FOUND";
+    case kNotReady: return "CUDA_ERROR_NOT_READY";
     case kIllegalAddress: return "CUDA_ERROR_ILLEGAL_ADDRESS";
     case kLaunchFailed: return "CUDA_ERROR_LAUNCH_FAILED";
     case kStreamCaptureUnsupported: return "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED";

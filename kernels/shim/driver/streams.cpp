@@ -1,4 +1,5 @@
 // The driver's interface, continued: copies, streams, graphs, events.
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -7,17 +8,46 @@
 using namespace gradus::shim;
 using namespace gradus::shim::driver;
 
-static Result copy(void* handle, void* to, const void* from, size_t bytes, const void* device_to, const void* device_from) {
+namespace {
+
+// A copy's side on the device, or null.
+bool is_there(const void* p, size_t bytes) { return !p || global_range_known(p, bytes); }
+
+Result copy_now(void* to, const void* from, size_t bytes, const void* device_to, const void* device_from) {
+  for (const void* p : {device_to, device_from}) {
+    if (is_there(p, bytes)) continue;
+    std::fprintf(stderr, "gradus-shim: a copy of %zu bytes was given before its memory at %p was freed, and runs after that\n", bytes, p);
+    return kIllegalAddress;
+  }
+  std::memmove(to, from, bytes);
+  return kSuccess;
+}
+
+Result copy(void* handle, void* to, const void* from, size_t bytes, const void* device_to, const void* device_from) {
   Stream* stream = stream_of(handle);
   if (!stream) return kInvalidHandle;
-  for (const void* p : {device_to, device_from}) {
-    if (p && !global_range_known(p, bytes)) return kInvalidValue;
+  if (!is_there(device_to, bytes) || !is_there(device_from, bytes)) return kInvalidValue;
+  Work work{[=] { return copy_now(to, from, bytes, device_to, device_from); }};
+  const void* host = device_to ? (device_from ? nullptr : from) : to;
+  if (!host || stream->recording) return submit(stream, std::move(work));
+  if (is_pinned(host, bytes)) {
+    work.host = reinterpret_cast<uintptr_t>(host);
+    work.host_bytes = bytes;
+    return submit(stream, std::move(work));
   }
-  return submit(stream, [=] {
-    std::memmove(to, from, bytes);
-    return kSuccess;
-  });
+  if (!device_to) {
+    // To pageable memory: the call returns when it is done.
+    if (auto failure = finish(stream)) return failure;
+    return work.run();
+  }
+  // From pageable memory: it may change when the call returns.
+  const char* first = static_cast<const char*>(from);
+  auto staged = std::make_shared<std::vector<char>>(first, first + bytes);
+  return submit(stream, {[=] { return copy_now(to, staged->data(), bytes, device_to, nullptr); }});
 }
+
+}  // namespace
+
 API cuMemcpyHtoDAsync_v2(uintptr_t to, const void* from, size_t bytes, void* stream) {
   GRADUS_ENTER(device);
   auto* p = reinterpret_cast<void*>(to);
@@ -38,30 +68,38 @@ API cuMemsetD8Async(uintptr_t to, unsigned char value, size_t bytes, void* handl
   GRADUS_ENTER(device);
   auto* p = reinterpret_cast<void*>(to);
   if (!global_range_known(p, bytes)) return kInvalidValue;
-  return submit(stream_of(handle), [=] {
+  return submit(stream_of(handle), {[=] {
     std::memset(p, value, bytes);
     return kSuccess;
-  });
+  }});
 }
 
 API cuStreamCreate(void** stream, unsigned) {
   GRADUS_ENTER(device);
-  *stream = new Stream{device};
+  *stream = new Stream{device, nullptr, new_queue(*device)};
   return kSuccess;
 }
-API cuStreamDestroy_v2(void* stream) {
-  delete static_cast<Stream*>(stream);
+API cuStreamDestroy_v2(void* handle) {
+  auto* stream = static_cast<Stream*>(handle);
+  finish(stream);
+  delete stream;
   return kSuccess;
 }
 API cuStreamSynchronize(void* handle) {
   GRADUS_ENTER(device);
-  const Stream* stream = stream_of(handle);
+  Stream* stream = stream_of(handle);
   if (!stream) return kInvalidHandle;
-  return stream->recording ? kStreamCaptureUnsupported : stream->device->lost;
+  return stream->recording ? kStreamCaptureUnsupported : finish(stream);
 }
-API cuStreamWaitEvent(void* stream, void* event, unsigned) {
+API cuStreamWaitEvent(void* handle, void* event, unsigned) {
   GRADUS_ENTER(device);
-  return stream_of(stream) && event ? kSuccess : kInvalidHandle;
+  Stream* stream = stream_of(handle);
+  if (!stream || !event) return kInvalidHandle;
+  const std::shared_ptr<Mark> mark = static_cast<Event*>(event)->mark;
+  if (!mark || !mark->queue || stream->recording) return kSuccess;
+  // Another device's work is finished here: each device has a lock of its own.
+  if (mark->queue->device != stream->device) return finish(*mark->queue, mark->position);
+  return submit(stream, {[=] { return finish(*mark->queue, mark->position); }});
 }
 API cuStreamBeginCapture_v2(void* handle, int) {
   GRADUS_ENTER(device);
@@ -88,10 +126,12 @@ API cuGraphInstantiateWithFlags(void** exec, void* graph, unsigned long long) {
   *exec = new Graph(*static_cast<Graph*>(graph));
   return kSuccess;
 }
-API cuGraphLaunch(void* exec, void*) {
+API cuGraphLaunch(void* exec, void* handle) {
   GRADUS_ENTER(device);
-  for (const auto& work : static_cast<Graph*>(exec)->work) {
-    if (auto failure = work()) return failure;
+  Stream* stream = stream_of(handle);
+  if (!stream) return kInvalidHandle;
+  for (const Work& work : static_cast<Graph*>(exec)->work) {
+    if (auto failure = submit(stream, work)) return failure;
   }
   return kSuccess;
 }
@@ -114,27 +154,46 @@ API cuEventDestroy_v2(void* event) {
   delete static_cast<Event*>(event);
   return kSuccess;
 }
-API cuEventRecord(void* handle, void* stream) {
+API cuEventRecord(void* handle, void* stream_handle) {
   GRADUS_ENTER(device);
-  if (!stream_of(stream)) return kInvalidHandle;
-  auto* event = static_cast<Event*>(handle);
-  event->recorded = true;
-  event->at = std::chrono::steady_clock::now();
-  return kSuccess;
+  Stream* stream = stream_of(stream_handle);
+  if (!stream) return kInvalidHandle;
+  const auto mark = std::make_shared<Mark>();
+  const Result given = submit(stream, {[=] {
+    mark->at = std::chrono::steady_clock::now();
+    return kSuccess;
+  }});
+  if (settings().late && stream->queue && !stream->recording) {
+    std::lock_guard hold(device->running);
+    mark->queue = stream->queue;
+    mark->position = stream->queue->given;
+  }
+  static_cast<Event*>(handle)->mark = mark;
+  return given;
 }
-API cuEventSynchronize(void*) {
+API cuEventSynchronize(void* event) {
   GRADUS_ENTER(device);
-  return kSuccess;
+  const std::shared_ptr<Mark> mark = static_cast<Event*>(event)->mark;
+  return mark && mark->queue ? finish(*mark->queue, mark->position) : kSuccess;
 }
-API cuEventQuery(void*) {
+API cuEventQuery(void* event) {
   GRADUS_ENTER(device);
-  return kSuccess;
+  const std::shared_ptr<Mark> mark = static_cast<Event*>(event)->mark;
+  return !mark || !mark->queue || mark->queue->done >= mark->position ? kSuccess : kNotReady;
 }
 API cuEventElapsedTime_v2(float* ms, void* from, void* to) {
   GRADUS_ENTER(device);
-  const auto *a = static_cast<Event*>(from), *b = static_cast<Event*>(to);
-  if (!a->recorded || !b->recorded) return kInvalidHandle;
-  *ms = std::chrono::duration<float, std::milli>(b->at - a->at).count();
+  for (void* event : {from, to}) {
+    if (!static_cast<Event*>(event)->mark) return kInvalidHandle;
+    if (auto state = cuEventQuery(event)) return state;
+  }
+  *ms = std::chrono::duration<float, std::milli>(static_cast<Event*>(to)->mark->at - static_cast<Event*>(from)->mark->at).count();
   return kSuccess;
 }
 API cuEventElapsedTime(float* ms, void* from, void* to) { return cuEventElapsedTime_v2(ms, from, to); }
+
+// For the emulated libraries beside this one: work in the order of a stream.
+API gradus_shim_submit(void* stream, const std::function<int()>* work) {
+  GRADUS_ENTER(device);
+  return submit(stream_of(stream), {[run = *work] { return static_cast<Result>(run()); }});
+}
