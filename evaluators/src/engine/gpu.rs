@@ -117,13 +117,14 @@ impl Executor for GpuExecutor {
     }
 
     fn take_layer(&mut self, layer: StagedLayer) -> Result<(), StepError> {
-        if let Some((_, sent)) = self.current.take() {
-            self.layers.release(sent, &self.stream)?;
-        }
-        let sent = self.layers.send_staged(layer.staged)?;
-        self.layers.wait(sent, &self.stream)?;
+        self.current = None;
+        let sent = self.layers.send_staged(layer.staged, &self.stream)?;
         self.current = Some((layer.plan, sent));
         Ok(())
+    }
+
+    fn end_layers(&mut self) {
+        self.current = None;
     }
 
     fn step(

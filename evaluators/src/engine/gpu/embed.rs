@@ -49,10 +49,9 @@ impl GpuExecutor {
         let row_bytes = width * param_dtype(model.embedding.dtype).size_bytes();
         let mut staged = self.embeddings.staging().take(ids.len() * row_bytes)?;
         read(&model.embedding, &ids, staged.bytes_mut()).map_err(MemberError::from)?;
-        let sent = self.embeddings.send_staged(staged)?;
-        self.embeddings.wait(sent, &self.stream)?;
+        let sent = self.embeddings.send_staged(staged, &self.stream)?;
         let places = self.places(&places)?;
-        let (rows, stored) = (ids.len(), self.embeddings.view(sent));
+        let (rows, stored) = (ids.len(), self.embeddings.view(&sent));
         let out = hidden.rows_mut()?;
         let (stream, places) = (&self.stream, places.view());
         match param_dtype(model.embedding.dtype) {
@@ -69,7 +68,6 @@ impl GpuExecutor {
                 embedding(stream, table, places, scale, out)?;
             }
         }
-        self.embeddings.release(sent, &self.stream)?;
         Ok(hidden)
     }
 

@@ -179,8 +179,7 @@ impl GpuExecutor {
         let own = if step.replaced {
             let tensors = &step.model.layers[step.layer];
             let layer = LayerPlan::read(tensors, self.own.staging())?;
-            let sent = self.own.send_staged(layer.staged)?;
-            self.own.wait(sent, &self.stream)?;
+            let sent = self.own.send_staged(layer.staged, &self.stream)?;
             Some((layer.plan, sent))
         } else {
             None
@@ -190,20 +189,19 @@ impl GpuExecutor {
             .as_ref()
             .expect("a layer was taken before its steps");
         let (plan, memory) = match &own {
-            Some((plan, sent)) => (plan, self.own.view(*sent)),
-            None => (&shared.0, self.layers.view(shared.1)),
+            Some((plan, sent)) => (plan, self.own.view(sent)),
+            None => (&shared.0, self.layers.view(&shared.1)),
         };
         let adapter = match AdapterPlan::read(&step, plan)? {
             Some(adapter) => {
-                let sent = adapter.send(&mut self.adapters)?;
-                self.adapters.wait(sent, &self.stream)?;
+                let sent = adapter.send(&mut self.adapters, &self.stream)?;
                 Some((adapter, sent))
             }
             None => None,
         };
         let delta = adapter
             .as_ref()
-            .map(|(plan, sent)| (plan, self.adapters.view(*sent)));
+            .map(|(plan, sent)| (plan, self.adapters.view(sent)));
         let pass = Pass {
             stream: &self.stream,
             step,
@@ -215,12 +213,6 @@ impl GpuExecutor {
             )),
         };
         pass.forward(hidden)?;
-        if let Some((_, sent)) = &adapter {
-            self.adapters.release(*sent, &self.stream)?;
-        }
-        if let Some((_, sent)) = &own {
-            self.own.release(*sent, &self.stream)?;
-        }
         Ok(())
     }
 }
