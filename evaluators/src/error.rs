@@ -2,7 +2,7 @@
 
 use crate::engine::{MemberError, PassError};
 use crate::model::ModelError;
-use crate::plan::MemoryError;
+use crate::plan::{HostMemory, MemoryError};
 use gradus_checkpoint::source::ReadFileError;
 use gradus_checkpoint::{OpenCheckpointError, ReadTensorError};
 use gradus_kernels::cpu::StartCpuError;
@@ -96,7 +96,7 @@ pub enum EvaluateError {
     Memory(#[from] MemoryError),
     /// The memory limit is too small for the buffers that weights go through to GPUs.
     #[error(
-        "a memory limit of {} MiB is too small: buffers between the files and {gpus} GPU(s) need {} MiB\nhelp: --memory {}MiB, or fewer GPUs", .limit >> 20, .least.div_ceil(1 << 20), .least.div_ceil(1 << 20)
+        "a memory limit of {} MiB is too small: buffers between the files and {gpus} GPU(s) need {} MiB ({parts})\nhelp: --memory {}MiB, or fewer GPUs", .limit >> 20, .parts.total().div_ceil(1 << 20), .parts.total().div_ceil(1 << 20)
     )]
     HostMemory {
         /// The limit, bytes.
@@ -112,11 +112,11 @@ pub enum EvaluateError {
     )]
     DeviceMemory {
         /// Which.
+        /// What is needed, and for what.
+        parts: HostMemory,
         gpu: String,
         /// Bytes free.
         free: u64,
-        /// The least that works, bytes.
-        least: u64,
         /// Tokens of the longest row.
         longest: usize,
     },

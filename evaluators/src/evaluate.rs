@@ -10,7 +10,7 @@ use crate::error::{EvaluateError, chain};
 use crate::evaluation::{Evaluation, Event, Failure, Observer, Provenance, SCHEMA};
 use crate::model::Model;
 use crate::plan::{
-    AdapterLoad, DeviceFootprint, Floors, Footprint, Load, Plan, PlannedSet, host_bytes,
+    AdapterLoad, DeviceFootprint, Floors, Footprint, HostMemory, Load, Plan, PlannedSet,
 };
 pub(crate) use candidates::Base;
 use candidates::Entrant;
@@ -401,6 +401,7 @@ impl Setup {
             token_bytes: 0,
             tokens_in_flight: usize::MAX,
             sets: Vec::new(),
+            host: None,
             flops: 0.0,
             read_bytes: 0.0,
             rate,
@@ -421,15 +422,11 @@ impl Setup {
             let tokens = if self.gpus.is_empty() {
                 footprint.tokens(self.memory_bytes, members, longest)?
             } else {
-                let (host, gpus) = (host_bytes(&loads, self.gpus.len()), self.gpus.len());
-                if host > self.memory_bytes {
-                    return Err(EvaluateError::HostMemory {
-                        limit: self.memory_bytes,
-                        least: host,
-                        gpus,
-                    });
+                let host = fitting(&loads, self.gpus.len(), self.memory_bytes)?;
+                if host.total() > plan.host_bytes {
+                    plan.host_bytes = host.total();
+                    plan.host = Some(host);
                 }
-                plan.host_bytes = plan.host_bytes.max(host);
                 self.device_tokens(&loads, &free, members, longest, computed)?
             };
             plan.fixed_bytes = plan.fixed_bytes.max(footprint.fixed);
@@ -490,6 +487,19 @@ impl Setup {
 fn failure(owner: Owner, error: &dyn std::error::Error) -> Failure {
     Failure {
         owner,
+/// Host memory for `gpus`, which `limit` admits.
+pub(crate) fn fitting(
+    loads: &[Load<'_>],
+    gpus: usize,
+    limit: u64,
+) -> Result<HostMemory, EvaluateError> {
+    let parts = HostMemory::new(loads, gpus);
+    if parts.total() > limit {
+        return Err(EvaluateError::HostMemory { limit, gpus, parts });
+    }
+    Ok(parts)
+}
+
         reason: chain(error),
     }
 }

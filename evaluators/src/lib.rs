@@ -40,5 +40,5 @@ pub use evaluation::{
     CandidateKind, CandidateOutcome, CandidateResult, Evaluation, Event, Failure, Observer,
     Provenance, RowInfo, Score,
 };
-pub use plan::{Floors, MemoryError, Plan, PlannedSet};
+pub use plan::{Floors, HostMemory, MemoryError, Plan, PlannedSet};
 pub use token_losses::{Compute, TokenLosses, TokenRequest, token_losses};

@@ -15,6 +15,7 @@ use super::executor::{Executor, HeadInput, HeadNumbers, Step, StepError};
 use super::{Monitor, PassError};
 use crate::layout::Chunk;
 use crate::model::Model;
+use crate::plan::EMBEDDING_BLOCK;
 use gradus_checkpoint::BoundAdapter;
 use gradus_kernels::cross_entropy::Target;
 use gradus_kernels::device::{
@@ -44,6 +45,8 @@ pub(crate) struct GpuExecutor {
     tile_tokens: usize,
 }
 
+    /// Bytes of the embedding's rows that are read at a time, but at least a row's.
+    pub(super) embedding_block: usize,
 /// Hidden states of one member: `[rows, hidden_size]` f32 in device memory.
 pub(crate) struct States {
     buffer: DeviceBuffer<f32>,
@@ -81,15 +84,40 @@ impl GpuExecutor {
             own: UploadRing::new(gpu, "layers of one candidate", 1)?,
             adapters: UploadRing::new(gpu, "adapters", SLOTS)?,
             heads: UploadRing::new(gpu, "head weights", SLOTS)?,
-            embeddings: UploadRing::new(gpu, "embedding rows", 1)?,
+            embeddings: UploadRing::new(gpu, "embedding rows", SLOTS)?,
             current: None,
             tile_tokens: tile_tokens.max(1),
         })
     }
+            embedding_block: EMBEDDING_BLOCK,
 }
 
 impl Executor for GpuExecutor {
     type Reader = LayerReader;
+#[cfg(test)]
+impl GpuExecutor {
+    fn rings(&self) -> [&UploadRing; 5] {
+        [
+            &self.layers,
+            &self.own,
+            &self.adapters,
+            &self.heads,
+            &self.embeddings,
+        ]
+    }
+
+    /// Slots and pinned buffers that somebody holds.
+    pub(super) fn held(&self) -> usize {
+        let of = |ring: &UploadRing| ring.slots_in_use() + ring.staging().held();
+        self.rings().into_iter().map(of).sum()
+    }
+
+    /// Pinned bytes of layers, one candidate's layers, adapters, heads, the embedding.
+    pub(super) fn pinned(&self) -> [usize; 5] {
+        self.rings().map(|ring| ring.staging().size_bytes())
+    }
+}
+
     type Prepared = Prepared;
     type Hidden = States;
     type HeadRows = GpuHeadRows;

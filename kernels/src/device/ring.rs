@@ -68,6 +68,20 @@ impl Staging {
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Buffers that somebody holds.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let buffers = self.buffers();
+        buffers.made - buffers.free.len()
+    }
+
+    /// Bytes of the buffers that nobody holds: all of them, between one piece of work and the next.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let buffers = self.buffers();
+        buffers.free.iter().map(|(b, _)| b.bytes().len()).sum()
+    }
+
     /// A buffer of `bytes` bytes, which may hold anything. Waits until one is there and has been copied.
     ///
     /// # Errors
