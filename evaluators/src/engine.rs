@@ -28,7 +28,8 @@ use thiserror::Error;
 
 pub(crate) use cpu::CpuExecutor;
 pub(crate) use executor::{Executor, Step};
-pub(crate) use gpu::GpuExecutor;
+pub use gpu::GpuWidthsError;
+pub(crate) use gpu::{GpuExecutor, check_widths};
 
 /// The model of one candidate, or of the base, within a group that shares weights.
 pub(crate) struct Member {

@@ -1,6 +1,6 @@
 //! Why a task could not be evaluated at all; one candidate's failure is part of the result instead.
 
-use crate::engine::{MemberError, PassError};
+use crate::engine::{GpuWidthsError, MemberError, PassError};
 use crate::model::ModelError;
 use crate::plan::{HostMemory, MemoryError};
 use gradus_checkpoint::source::ReadFileError;
@@ -44,6 +44,15 @@ pub enum EvaluateError {
         /// Why.
         #[source]
         source: ModelError,
+    },
+    /// The base is a model that no GPU computes.
+    #[error("the base model {path} cannot be computed on a GPU")]
+    BaseWidths {
+        /// Its directory.
+        path: String,
+        /// Why.
+        #[source]
+        source: GpuWidthsError,
     },
     /// The base's weights cannot be read.
     #[error("the base model's weights cannot be used")]
@@ -101,10 +110,10 @@ pub enum EvaluateError {
     HostMemory {
         /// The limit, bytes.
         limit: u64,
-        /// The least that works, bytes.
-        least: u64,
         /// GPUs.
         gpus: usize,
+        /// What is needed, and for what.
+        parts: HostMemory,
     },
     /// A GPU has too little memory.
     #[error(
@@ -112,11 +121,11 @@ pub enum EvaluateError {
     )]
     DeviceMemory {
         /// Which.
-        /// What is needed, and for what.
-        parts: HostMemory,
         gpu: String,
         /// Bytes free.
         free: u64,
+        /// The least that works, bytes.
+        least: u64,
         /// Tokens of the longest row.
         longest: usize,
     },

@@ -254,6 +254,10 @@ impl Setup {
             .iter()
             .map(|c| Entrant::open(c, &base))
             .collect();
+        if !gpus.is_empty() {
+            base.check_widths(request.base)?;
+            entrants.iter_mut().for_each(Entrant::check_widths);
+        }
         let kl = request.task.use_kl.then_some(request.rules.kl.mask);
         let mut sets = cpu.run(|| sets(request, &base, &mut entrants, kl, cancelled))?;
         let needs_kl = kl.is_some();
@@ -397,11 +401,11 @@ impl Setup {
             memory_bytes: free.iter().copied().min().unwrap_or(self.memory_bytes),
             planned_bytes: 0,
             host_bytes: 0,
+            host: None,
             fixed_bytes: 0,
             token_bytes: 0,
             tokens_in_flight: usize::MAX,
             sets: Vec::new(),
-            host: None,
             flops: 0.0,
             read_bytes: 0.0,
             rate,
@@ -483,10 +487,6 @@ impl Setup {
     }
 }
 
-/// A failure out of an error and its causes.
-fn failure(owner: Owner, error: &dyn std::error::Error) -> Failure {
-    Failure {
-        owner,
 /// Host memory for `gpus`, which `limit` admits.
 pub(crate) fn fitting(
     loads: &[Load<'_>],
@@ -500,6 +500,10 @@ pub(crate) fn fitting(
     Ok(parts)
 }
 
+/// A failure out of an error and its causes.
+fn failure(owner: Owner, error: &dyn std::error::Error) -> Failure {
+    Failure {
+        owner,
         reason: chain(error),
     }
 }

@@ -30,7 +30,7 @@ mod testing;
 mod token_losses;
 mod weights;
 
-pub use engine::Phase;
+pub use engine::{GpuWidthsError, Phase};
 pub use error::EvaluateError;
 pub use evaluate::{
     CandidateSource, Device, GpuSet, NUMERICS, NUMERICS_SM80, NUMERICS_SM90, Options, Request,

@@ -58,6 +58,9 @@ pub fn token_losses(
     phases: &mut dyn FnMut(Phase),
 ) -> Result<TokenLosses, EvaluateError> {
     let base = Base::open(request.checkpoint)?;
+    if let Compute::Gpu(_) = compute {
+        base.check_widths(request.checkpoint)?;
+    }
     let adapters: Vec<BoundAdapter> = request
         .adapters
         .iter()

@@ -23,6 +23,8 @@ use gradus_kernels::device::{
     aligned_stride,
 };
 use head::GpuHeadRows;
+pub use layer::GpuWidthsError;
+pub(crate) use layer::check_widths;
 use prepared::Prepared;
 use std::sync::Arc;
 use weights::{LayerPlan, LayerReader, StagedLayer};
@@ -43,10 +45,10 @@ pub(crate) struct GpuExecutor {
     current: Option<(LayerPlan, Sent)>,
     /// Tokens that go through projections and MLP at a time, at most.
     tile_tokens: usize,
-}
-
     /// Bytes of the embedding's rows that are read at a time, but at least a row's.
     pub(super) embedding_block: usize,
+}
+
 /// Hidden states of one member: `[rows, hidden_size]` f32 in device memory.
 pub(crate) struct States {
     buffer: DeviceBuffer<f32>,
@@ -87,13 +89,11 @@ impl GpuExecutor {
             embeddings: UploadRing::new(gpu, "embedding rows", SLOTS)?,
             current: None,
             tile_tokens: tile_tokens.max(1),
+            embedding_block: EMBEDDING_BLOCK,
         })
     }
-            embedding_block: EMBEDDING_BLOCK,
 }
 
-impl Executor for GpuExecutor {
-    type Reader = LayerReader;
 #[cfg(test)]
 impl GpuExecutor {
     fn rings(&self) -> [&UploadRing; 5] {
@@ -118,6 +118,8 @@ impl GpuExecutor {
     }
 }
 
+impl Executor for GpuExecutor {
+    type Reader = LayerReader;
     type Prepared = Prepared;
     type Hidden = States;
     type HeadRows = GpuHeadRows;
