@@ -28,7 +28,8 @@ use thiserror::Error;
 
 pub(crate) use cpu::CpuExecutor;
 pub(crate) use executor::{Executor, Step};
-pub(crate) use gpu::GpuExecutor;
+pub use gpu::GpuWidthsError;
+pub(crate) use gpu::{GpuExecutor, check_widths};
 
 /// The model of one candidate, or of the base, within a group that shares weights.
 pub(crate) struct Member {
@@ -296,7 +297,7 @@ fn forward<E: Executor>(
         .layers
         .iter()
         .map(|tensors| move || reader.read(tensors));
-    read_ahead(jobs, |layers| {
+    let passed = read_ahead(jobs, |layers| {
         for layer in 0..model.layers.len() {
             monitor.phase(Phase::Read);
             let layer_read = layers.next().expect("there is a job for each layer");
@@ -326,7 +327,9 @@ fn forward<E: Executor>(
             }
         }
         Ok::<(), PassError>(())
-    })?;
+    });
+    executor.end_layers();
+    passed?;
     let mut inputs = Vec::with_capacity(members.len());
     for (member, hidden) in members.iter_mut().zip(hidden) {
         inputs.push(match hidden {

@@ -1,8 +1,8 @@
 //! Why a task could not be evaluated at all; one candidate's failure is part of the result instead.
 
-use crate::engine::{MemberError, PassError};
+use crate::engine::{GpuWidthsError, MemberError, PassError};
 use crate::model::ModelError;
-use crate::plan::MemoryError;
+use crate::plan::{HostMemory, MemoryError};
 use gradus_checkpoint::source::ReadFileError;
 use gradus_checkpoint::{OpenCheckpointError, ReadTensorError};
 use gradus_kernels::cpu::StartCpuError;
@@ -44,6 +44,15 @@ pub enum EvaluateError {
         /// Why.
         #[source]
         source: ModelError,
+    },
+    /// The base is a model that no GPU computes.
+    #[error("the base model {path} cannot be computed on a GPU")]
+    BaseWidths {
+        /// Its directory.
+        path: String,
+        /// Why.
+        #[source]
+        source: GpuWidthsError,
     },
     /// The base's weights cannot be read.
     #[error("the base model's weights cannot be used")]
@@ -96,15 +105,15 @@ pub enum EvaluateError {
     Memory(#[from] MemoryError),
     /// The memory limit is too small for the buffers that weights go through to GPUs.
     #[error(
-        "a memory limit of {} MiB is too small: buffers between the files and {gpus} GPU(s) need {} MiB\nhelp: --memory {}MiB, or fewer GPUs", .limit >> 20, .least.div_ceil(1 << 20), .least.div_ceil(1 << 20)
+        "a memory limit of {} MiB is too small: buffers between the files and {gpus} GPU(s) need {} MiB ({parts})\nhelp: --memory {}MiB, or fewer GPUs", .limit >> 20, .parts.total().div_ceil(1 << 20), .parts.total().div_ceil(1 << 20)
     )]
     HostMemory {
         /// The limit, bytes.
         limit: u64,
-        /// The least that works, bytes.
-        least: u64,
         /// GPUs.
         gpus: usize,
+        /// What is needed, and for what.
+        parts: HostMemory,
     },
     /// A GPU has too little memory.
     #[error(

@@ -10,7 +10,7 @@ use crate::error::{EvaluateError, chain};
 use crate::evaluation::{Evaluation, Event, Failure, Observer, Provenance, SCHEMA};
 use crate::model::Model;
 use crate::plan::{
-    AdapterLoad, DeviceFootprint, Floors, Footprint, Load, Plan, PlannedSet, host_bytes,
+    AdapterLoad, DeviceFootprint, Floors, Footprint, HostMemory, Load, Plan, PlannedSet,
 };
 pub(crate) use candidates::Base;
 use candidates::Entrant;
@@ -254,6 +254,10 @@ impl Setup {
             .iter()
             .map(|c| Entrant::open(c, &base))
             .collect();
+        if !gpus.is_empty() {
+            base.check_widths(request.base)?;
+            entrants.iter_mut().for_each(Entrant::check_widths);
+        }
         let kl = request.task.use_kl.then_some(request.rules.kl.mask);
         let mut sets = cpu.run(|| sets(request, &base, &mut entrants, kl, cancelled))?;
         let needs_kl = kl.is_some();
@@ -397,6 +401,7 @@ impl Setup {
             memory_bytes: free.iter().copied().min().unwrap_or(self.memory_bytes),
             planned_bytes: 0,
             host_bytes: 0,
+            host: None,
             fixed_bytes: 0,
             token_bytes: 0,
             tokens_in_flight: usize::MAX,
@@ -421,15 +426,11 @@ impl Setup {
             let tokens = if self.gpus.is_empty() {
                 footprint.tokens(self.memory_bytes, members, longest)?
             } else {
-                let (host, gpus) = (host_bytes(&loads, self.gpus.len()), self.gpus.len());
-                if host > self.memory_bytes {
-                    return Err(EvaluateError::HostMemory {
-                        limit: self.memory_bytes,
-                        least: host,
-                        gpus,
-                    });
+                let host = fitting(&loads, self.gpus.len(), self.memory_bytes)?;
+                if host.total() > plan.host_bytes {
+                    plan.host_bytes = host.total();
+                    plan.host = Some(host);
                 }
-                plan.host_bytes = plan.host_bytes.max(host);
                 self.device_tokens(&loads, &free, members, longest, computed)?
             };
             plan.fixed_bytes = plan.fixed_bytes.max(footprint.fixed);
@@ -484,6 +485,19 @@ impl Setup {
         }
         Ok(plan)
     }
+}
+
+/// Host memory for `gpus`, which `limit` admits.
+pub(crate) fn fitting(
+    loads: &[Load<'_>],
+    gpus: usize,
+    limit: u64,
+) -> Result<HostMemory, EvaluateError> {
+    let parts = HostMemory::new(loads, gpus);
+    if parts.total() > limit {
+        return Err(EvaluateError::HostMemory { limit, gpus, parts });
+    }
+    Ok(parts)
 }
 
 /// A failure out of an error and its causes.

@@ -30,7 +30,7 @@ mod testing;
 mod token_losses;
 mod weights;
 
-pub use engine::Phase;
+pub use engine::{GpuWidthsError, Phase};
 pub use error::EvaluateError;
 pub use evaluate::{
     CandidateSource, Device, GpuSet, NUMERICS, NUMERICS_SM80, NUMERICS_SM90, Options, Request,
@@ -40,5 +40,5 @@ pub use evaluation::{
     CandidateKind, CandidateOutcome, CandidateResult, Evaluation, Event, Failure, Observer,
     Provenance, RowInfo, Score,
 };
-pub use plan::{Floors, MemoryError, Plan, PlannedSet};
+pub use plan::{Floors, HostMemory, MemoryError, Plan, PlannedSet};
 pub use token_losses::{Compute, TokenLosses, TokenRequest, token_losses};

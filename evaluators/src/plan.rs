@@ -2,8 +2,8 @@
 
 mod device;
 
-pub use device::Floors;
-pub(crate) use device::{DeviceFootprint, TILE_TOKENS, host_bytes, tile_tokens};
+pub(crate) use device::{DeviceFootprint, EMBEDDING_BLOCK, TILE_TOKENS, tile_tokens};
+pub use device::{Floors, HostMemory};
 
 use crate::layout::Chunk;
 use crate::model::Model;
@@ -136,6 +136,8 @@ pub struct Plan {
     pub planned_bytes: u64,
     /// Host memory of a plan for GPUs, bytes.
     pub host_bytes: u64,
+    /// What that is for.
+    pub host: Option<HostMemory>,
     /// Memory whatever the tokens in flight: weights, head, buffers of threads.
     pub fixed_bytes: u64,
     /// Memory for each token in flight.
@@ -307,8 +309,8 @@ impl fmt::Display for Plan {
             "device            {} ({}, {} threads)",
             self.device, self.isa, self.threads
         )?;
-        if self.floors.is_some() {
-            writeln!(f, "host memory       {}", Bytes(self.host_bytes))?;
+        if let Some(host) = &self.host {
+            writeln!(f, "host memory       {}: {host}", Bytes(self.host_bytes))?;
         }
         writeln!(
             f,

@@ -5,10 +5,10 @@ use crate::engine::{
     run_chunk,
 };
 use crate::error::{EvaluateError, chain};
-use crate::evaluate::{Base, Queue};
+use crate::evaluate::{Base, Queue, fitting};
 use crate::layout::Row;
 use crate::model::Model;
-use crate::plan::{AdapterLoad, DeviceFootprint, Footprint, Load, TILE_TOKENS, host_bytes};
+use crate::plan::{AdapterLoad, DeviceFootprint, Footprint, Load, TILE_TOKENS};
 use gradus_checkpoint::{Adapter, BoundAdapter, Checkpoint};
 use gradus_kernels::Cpu;
 use gradus_kernels::device::Gpu;
@@ -58,6 +58,9 @@ pub fn token_losses(
     phases: &mut dyn FnMut(Phase),
 ) -> Result<TokenLosses, EvaluateError> {
     let base = Base::open(request.checkpoint)?;
+    if let Compute::Gpu(_) = compute {
+        base.check_widths(request.checkpoint)?;
+    }
     let adapters: Vec<BoundAdapter> = request
         .adapters
         .iter()
@@ -142,14 +145,7 @@ fn tokens_in_flight(
             longest,
         )?),
         Compute::Gpu(gpu) => {
-            let least = host_bytes(&loads, 1);
-            if least > memory_bytes {
-                return Err(EvaluateError::HostMemory {
-                    limit: memory_bytes,
-                    least,
-                    gpus: 1,
-                });
-            }
+            fitting(&loads, 1, memory_bytes)?;
             let (free, _) = gpu.memory().map_err(EvaluateError::Device)?;
             let tokens = DeviceFootprint::new(&loads, gpu.info().memory_bytes).tokens(
                 gpu.info(),

@@ -153,7 +153,20 @@ fn memory_too_small_for_the_buffers_of_a_gpu_is_named_with_what_is_enough() {
             .env("LD_LIBRARY_PATH", gradus_shim::library_dir())
             .args(["eval", "--quiet", "--device", "cuda:0", "--memory", "1MiB"]),
     );
+    let parts = ["(layers ", "head ", "embedding ", "the process "];
     done.complains(1, &["buffers between the files and 1 GPU(s)", "--memory "]);
+    done.complains(1, &parts);
+}
+
+#[test]
+fn host_memory_that_cannot_be_locked_is_named() {
+    let task = Task::new();
+    for call in [1, 3] {
+        let fail = format!("cuMemHostAlloc:{call}");
+        task.evaluate("cuda:0", &[("GRADUS_SHIM_FAIL", &fail)])
+            .complains(1, &["locking", "bytes of host memory"]);
+        assert!(!task.result().exists(), "{fail}");
+    }
 }
 
 #[test]
@@ -164,7 +177,14 @@ fn a_plan_for_a_gpu_says_what_binds() {
             .args(["eval", "--device", "cuda:0", "--explain"]),
     );
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    for text in ["cuda:0 Emulated sm_90", "floors", "arithmetic", "bound by"] {
+    for text in [
+        "cuda:0 Emulated sm_90",
+        "host memory",
+        "embedding ",
+        "floors",
+        "arithmetic",
+        "bound by",
+    ] {
         assert!(done.stdout.contains(text), "{text}: {}", done.stdout);
     }
 }

@@ -24,8 +24,8 @@ impl Table {
         let width = model.config.hidden_size;
         let (unique, places) = distinct(&model.embedding, ids)?;
         let mut values = read_rows(&model.embedding, &unique, width)?;
-        if let Some(lora) = adapter.and_then(|a| a.embedding.as_ref()) {
-            add_lora(&mut values, lora, &unique, width).map_err(MemberError::Adapter)?;
+        if let Some(addition) = Addition::read(adapter)? {
+            addition.add(&mut values, &unique, width);
         }
         Ok(Self {
             values,
@@ -59,7 +59,11 @@ pub(crate) fn distinct(
 }
 
 /// Rows `ids` (ascending) of `tensor`, widened; neighbours are read together.
-fn read_rows(tensor: &TensorInfo, ids: &[u32], width: usize) -> Result<Vec<f32>, ReadTensorError> {
+pub(crate) fn read_rows(
+    tensor: &TensorInfo,
+    ids: &[u32],
+    width: usize,
+) -> Result<Vec<f32>, ReadTensorError> {
     let mut table = Vec::with_capacity(ids.len() * width);
     let (mut bytes, mut values) = (Vec::new(), Vec::new());
     for run in ids.chunk_by(|a, b| a + 1 == *b) {
@@ -70,24 +74,41 @@ fn read_rows(tensor: &TensorInfo, ids: &[u32], width: usize) -> Result<Vec<f32>,
     Ok(table)
 }
 
-/// `table[i] += scale * B A[:, ids[i]]`
-fn add_lora(
-    table: &mut [f32],
-    lora: &EmbeddingLora,
-    ids: &[u32],
-    width: usize,
-) -> Result<(), ReadTensorError> {
-    let (a, b) = (Stored::read_all(&lora.a)?, Stored::read_all(&lora.b)?);
-    let (a, b) = (a.view(), b.view());
-    let b32 = b.to_f32();
-    let scale = lora.scale as f32;
-    for (row, &id) in table.chunks_exact_mut(width).zip(ids) {
-        let low: Vec<f32> = (0..lora.rank)
-            .map(|r| scale * a.get(r, id as usize))
-            .collect();
-        for (value, b) in row.iter_mut().zip(b32.chunks_exact(lora.rank)) {
-            *value += b.iter().zip(&low).map(|(b, low)| b * low).sum::<f32>();
+/// What an adapter adds to rows of the embedding.
+pub(crate) struct Addition {
+    /// `[rank, vocab_size]`
+    a: Stored,
+    /// `[hidden_size, rank]`
+    b: Vec<f32>,
+    rank: usize,
+    scale: f32,
+}
+
+impl Addition {
+    /// Of `adapter`, if it trains the embedding.
+    pub(crate) fn read(adapter: Option<&BoundAdapter>) -> Result<Option<Self>, MemberError> {
+        let read = |lora: &EmbeddingLora| {
+            Ok(Self {
+                a: Stored::read_all(&lora.a)?,
+                b: Stored::read_all(&lora.b)?.view().to_f32(),
+                rank: lora.rank,
+                scale: lora.scale as f32,
+            })
+        };
+        let lora = adapter.and_then(|adapter| adapter.embedding.as_ref());
+        lora.map(read).transpose().map_err(MemberError::Adapter)
+    }
+
+    /// `table[i] += scale * B A[:, ids[i]]`, for rows of `width` values.
+    pub(crate) fn add(&self, table: &mut [f32], ids: &[u32], width: usize) {
+        let a = self.a.view();
+        for (row, &id) in table.chunks_exact_mut(width).zip(ids) {
+            let low: Vec<f32> = (0..self.rank)
+                .map(|r| self.scale * a.get(r, id as usize))
+                .collect();
+            for (value, b) in row.iter_mut().zip(self.b.chunks_exact(self.rank)) {
+                *value += b.iter().zip(&low).map(|(b, low)| b * low).sum::<f32>();
+            }
         }
     }
-    Ok(())
 }

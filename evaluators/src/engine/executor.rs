@@ -51,6 +51,9 @@ pub(crate) trait Executor {
     /// Takes the weights of the next layer, which all members share.
     fn take_layer(&mut self, layer: LayerOf<Self>) -> Result<(), StepError>;
 
+    /// No more steps of the layer that was taken last: the pass goes on to the head, or has been given up.
+    fn end_layers(&mut self) {}
+
     /// `hidden = layer(hidden)` for one member; in the last layer only tokens that the head needs come back.
     fn step(
         &mut self,

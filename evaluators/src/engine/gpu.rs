@@ -15,6 +15,7 @@ use super::executor::{Executor, HeadInput, HeadNumbers, Step, StepError};
 use super::{Monitor, PassError};
 use crate::layout::Chunk;
 use crate::model::Model;
+use crate::plan::EMBEDDING_BLOCK;
 use gradus_checkpoint::BoundAdapter;
 use gradus_kernels::cross_entropy::Target;
 use gradus_kernels::device::{
@@ -22,6 +23,8 @@ use gradus_kernels::device::{
     aligned_stride,
 };
 use head::GpuHeadRows;
+pub use layer::GpuWidthsError;
+pub(crate) use layer::check_widths;
 use prepared::Prepared;
 use std::sync::Arc;
 use weights::{LayerPlan, LayerReader, StagedLayer};
@@ -42,6 +45,8 @@ pub(crate) struct GpuExecutor {
     current: Option<(LayerPlan, Sent)>,
     /// Tokens that go through projections and MLP at a time, at most.
     tile_tokens: usize,
+    /// Bytes of the embedding's rows that are read at a time, but at least a row's.
+    pub(super) embedding_block: usize,
 }
 
 /// Hidden states of one member: `[rows, hidden_size]` f32 in device memory.
@@ -81,10 +86,35 @@ impl GpuExecutor {
             own: UploadRing::new(gpu, "layers of one candidate", 1)?,
             adapters: UploadRing::new(gpu, "adapters", SLOTS)?,
             heads: UploadRing::new(gpu, "head weights", SLOTS)?,
-            embeddings: UploadRing::new(gpu, "embedding rows", 1)?,
+            embeddings: UploadRing::new(gpu, "embedding rows", SLOTS)?,
             current: None,
             tile_tokens: tile_tokens.max(1),
+            embedding_block: EMBEDDING_BLOCK,
         })
+    }
+}
+
+#[cfg(test)]
+impl GpuExecutor {
+    fn rings(&self) -> [&UploadRing; 5] {
+        [
+            &self.layers,
+            &self.own,
+            &self.adapters,
+            &self.heads,
+            &self.embeddings,
+        ]
+    }
+
+    /// Slots and pinned buffers that somebody holds.
+    pub(super) fn held(&self) -> usize {
+        let of = |ring: &UploadRing| ring.slots_in_use() + ring.staging().held();
+        self.rings().into_iter().map(of).sum()
+    }
+
+    /// Pinned bytes of layers, one candidate's layers, adapters, heads, the embedding.
+    pub(super) fn pinned(&self) -> [usize; 5] {
+        self.rings().map(|ring| ring.staging().size_bytes())
     }
 }
 
@@ -117,13 +147,14 @@ impl Executor for GpuExecutor {
     }
 
     fn take_layer(&mut self, layer: StagedLayer) -> Result<(), StepError> {
-        if let Some((_, sent)) = self.current.take() {
-            self.layers.release(sent, &self.stream)?;
-        }
-        let sent = self.layers.send_staged(layer.staged)?;
-        self.layers.wait(sent, &self.stream)?;
+        self.current = None;
+        let sent = self.layers.send_staged(layer.staged, &self.stream)?;
         self.current = Some((layer.plan, sent));
         Ok(())
+    }
+
+    fn end_layers(&mut self) {
+        self.current = None;
     }
 
     fn step(

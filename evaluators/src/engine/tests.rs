@@ -1,3 +1,6 @@
+mod given_up;
+mod host;
+
 use super::*;
 use gradus_checkpoint::Adapter;
 use gradus_kernels::Cpu;
@@ -78,6 +81,46 @@ fn numbers(value: &Value) -> Vec<f64> {
         .collect()
 }
 
+/// A family's numbers.
+fn golden(dir: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(dir.join("golden.json")).unwrap()).unwrap()
+}
+
+/// Its rows, every token scored and compared.
+fn rows(golden: &Value) -> Vec<Row> {
+    let row = |ids: &Value| {
+        let ids: Vec<u32> = numbers(ids).into_iter().map(|v| v as u32).collect();
+        let n = ids.len() as u32;
+        Row {
+            ids,
+            scored: (1..n).collect(),
+            kl: (0..n).collect(),
+        }
+    };
+    golden["input_ids"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(row)
+        .collect()
+}
+
+/// The llama family with some of its adapters, in the order of `names`.
+fn llama(names: &[&str]) -> (Group, Vec<Row>) {
+    let dir = crate::testing::golden().join("b-1/llama");
+    let base = Checkpoint::open(&dir.join("model")).unwrap();
+    let member = |name: &&str| {
+        let adapter = Adapter::open(&dir.join(name)).unwrap().bind(&base).unwrap();
+        Member::adapted(&base, adapter)
+    };
+    let group = Group {
+        model: Model::resolve(&base, &Default::default()).unwrap(),
+        members: names.iter().map(member).collect(),
+        first_rope: 0,
+    };
+    (group, rows(&golden(&dir)))
+}
+
 /// (largest error per token, of a row's mean)
 fn compare(got: &[RowResult], want: &Value) -> (f64, f64) {
     let (mut token, mut mean) = (0.0f64, 0.0f64);
@@ -119,23 +162,9 @@ fn compare_families(
     );
     let (mut failures, mut found) = (Vec::new(), Vec::new());
     for dir in families {
-        let golden: Value =
-            serde_json::from_slice(&std::fs::read(dir.join("golden.json")).unwrap()).unwrap();
+        let golden = golden(&dir);
         let base = Checkpoint::open(&dir.join("model")).unwrap();
-        let rows: Vec<Row> = golden["input_ids"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|ids| {
-                let ids: Vec<u32> = numbers(ids).into_iter().map(|v| v as u32).collect();
-                let n = ids.len() as u32;
-                Row {
-                    ids,
-                    scored: (1..n).collect(),
-                    kl: (0..n).collect(),
-                }
-            })
-            .collect();
+        let rows = rows(&golden);
         assert_eq!(
             golden["adapters"][0], "lora",
             "KL and DPO numbers are of the first adapter"

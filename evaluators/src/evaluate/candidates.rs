@@ -1,7 +1,7 @@
 //! The base and its candidates: opened, checked against each other, before anything is computed.
 
 use super::{CandidateSource, failure};
-use crate::engine::Member;
+use crate::engine::{Member, check_widths};
 use crate::error::EvaluateError;
 use crate::evaluation::{CandidateKind, Failure};
 use crate::model::Model;
@@ -31,6 +31,14 @@ impl Base {
             }
         })?;
         Ok(Self { checkpoint, model })
+    }
+
+    /// Whether GPUs can compute it.
+    pub(crate) fn check_widths(&self, dir: &Path) -> Result<(), EvaluateError> {
+        check_widths(&self.model).map_err(|source| EvaluateError::BaseWidths {
+            path: dir.display().to_string(),
+            source,
+        })
     }
 }
 
@@ -136,6 +144,21 @@ impl Entrant {
     /// Takes it out before anything is computed.
     pub(super) fn refuse(&mut self, failure: Failure) {
         self.state = State::Failed(failure);
+    }
+
+    /// Takes a model out that no GPU computes.
+    pub(super) fn check_widths(&mut self) {
+        if let Some(Err(error)) = self.full_model().map(check_widths) {
+            self.refuse(failure(self.owner_of_shape(), &error));
+        }
+    }
+
+    /// A fine-tune has the base's shapes: what they call for is the host's.
+    pub(super) fn owner_of_shape(&self) -> Owner {
+        match self.is_finetune {
+            true => Owner::Host,
+            false => Owner::Submission,
+        }
     }
 
     pub(super) fn is_adapter(&self) -> Option<bool> {

@@ -79,11 +79,8 @@ pub(super) fn refuse_oversized(
         let Some(Err(error)) = entrants[i].full_model().map(fits) else {
             return true;
         };
-        // A fine-tune has the base's shapes: what is larger about it is the dtype that it may well have.
-        let owner = match entrants[i].is_finetune {
-            true => Owner::Host,
-            false => Owner::Submission,
-        };
+        // What is larger about a fine-tune is the dtype that it may well have.
+        let owner = entrants[i].owner_of_shape();
         entrants[i].refuse(failure(owner, &error));
         false
     });

@@ -1,7 +1,8 @@
 //! Plans for GPUs: what device memory holds, and what bounds the time.
 
-use super::{Footprint, Load, PROCESS_BYTES};
+use super::{Bytes, Footprint, Load, PROCESS_BYTES};
 use crate::error::EvaluateError;
+use crate::model::Model;
 use gradus_checkpoint::ModelConfig;
 use gradus_kernels::cross_entropy::device::VOCAB_SLAB;
 use gradus_kernels::device::{GpuInfo, aligned_stride};
@@ -60,6 +61,7 @@ impl DeviceFootprint {
             let slabs = 2 * (1 + adapters.own_heads);
             let rings = (2 + u64::from(load.replaces)) * layer
                 + 2 * adapters.layer_bytes
+                + 2 * embedding_block(load.model)
                 + slabs * slab
                 + 2 * adapters.head_bytes;
             let tile = tile_tokens(c, memory) as u64
@@ -110,20 +112,88 @@ impl From<DeviceFootprint> for Footprint {
     }
 }
 
-/// Host memory of a run on GPUs: each GPU's pinned buffers for layers, slabs of the head, adapters and rows of the embedding.
-pub(crate) fn host_bytes(loads: &[Load<'_>], gpus: usize) -> u64 {
-    // The slots of a ring and one more.
-    const BUFFERS: u64 = 3;
-    let of = |load: &Load<'_>| {
-        let adapters = &load.adapters;
+/// Bytes of the embedding's rows that go to a GPU at a time.
+pub(crate) const EMBEDDING_BLOCK: usize = 16 << 20;
+
+/// Host memory of a run on GPUs: buffers between the files and the devices, of all GPUs.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct HostMemory {
+    /// Layers, also those that an adapter replaces.
+    pub layers_bytes: u64,
+    /// Slabs of the head.
+    pub head_bytes: u64,
+    /// Adapters' factors.
+    pub adapters_bytes: u64,
+    /// Rows of the embedding, as stored or, where an adapter trains them or their width is no multiple of 8, in f32.
+    pub embedding_bytes: u64,
+    /// The process itself.
+    pub process_bytes: u64,
+}
+
+impl HostMemory {
+    /// Of the most demanding of `loads`.
+    pub(crate) fn new(loads: &[Load<'_>], gpus: usize) -> Self {
+        let of = |load: &Load<'_>| Self::of(load, gpus.max(1) as u64);
+        loads
+            .iter()
+            .map(of)
+            .max_by_key(Self::total)
+            .unwrap_or_default()
+    }
+
+    fn of(load: &Load<'_>, gpus: u64) -> Self {
+        // The slots of a ring and one more.
+        const BUFFERS: u64 = 3;
+        let (model, adapters) = (load.model, &load.adapters);
         let layers = BUFFERS + 2 * u64::from(load.replaces);
-        let slab = VOCAB_SLAB as u64 * load.model.config.hidden_size as u64 * 2;
-        layers * layer_bytes(load)
-            + BUFFERS * (slab * (1 + adapters.own_heads) + adapters.head_bytes)
-            + BUFFERS * adapters.layer_bytes
-            + load.model.embedding.size_bytes()
-    };
-    loads.iter().map(of).max().unwrap_or(0) * gpus.max(1) as u64 + PROCESS_BYTES
+        let slab = VOCAB_SLAB as u64 * model.config.hidden_size as u64 * 2;
+        let block = embedding_block(model);
+        // Rows to be widened are also there as read, alone and in the block.
+        let widened = 2 * block + block.min(model.embedding.size_bytes());
+        Self {
+            layers_bytes: gpus * layers * layer_bytes(load),
+            head_bytes: gpus * BUFFERS * (slab * (1 + adapters.own_heads) + adapters.head_bytes),
+            adapters_bytes: gpus * BUFFERS * adapters.layer_bytes,
+            embedding_bytes: gpus * (BUFFERS * block + widened),
+            process_bytes: PROCESS_BYTES,
+        }
+    }
+
+    /// Of all parts.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.layers_bytes
+            + self.head_bytes
+            + self.adapters_bytes
+            + self.embedding_bytes
+            + self.process_bytes
+    }
+}
+
+impl fmt::Display for HostMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = "";
+        for (what, bytes) in [
+            ("layers", self.layers_bytes),
+            ("head", self.head_bytes),
+            ("adapters", self.adapters_bytes),
+            ("embedding", self.embedding_bytes),
+            ("the process", self.process_bytes),
+        ] {
+            if bytes > 0 {
+                write!(f, "{before}{what} {}", Bytes(bytes))?;
+                before = ", ";
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Of a block of the embedding's rows, at most.
+fn embedding_block(model: &Model) -> u64 {
+    let row = 4 * aligned_stride(model.config.hidden_size) as u64;
+    let all = row * model.embedding.num_rows() as u64;
+    (EMBEDDING_BLOCK as u64).max(row).min(all)
 }
 
 /// Of one layer in bf16.

@@ -1,6 +1,5 @@
 // The driver's interface: what cudarc calls. Names, arguments and errors are those of CUDA 13.0's driver API.
 #include <cstdio>
-#include <utility>
 #include <cstdlib>
 
 #include "../emulator/tensor_map.h"
@@ -51,8 +50,6 @@ Result run_kernel(Device* device, const Function& function, Dim3 grid, Dim3 bloc
 }
 
 }  // namespace
-
-#define API extern "C" __attribute__((visibility("default"))) Result
 
 API cuInit(unsigned flags) {
   if (auto failure = planned_failure(__func__)) return failure;
@@ -140,7 +137,7 @@ API cuCtxGetCurrent(void** context) {
 API cuCtxSetFlags(unsigned) { return current() ? kSuccess : kInvalidContext; }
 API cuCtxSynchronize() {
   GRADUS_ENTER(device);
-  return kSuccess;
+  return finish_all(*device);
 }
 
 API cuMemAlloc_v2(uintptr_t* at, size_t bytes) {
@@ -156,14 +153,19 @@ API cuMemAllocAsync(uintptr_t* at, size_t bytes, void* handle) {
 }
 API cuMemFree_v2(uintptr_t at) {
   GRADUS_ENTER(device);
+  if (auto failure = finish_all(*device)) return failure;
+  if (auto failure = count_freed(*device, at)) return failure;
   return release(*device, at);
 }
 API cuMemFreeAsync(uintptr_t at, void* handle) {
   GRADUS_ENTER(device);
-  const Stream* stream = stream_of(handle);
+  Stream* stream = stream_of(handle);
   if (!stream) return kInvalidHandle;
   if (stream->recording) return kStreamCaptureUnsupported;
-  return release(*stream->device, at);
+  // What comes after it in the stream may have the memory: it is free to whoever counts.
+  Device* on = stream->device;
+  if (auto failure = count_freed(*on, at)) return failure;
+  return submit(stream, {[=] { return release(*on, at); }});
 }
 API cuMemGetInfo_v2(size_t* free, size_t* total) {
   GRADUS_ENTER(device);
@@ -175,144 +177,15 @@ API cuMemGetInfo_v2(size_t* free, size_t* total) {
 API cuMemHostAlloc(void** at, size_t bytes, unsigned) {
   GRADUS_ENTER(device);
   *at = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-  return *at ? kSuccess : kOutOfMemory;
+  if (!*at) return kOutOfMemory;
+  note_pinned(*at, bytes);
+  return kSuccess;
 }
 API cuMemFreeHost(void* at) {
+  forget_pinned(at);
   std::free(at);
   return kSuccess;
 }
-
-static Result copy(void* handle, void* to, const void* from, size_t bytes, const void* device_to, const void* device_from) {
-  Stream* stream = stream_of(handle);
-  if (!stream) return kInvalidHandle;
-  for (const void* p : {device_to, device_from}) {
-    if (p && !global_range_known(p, bytes)) return kInvalidValue;
-  }
-  return submit(stream, [=] {
-    std::memmove(to, from, bytes);
-    return kSuccess;
-  });
-}
-API cuMemcpyHtoDAsync_v2(uintptr_t to, const void* from, size_t bytes, void* stream) {
-  GRADUS_ENTER(device);
-  auto* p = reinterpret_cast<void*>(to);
-  return copy(stream, p, from, bytes, p, nullptr);
-}
-API cuMemcpyDtoHAsync_v2(void* to, uintptr_t from, size_t bytes, void* stream) {
-  GRADUS_ENTER(device);
-  auto* p = reinterpret_cast<const void*>(from);
-  return copy(stream, to, p, bytes, nullptr, p);
-}
-API cuMemcpyDtoDAsync_v2(uintptr_t to, uintptr_t from, size_t bytes, void* stream) {
-  GRADUS_ENTER(device);
-  auto* t = reinterpret_cast<void*>(to);
-  auto* f = reinterpret_cast<const void*>(from);
-  return copy(stream, t, f, bytes, t, f);
-}
-API cuMemsetD8Async(uintptr_t to, unsigned char value, size_t bytes, void* handle) {
-  GRADUS_ENTER(device);
-  auto* p = reinterpret_cast<void*>(to);
-  if (!global_range_known(p, bytes)) return kInvalidValue;
-  return submit(stream_of(handle), [=] {
-    std::memset(p, value, bytes);
-    return kSuccess;
-  });
-}
-
-API cuStreamCreate(void** stream, unsigned) {
-  GRADUS_ENTER(device);
-  *stream = new Stream{device};
-  return kSuccess;
-}
-API cuStreamDestroy_v2(void* stream) {
-  delete static_cast<Stream*>(stream);
-  return kSuccess;
-}
-API cuStreamSynchronize(void* handle) {
-  GRADUS_ENTER(device);
-  const Stream* stream = stream_of(handle);
-  if (!stream) return kInvalidHandle;
-  return stream->recording ? kStreamCaptureUnsupported : stream->device->lost;
-}
-API cuStreamWaitEvent(void* stream, void* event, unsigned) {
-  GRADUS_ENTER(device);
-  return stream_of(stream) && event ? kSuccess : kInvalidHandle;
-}
-API cuStreamBeginCapture_v2(void* handle, int) {
-  GRADUS_ENTER(device);
-  Stream* stream = stream_of(handle);
-  if (!stream || stream->recording) return kInvalidValue;
-  stream->recording = new Graph;
-  return kSuccess;
-}
-API cuStreamEndCapture(void* handle, void** graph) {
-  GRADUS_ENTER(device);
-  Stream* stream = stream_of(handle);
-  if (!stream || !stream->recording) return kInvalidValue;
-  *graph = std::exchange(stream->recording, nullptr);
-  return kSuccess;
-}
-API cuStreamIsCapturing(void* handle, int* status) {
-  const Stream* stream = stream_of(handle);
-  if (!stream) return kInvalidHandle;
-  *status = stream->recording ? 1 : 0;
-  return kSuccess;
-}
-API cuGraphInstantiateWithFlags(void** exec, void* graph, unsigned long long) {
-  GRADUS_ENTER(device);
-  *exec = new Graph(*static_cast<Graph*>(graph));
-  return kSuccess;
-}
-API cuGraphLaunch(void* exec, void*) {
-  GRADUS_ENTER(device);
-  for (const auto& work : static_cast<Graph*>(exec)->work) {
-    if (auto failure = work()) return failure;
-  }
-  return kSuccess;
-}
-API cuGraphUpload(void*, void*) { return kSuccess; }
-API cuGraphExecDestroy(void* exec) {
-  delete static_cast<Graph*>(exec);
-  return kSuccess;
-}
-API cuGraphDestroy(void* graph) {
-  delete static_cast<Graph*>(graph);
-  return kSuccess;
-}
-
-API cuEventCreate(void** event, unsigned) {
-  GRADUS_ENTER(device);
-  *event = new Event;
-  return kSuccess;
-}
-API cuEventDestroy_v2(void* event) {
-  delete static_cast<Event*>(event);
-  return kSuccess;
-}
-API cuEventRecord(void* handle, void* stream) {
-  GRADUS_ENTER(device);
-  if (!stream_of(stream)) return kInvalidHandle;
-  auto* event = static_cast<Event*>(handle);
-  event->recorded = true;
-  event->at = std::chrono::steady_clock::now();
-  return kSuccess;
-}
-API cuEventSynchronize(void*) {
-  GRADUS_ENTER(device);
-  return kSuccess;
-}
-API cuEventQuery(void*) {
-  GRADUS_ENTER(device);
-  return kSuccess;
-}
-API cuEventElapsedTime_v2(float* ms, void* from, void* to) {
-  GRADUS_ENTER(device);
-  const auto *a = static_cast<Event*>(from), *b = static_cast<Event*>(to);
-  if (!a->recorded || !b->recorded) return kInvalidHandle;
-  *ms = std::chrono::duration<float, std::milli>(b->at - a->at).count();
-  return kSuccess;
-}
-API cuEventElapsedTime(float* ms, void* from, void* to) { return cuEventElapsedTime_v2(ms, from, to); }
 
 API cuModuleLoadData(void** module, const void* image) {
   GRADUS_ENTER(device);
@@ -370,7 +243,7 @@ API cuLaunchKernel(void* handle, unsigned gx, unsigned gy, unsigned gz, unsigned
   if (dynamic_bytes > function.dynamic_bytes_max) return kInvalidValue;
   const std::vector<Line> copied = copy_params(params[0], function.kernel->params_size);
   Device* on = stream->device;
-  return submit(stream, [=] { return run_kernel(on, function, grid, block, dynamic_bytes, copied); });
+  return submit(stream, {[=] { return run_kernel(on, function, grid, block, dynamic_bytes, copied); }});
 }
 
 API cuTensorMapEncodeTiled(void* out, int type, unsigned rank, void* address, const uint64_t* size, const uint64_t* stride,
@@ -415,6 +288,7 @@ static const char* name_of(int error) {
     case kEccUncorrectable: return "CUDA_ERROR_ECC_UNCORRECTABLE";
     case kInvalidHandle: return "CUDA_ERROR_INVALID_HANDLE";
     case kNotFound: return "CUDA_ERROR_NOT_FOUND";
+    case kNotReady: return "CUDA_ERROR_NOT_READY";
     case kIllegalAddress: return "CUDA_ERROR_ILLEGAL_ADDRESS";
     case kLaunchFailed: return "CUDA_ERROR_LAUNCH_FAILED";
     case kStreamCaptureUnsupported: return "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED";

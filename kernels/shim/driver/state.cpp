@@ -91,6 +91,8 @@ Settings& settings() {
     s->driver_version = version ? std::atoi(version) : 13000;
     const char* order = variable("GRADUS_SHIM_ORDER");
     s->reverse = order && std::string(order) == "reverse";
+    const char* streams = variable("GRADUS_SHIM_STREAMS");
+    s->late = !streams || std::string(streams) != "eager";
     const char* count = variable("GRADUS_SHIM_DEVICES");
     const char* capability = variable("GRADUS_SHIM_CAPABILITY");
     const char* memory = variable("GRADUS_SHIM_MEMORY");
@@ -145,15 +147,6 @@ Stream* stream_of(void* handle) {
   return static_cast<Stream*>(handle);
 }
 
-Result submit(Stream* stream, std::function<Result()> work) {
-  if (!stream) return kInvalidHandle;
-  if (stream->recording) {
-    stream->recording->work.push_back(std::move(work));
-    return kSuccess;
-  }
-  return work();
-}
-
 Result allocate(Device& device, size_t bytes, uintptr_t* out) {
   if (bytes == 0) return kInvalidValue;
   std::lock_guard hold(device.lock);
@@ -182,6 +175,15 @@ Result allocate(Device& device, size_t bytes, uintptr_t* out) {
   return kSuccess;
 }
 
+Result count_freed(Device& device, uintptr_t at) {
+  std::lock_guard hold(device.lock);
+  auto found = device.allocations.find(at);
+  if (found == device.allocations.end() || found->second.freed) return kInvalidValue;
+  found->second.freed = true;
+  device.used -= found->second.bytes;
+  return kSuccess;
+}
+
 Result release(Device& device, uintptr_t at) {
   std::lock_guard hold(device.lock);
   auto found = device.allocations.find(at);
@@ -200,7 +202,6 @@ Result release(Device& device, uintptr_t at) {
     }
   }
 #endif
-  device.used -= bytes;
   device.allocations.erase(found);
   if (bytes < kSparse) {
     std::free(block);

@@ -1,11 +1,15 @@
-// The emulated driver's objects. Everything runs when it is called, in the caller's thread: a stream is a place to record graphs.
+// The emulated driver's objects. Work runs in the thread of a caller: of the one who waits for it, or with GRADUS_SHIM_STREAMS=eager of the one
+// who gives it.
 //
 // No thread-local variables here: the library's thread-local segment holds the kernels' shared memory and is overwritten around them.
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -41,25 +45,48 @@ enum Result : int {
   kUnknown = 999,
 };
 
+// Something that a stream does. `host` is pinned memory that it copies from or to.
+struct Work {
+  std::function<Result()> run;
+  uintptr_t host = 0;
+  size_t host_bytes = 0;
+};
+
 struct Graph {
-  std::vector<std::function<Result()>> work;
+  std::vector<Work> work;
 };
 
 struct Device;
 
+// What a stream was given and has not done. Guarded by the device's `running`.
+struct Queue {
+  Device* device = nullptr;
+  std::deque<Work> pending;
+  uint64_t given = 0;
+  std::atomic<uint64_t> done{0};
+};
+
 struct Stream {
   Device* device;
   Graph* recording = nullptr;
+  std::shared_ptr<Queue> queue;  // null: a default stream
+};
+
+// Where an event was recorded last. `queue` is null where the work before it was done at once.
+struct Mark {
+  std::shared_ptr<Queue> queue;
+  uint64_t position = 0;
+  std::chrono::steady_clock::time_point at;
 };
 
 struct Event {
-  bool recorded = false;
-  std::chrono::steady_clock::time_point at;
+  std::shared_ptr<Mark> mark;
 };
 
 struct Allocation {
   char* block;  // with guards
   size_t bytes;
+  bool freed = false;  // by work that waits
 };
 
 struct Function {
@@ -83,14 +110,18 @@ struct Device {
   size_t used = 0;
   uint64_t launches = 0;
   int64_t lost_after = -1;
-  Result lost = kSuccess;
+  std::atomic<Result> lost{kSuccess};
   Stream null_stream;
+  // Held while work of its streams runs, and while they are given some.
+  std::recursive_mutex running;
+  std::vector<std::weak_ptr<Queue>> queues;
 };
 
 // Reads the environment at the first call.
 struct Settings {
   int driver_version;
   bool reverse;
+  bool late;  // work of streams waits until somebody needs it
   std::vector<Device*> devices;
 };
 Settings& settings();
@@ -101,14 +132,30 @@ Result planned_failure(const char* function);
 Device* current();
 void set_current(Device* device);
 
-// Runs now, or is recorded if the stream records.
-Result submit(Stream* stream, std::function<Result()> work);
+std::shared_ptr<Queue> new_queue(Device& device);
+// Recorded if the stream records, else given to its queue, or run at once.
+Result submit(Stream* stream, Work work);
 Stream* stream_of(void* handle);
+// Does what a queue was given, up to a position or all of it; what the device says then.
+Result finish(Queue& queue, uint64_t position);
+Result finish(Queue& queue);
+Result finish_all(Device& device);
+inline Result finish(Stream* stream) { return stream->queue ? finish(*stream->queue) : finish_all(*stream->device); }
+
+// Pinned memory. Freeing some that a copy still waits for loses the device.
+void note_pinned(const void* at, size_t bytes);
+bool is_pinned(const void* p, size_t bytes);
+void forget_pinned(const void* at);
 
 Result allocate(Device& device, size_t bytes, uintptr_t* out);
+// Counts it as free from now on; the memory itself goes with `release`.
+Result count_freed(Device& device, uintptr_t at);
 Result release(Device& device, uintptr_t at);
 
 }  // namespace gradus::shim::driver
+
+// A function of the driver.
+#define API extern "C" __attribute__((visibility("default"))) ::gradus::shim::driver::Result
 
 // Fails as planned, without a context, or on a lost device; else goes on.
 #define GRADUS_ENTER(device)                                                       \

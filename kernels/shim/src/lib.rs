@@ -3,6 +3,9 @@
 //! [`install`] before the first use of a device makes `libcuda.so.1` the emulated one, unless the machine has a driver: the same
 //! tests then run on its GPU. `README.md` beside this says what is modelled and which environment variables plan faults.
 
+mod program;
+
+pub use program::compile_program;
 use std::path::Path;
 use std::sync::Once;
 

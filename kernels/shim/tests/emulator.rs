@@ -1,5 +1,6 @@
 //! The emulator's primitives against their definitions, and bugs planted in kernels, which it has to find.
 
+use gradus_shim::compile_program;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -10,33 +11,7 @@ fn program() -> &'static Path {
     PROGRAM.get_or_init(|| {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("primitives");
-        let mut command = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "g++".into()));
-        command
-            .args([
-                "-std=c++20",
-                "-O2",
-                "-fno-strict-aliasing",
-                "-Wno-unknown-pragmas",
-                "-pthread",
-            ])
-            .arg("-I")
-            .arg(here.join("include"))
-            .arg("-I")
-            .arg(here.join("../include"))
-            .args(["-x", "c++"])
-            .arg(here.join("tests/primitives.cu"));
-        for entry in std::fs::read_dir(here.join("emulator")).expect("the emulator's folder") {
-            let path = entry.expect("an entry of it").path();
-            if path.extension().is_some_and(|e| e == "cpp") {
-                command.arg(path);
-            }
-        }
-        let status = command
-            .arg("-o")
-            .arg(&out)
-            .status()
-            .expect("a C++ compiler");
-        assert!(status.success(), "primitives.cu does not compile");
+        compile_program(&here.join("tests/primitives.cu"), &out);
         out
     })
 }

@@ -9,6 +9,9 @@
 //! Buffers are pinned host memory ([`Staging`]), filled by any thread; slots are device memory. Copies run on a stream of their own and wait
 //! there until the device is done with a slot, so that no thread of the host does. What holds a reader back is that a buffer is filled again
 //! only when it has been copied.
+//!
+//! Both go back when they are dropped, so also when work is given up half-way: a [`Staged`] buffer to whoever fills the next one, the slot of
+//! what was [`Sent`] to whatever is sent next, once the device is done with what it was given until then.
 
 use super::buffer::{DeviceBuffer, DeviceView};
 use super::error::DeviceError;
@@ -16,7 +19,7 @@ use super::gpu::Gpu;
 use super::pinned::Pinned;
 use super::stream::{Event, Stream};
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Pinned buffers that go round.
 #[derive(Debug)]
@@ -63,6 +66,20 @@ impl Staging {
 
     fn buffers(&self) -> MutexGuard<'_, Buffers> {
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Buffers that somebody holds.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let buffers = self.buffers();
+        buffers.made - buffers.free.len()
+    }
+
+    /// Bytes of the buffers that nobody holds: all of them, between one piece of work and the next.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let buffers = self.buffers();
+        buffers.free.iter().map(|(b, _)| b.bytes().len()).sum()
     }
 
     /// A buffer of `bytes` bytes, which may hold anything. Waits until one is there and has been copied.
@@ -153,15 +170,43 @@ pub struct UploadRing {
 #[derive(Debug)]
 struct Slot {
     memory: DeviceBuffer<u8>,
-    uploaded: Option<Arc<Event>>,
-    used: Option<Event>,
+    use_of_it: Option<Arc<Use>>,
 }
 
-/// What was sent last to a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Use of what was sent to a slot.
+#[derive(Debug)]
+struct Use {
+    compute: Stream,
+    /// After the last work that reads it.
+    over: OnceLock<Event>,
+}
+
+/// What was sent last to a slot. The slot is in use until this is dropped, by then with everything that reads it given to the device.
+#[derive(Debug)]
+#[must_use = "a slot is in use until this is dropped"]
 pub struct Sent {
     slot: usize,
     bytes: usize,
+    use_of_it: Arc<Use>,
+}
+
+impl Use {
+    /// Lets later work of `copies` come after it.
+    fn wait(&self, copies: &Stream) -> Result<(), DeviceError> {
+        match self.over.get() {
+            Some(event) => copies.wait(event),
+            // Somebody still holds what was sent, or the event could not be had: after all that was given so far.
+            None => copies.wait(&self.compute.record(false)?),
+        }
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Ok(event) = self.use_of_it.compute.record(false) {
+            let _ = self.use_of_it.over.set(event);
+        }
+    }
 }
 
 impl UploadRing {
@@ -179,8 +224,7 @@ impl UploadRing {
             .map(|_| {
                 Ok(Slot {
                     memory: copies.alloc(what, 0)?,
-                    uploaded: None,
-                    used: None,
+                    use_of_it: None,
                 })
             })
             .collect::<Result<_, DeviceError>>()?;
@@ -199,6 +243,16 @@ impl UploadRing {
         &self.staging
     }
 
+    /// Slots that hold what somebody may still give work to read.
+    #[must_use]
+    pub fn slots_in_use(&self) -> usize {
+        let in_use = |slot: &&Slot| {
+            let use_of_it = slot.use_of_it.as_ref();
+            use_of_it.is_some_and(|use_of_it| use_of_it.over.get().is_none())
+        };
+        self.slots.iter().filter(in_use).count()
+    }
+
     /// Fills a buffer and sends it.
     ///
     /// # Errors
@@ -207,22 +261,28 @@ impl UploadRing {
         &mut self,
         bytes: usize,
         fill: impl FnOnce(&mut [u8]),
+        compute: &Stream,
     ) -> Result<Sent, DeviceError> {
         let mut staged = self.staging.take(bytes)?;
         fill(staged.bytes_mut());
-        self.send_staged(staged)
+        self.send_staged(staged, compute)
     }
 
-    /// Sends a buffer to the next slot, once the device is done with what that held.
+    /// Sends a buffer to the next slot, once the device is done with what that held; later work of `compute` sees it.
     ///
     /// # Errors
     /// `OutOfMemory` if the slot must grow and cannot; if the device is lost.
-    pub fn send_staged(&mut self, mut staged: Staged) -> Result<Sent, DeviceError> {
+    pub fn send_staged(
+        &mut self,
+        mut staged: Staged,
+        compute: &Stream,
+    ) -> Result<Sent, DeviceError> {
         let (index, bytes) = (self.next, staged.bytes);
         let slot = &mut self.slots[index];
-        if let Some(used) = slot.used.take() {
-            self.copies.wait(&used)?;
+        if let Some(use_of_it) = &slot.use_of_it {
+            use_of_it.wait(&self.copies)?;
         }
+        slot.use_of_it = None;
         if slot.memory.len() < bytes {
             // The old memory goes first: the device need not hold both.
             slot.memory = self.copies.alloc(self.what, 0)?;
@@ -243,45 +303,41 @@ impl UploadRing {
             }
         };
         staged.copied = Some(uploaded.clone());
-        slot.uploaded = Some(uploaded);
+        compute.wait(&uploaded)?;
+        let use_of_it = Arc::new(Use {
+            compute: compute.clone(),
+            over: OnceLock::new(),
+        });
+        slot.use_of_it = Some(use_of_it.clone());
         self.next = (index + 1) % self.slots.len();
-        Ok(Sent { slot: index, bytes })
+        Ok(Sent {
+            slot: index,
+            bytes,
+            use_of_it,
+        })
     }
 
-    /// Lets later work of `compute` see what was sent.
+    /// What was sent, in device memory.
     ///
-    /// # Errors
-    /// If the device is lost.
-    pub fn wait(&self, sent: Sent, compute: &Stream) -> Result<(), DeviceError> {
-        match &self.slots[sent.slot].uploaded {
-            Some(event) => compute.wait(event),
-            None => Ok(()),
-        }
-    }
-
-    /// What was sent, in device memory, until [`UploadRing::send`] has gone round.
+    /// # Panics
+    /// If its slot has been filled again.
     #[must_use]
-    pub fn view(&self, sent: Sent) -> DeviceView<'_, u8> {
-        self.slots[sent.slot].memory.slice(0..sent.bytes)
-    }
-
-    /// Says that everything which reads the slot has been given to `compute`.
-    ///
-    /// # Errors
-    /// If the device is lost.
-    pub fn release(&mut self, sent: Sent, compute: &Stream) -> Result<(), DeviceError> {
-        self.slots[sent.slot].used = Some(compute.record(false)?);
-        Ok(())
+    pub fn view(&self, sent: &Sent) -> DeviceView<'_, u8> {
+        let slot = &self.slots[sent.slot];
+        let held = slot.use_of_it.as_ref();
+        assert!(
+            held.is_some_and(|held| Arc::ptr_eq(held, &sent.use_of_it)),
+            "the slot was filled again"
+        );
+        slot.memory.slice(0..sent.bytes)
     }
 }
 
 impl Drop for UploadRing {
     fn drop(&mut self) {
         // Memory is freed in the order of the copies, which comes after the last use. A lost device has nothing to wait for.
-        for slot in &self.slots {
-            if let Some(used) = &slot.used {
-                let _ = self.copies.wait(used);
-            }
+        for use_of_it in self.slots.iter().filter_map(|slot| slot.use_of_it.as_ref()) {
+            let _ = use_of_it.wait(&self.copies);
         }
         let _ = self.copies.synchronize();
     }

@@ -94,12 +94,17 @@ impl AdapterPlan {
     }
 
     /// Sends it.
-    pub(super) fn send(&self, ring: &mut UploadRing) -> Result<Sent, DeviceError> {
-        ring.send(self.bytes, |out| {
+    pub(super) fn send(
+        &self,
+        ring: &mut UploadRing,
+        compute: &Stream,
+    ) -> Result<Sent, DeviceError> {
+        let fill = |out: &mut [u8]| {
             for linear in self.linears() {
                 linear.fill(out);
             }
-        })
+        };
+        ring.send(self.bytes, fill, compute)
     }
 }
 

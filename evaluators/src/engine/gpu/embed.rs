@@ -1,80 +1,107 @@
 //! Hidden states before the first layer, on the GPU.
 
-use super::{GpuExecutor, States, matrix};
+use super::{GpuExecutor, States};
 use crate::engine::MemberError;
-use crate::engine::embed::{Table, distinct};
+use crate::engine::embed::{Addition, distinct, read_rows};
 use crate::engine::executor::StepError;
 use crate::layout::Chunk;
 use crate::model::Model;
 use crate::weights::param_dtype;
 use gradus_checkpoint::{BoundAdapter, ReadTensorError, TensorInfo};
 use gradus_kernels::ParamDtype;
-use gradus_kernels::device::{DeviceBuffer, DeviceRows, aligned_stride};
+use gradus_kernels::device::{DeviceRows, aligned_stride};
 use gradus_kernels::embedding::device::embedding;
 use half::{bf16, f16};
 use rayon::prelude::*;
 
 /// Rows that one thread reads.
-const ROWS: usize = 256;
+const ROWS: usize = 128;
+
+/// How rows of the embedding go to the device.
+enum Form {
+    Stored,
+    /// In f32, an adapter's addition included, at an aligned stride.
+    Widened(Option<Addition>),
+}
 
 impl GpuExecutor {
-    /// The rows of the embedding that the chunk uses go to the device once, then to where tokens are.
+    /// The rows of the embedding that the chunk uses go to the device once, a block at a time, then to where tokens are.
     pub(super) fn embedded(
         &mut self,
         model: &Model,
         adapter: Option<&BoundAdapter>,
         chunk: &Chunk,
     ) -> Result<States, StepError> {
+        let tensor = &model.embedding;
         let width = model.config.hidden_size;
-        let stride = aligned_stride(width);
-        let mut hidden = States::alloc(&self.stream, chunk.tokens(), width)?;
-        let scale = model.embedding_scale();
-        let adapted = adapter.is_some_and(|adapter| adapter.embedding.is_some());
-        if adapted || stride != width {
-            let table = Table::read(model, adapter, &chunk.ids)?;
-            let values = matrix::with_stride(table.values, width, stride);
-            let values = self.stream.upload("embedding rows", &values)?;
-            let values = DeviceRows::new(values.view(), table.rows, width, stride)?;
-            let places = self.places(&table.places)?;
-            embedding(
-                &self.stream,
-                values,
-                places.view(),
-                scale,
-                hidden.rows_mut()?,
-            )?;
-            return Ok(hidden);
+        let mut stride = width;
+        let mut dtype = param_dtype(tensor.dtype);
+        let mut form = Form::Stored;
+        if adapter.is_some_and(|a| a.embedding.is_some()) || aligned_stride(width) != width {
+            form = Form::Widened(Addition::read(adapter)?);
+            (stride, dtype) = (aligned_stride(width), ParamDtype::F32);
         }
-        let (ids, places) = distinct(&model.embedding, &chunk.ids)?;
-        let row_bytes = width * param_dtype(model.embedding.dtype).size_bytes();
-        let mut staged = self.embeddings.staging().take(ids.len() * row_bytes)?;
-        read(&model.embedding, &ids, staged.bytes_mut()).map_err(MemberError::from)?;
-        let sent = self.embeddings.send_staged(staged)?;
-        self.embeddings.wait(sent, &self.stream)?;
-        let places = self.places(&places)?;
-        let (rows, stored) = (ids.len(), self.embeddings.view(sent));
-        let out = hidden.rows_mut()?;
-        let (stream, places) = (&self.stream, places.view());
-        match param_dtype(model.embedding.dtype) {
+        let mut hidden = States::alloc(&self.stream, chunk.tokens(), width)?;
+        let (ids, places) = distinct(tensor, &chunk.ids)?;
+        let row_bytes = stride * dtype.size_bytes();
+        let mut table = self
+            .stream
+            .alloc::<u8>("embedding rows", ids.len() * row_bytes)?;
+        let block = (self.embedding_block / row_bytes).max(1);
+        for (i, ids) in ids.chunks(block).enumerate() {
+            let mut staged = self.embeddings.staging().take(ids.len() * row_bytes)?;
+            form.read(tensor, ids, width, staged.bytes_mut())?;
+            let sent = self.embeddings.send_staged(staged, &self.stream)?;
+            let first = i * block * row_bytes;
+            let mut part = table.slice_mut(first..first + ids.len() * row_bytes);
+            self.stream.copy(self.embeddings.view(&sent), &mut part)?;
+        }
+        let places = self.stream.upload("places in the embedding", &places)?;
+        let (rows, table, places) = (ids.len(), table.view(), places.view());
+        let (stream, scale, out) = (&self.stream, model.embedding_scale(), hidden.rows_mut()?);
+        match dtype {
             ParamDtype::Bf16 => {
-                let table = DeviceRows::new(stored.values::<bf16>(), rows, width, width)?;
+                let table = DeviceRows::new(table.values::<bf16>(), rows, width, stride)?;
                 embedding(stream, table, places, scale, out)?;
             }
             ParamDtype::F16 => {
-                let table = DeviceRows::new(stored.values::<f16>(), rows, width, width)?;
+                let table = DeviceRows::new(table.values::<f16>(), rows, width, stride)?;
                 embedding(stream, table, places, scale, out)?;
             }
             ParamDtype::F32 => {
-                let table = DeviceRows::new(stored.values::<f32>(), rows, width, width)?;
+                let table = DeviceRows::new(table.values::<f32>(), rows, width, stride)?;
                 embedding(stream, table, places, scale, out)?;
             }
         }
-        self.embeddings.release(sent, &self.stream)?;
         Ok(hidden)
     }
+}
 
-    fn places(&self, places: &[u32]) -> Result<DeviceBuffer<u32>, StepError> {
-        Ok(self.stream.upload("places in the embedding", places)?)
+impl Form {
+    /// Rows `ids` (ascending) of `tensor`.
+    fn read(
+        &self,
+        tensor: &TensorInfo,
+        ids: &[u32],
+        width: usize,
+        out: &mut [u8],
+    ) -> Result<(), MemberError> {
+        let Form::Widened(addition) = self else {
+            return Ok(read(tensor, ids, out)?);
+        };
+        let mut values = read_rows(tensor, ids, width)?;
+        if let Some(addition) = addition {
+            addition.add(&mut values, ids, width);
+        }
+        let rows = out.chunks_exact_mut(4 * aligned_stride(width));
+        for (out, row) in rows.zip(values.chunks_exact(width)) {
+            let (own, rest) = out.split_at_mut(4 * width);
+            for (out, value) in own.chunks_exact_mut(4).zip(row) {
+                out.copy_from_slice(&value.to_le_bytes());
+            }
+            rest.fill(0);
+        }
+        Ok(())
     }
 }
 

@@ -230,11 +230,10 @@ pub(super) fn stream(
         for (i, read) in slabs.enumerate() {
             let (slab, staged) = read?;
             let (first, tokens) = (i * VOCAB_SLAB, slab.weights[0].rows);
-            let sent = ring.send_staged(staged).map_err(device)?;
-            ring.wait(sent, stream).map_err(device)?;
-            let memory = ring.view(sent);
+            let sent = ring.send_staged(staged, stream).map_err(device)?;
+            let memory = ring.view(&sent);
             absorb_slab(stream, memory, &slab, models, &uses, first, &mut sums).map_err(device)?;
-            ring.release(sent, stream).map_err(device)?;
+            drop(sent);
             let products =
                 2.0 * (models[0].rows.rows * tokens * models[0].weights.row_elements()) as f64;
             monitor

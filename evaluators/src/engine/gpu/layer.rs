@@ -10,6 +10,7 @@ use super::{GpuExecutor, States};
 use crate::engine::executor::{Step, StepError};
 use crate::model::{Model, QkNorm};
 use crate::plan::tile_tokens;
+use gradus_checkpoint::ModelConfig;
 use gradus_kernels::attention::device::{DeviceQkv, attention};
 use gradus_kernels::device::{
     DeviceBuffer, DeviceError, DeviceRows, DeviceRowsMut, DeviceView, Stream, aligned_stride,
@@ -19,6 +20,7 @@ use gradus_kernels::rms_norm::device::{add_normed, rms_norm, rms_norm_heads};
 use gradus_kernels::rope::device::{rotate, scale_rows};
 use gradus_kernels::rows::device::{gather_bf16, gather_f32, to_bf16};
 use half::bf16;
+use thiserror::Error;
 
 /// A bf16 matrix of its own.
 struct Bf16 {
@@ -179,8 +181,7 @@ impl GpuExecutor {
         let own = if step.replaced {
             let tensors = &step.model.layers[step.layer];
             let layer = LayerPlan::read(tensors, self.own.staging())?;
-            let sent = self.own.send_staged(layer.staged)?;
-            self.own.wait(sent, &self.stream)?;
+            let sent = self.own.send_staged(layer.staged, &self.stream)?;
             Some((layer.plan, sent))
         } else {
             None
@@ -190,20 +191,19 @@ impl GpuExecutor {
             .as_ref()
             .expect("a layer was taken before its steps");
         let (plan, memory) = match &own {
-            Some((plan, sent)) => (plan, self.own.view(*sent)),
-            None => (&shared.0, self.layers.view(shared.1)),
+            Some((plan, sent)) => (plan, self.own.view(sent)),
+            None => (&shared.0, self.layers.view(&shared.1)),
         };
         let adapter = match AdapterPlan::read(&step, plan)? {
             Some(adapter) => {
-                let sent = adapter.send(&mut self.adapters)?;
-                self.adapters.wait(sent, &self.stream)?;
+                let sent = adapter.send(&mut self.adapters, &self.stream)?;
                 Some((adapter, sent))
             }
             None => None,
         };
         let delta = adapter
             .as_ref()
-            .map(|(plan, sent)| (plan, self.adapters.view(*sent)));
+            .map(|(plan, sent)| (plan, self.adapters.view(sent)));
         let pass = Pass {
             stream: &self.stream,
             step,
@@ -215,12 +215,6 @@ impl GpuExecutor {
             )),
         };
         pass.forward(hidden)?;
-        if let Some((_, sent)) = &adapter {
-            self.adapters.release(*sent, &self.stream)?;
-        }
-        if let Some((_, sent)) = &own {
-            self.own.release(*sent, &self.stream)?;
-        }
         Ok(())
     }
 }
@@ -234,7 +228,7 @@ impl Pass<'_> {
         let c = &self.model().config;
         let is_last = self.step.layer + 1 == c.num_layers;
         let (q, kv) = (c.num_heads * c.head_dim, c.num_kv_heads * c.head_dim);
-        let (k_at, v_at) = self.key_columns()?;
+        let (k_at, v_at) = key_columns(&self.model().config);
         let tokens = hidden.rows;
         let mut qkv = Bf16::alloc(self.stream, "queries, keys and values", tokens, v_at + kv)?;
         for (from, to) in tiles(tokens, self.tile) {
@@ -283,23 +277,6 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// First columns of keys and of values in a row of queries, keys and values.
-    fn key_columns(&self) -> Result<(usize, usize), DeviceError> {
-        let c = &self.model().config;
-        let (q, kv) = (c.num_heads * c.head_dim, c.num_kv_heads * c.head_dim);
-        let at = (aligned_stride(q), aligned_stride(aligned_stride(q) + kv));
-        let is_one = self.step.model.layers[self.step.layer].qkv.len() == 1;
-        if is_one && at != (q, q + kv) {
-            return Err(DeviceError::Argument {
-                op: "a layer on a GPU whose queries, keys and values are one tensor".to_owned(),
-                what: "the width of its queries and keys",
-                found: format!("{q} and {kv}"),
-                expected: "multiples of 8".to_owned(),
-            });
-        }
-        Ok(at)
-    }
-
     /// Norm, projections, query and key norms, rotation, of tokens `from..to`.
     fn project_qkv(
         &self,
@@ -310,7 +287,7 @@ impl Pass<'_> {
     ) -> Result<(), DeviceError> {
         let c = &self.model().config;
         let (q, kv) = (c.num_heads * c.head_dim, c.num_kv_heads * c.head_dim);
-        let (k_at, _) = self.key_columns()?;
+        let (k_at, _) = key_columns(c);
         let norm = self.weights.vector(Vector::NormBeforeAttention);
         let x = self.normed(hidden.rows()?.slice(from, to), norm)?;
         self.weights
@@ -427,6 +404,53 @@ impl Pass<'_> {
             hidden,
         )
     }
+}
+
+/// First columns of keys and of values in a row of queries, keys and values.
+fn key_columns(c: &ModelConfig) -> (usize, usize) {
+    let (q, kv) = (c.num_heads * c.head_dim, c.num_kv_heads * c.head_dim);
+    let k = aligned_stride(q);
+    (k, aligned_stride(k + kv))
+}
+
+/// A tensor that is queries, keys and values in one has them where they are stored, which must be where kernels want them.
+///
+/// # Errors
+/// If it has not.
+pub(crate) fn check_widths(model: &Model) -> Result<(), GpuWidthsError> {
+    let c = &model.config;
+    let (q, kv) = (c.num_heads * c.head_dim, c.num_kv_heads * c.head_dim);
+    let one = model.layers.iter().map(|layer| &layer.qkv[..]);
+    let one = one.filter_map(|parts| match parts {
+        [one] => Some(&one.weight),
+        _ => None,
+    });
+    for tensor in one {
+        if key_columns(c) != (q, q + kv) {
+            return Err(GpuWidthsError {
+                tensor: tensor.stored_name().to_owned(),
+                queries: q,
+                keys: kv,
+                heads: [c.num_heads, c.num_kv_heads],
+                head_dim: c.head_dim,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Queries, keys and values in one tensor lie as no kernel reads them.
+#[derive(Debug, Error)]
+#[error(
+    "{tensor} holds {queries} rows of queries ({} heads of {head_dim}), {keys} of keys ({} heads) and values: on a GPU, queries and keys of \
+     one tensor must each be a multiple of 8 rows\nhelp: --device cpu", .heads[0], .heads[1]
+)]
+pub struct GpuWidthsError {
+    tensor: String,
+    queries: usize,
+    keys: usize,
+    heads: [usize; 2],
+    head_dim: usize,
 }
 
 /// `0..rows` in pieces of at most `tile`.

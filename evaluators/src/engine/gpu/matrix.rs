@@ -229,15 +229,3 @@ fn rows_of<const N: usize>(
         rest.fill(0);
     }
 }
-
-/// Rows of `cols` values moved `stride` apart, zeros in between.
-pub(super) fn with_stride(values: Vec<f32>, cols: usize, stride: usize) -> Vec<f32> {
-    if cols == stride {
-        return values;
-    }
-    let mut wide = vec![0.0; values.len() / cols.max(1) * stride];
-    for (out, row) in wide.chunks_exact_mut(stride).zip(values.chunks_exact(cols)) {
-        out[..cols].copy_from_slice(row);
-    }
-    wide
-}

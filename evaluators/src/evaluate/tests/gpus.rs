@@ -1,8 +1,9 @@
 //! Evaluations on GPUs: close to the processors' numbers, and as much their own bits. On the machine's GPUs, or on emulated ones.
 
 use super::world::*;
-use crate::{Device, GpuSet, NUMERICS_SM80, NUMERICS_SM90, Options};
+use crate::{Device, EvaluateError, GpuSet, NUMERICS_SM80, NUMERICS_SM90, Options};
 use gradus_kernels::device::Gpu;
+use gradus_tasks::Owner;
 
 /// Families that differ in what could notice a neighbour: windows, soft-caps, tables by length, biases.
 const FAMILIES: [&str; 3] = ["llama-longrope", "gemma2", "qwen2"];
@@ -125,4 +126,34 @@ fn two_gpus_of_one_kind_give_the_bits_of_one() {
             );
         }
     }
+}
+
+#[test]
+fn queries_and_keys_of_one_tensor_that_no_kernel_reads_are_refused_by_name_before_anything_is_computed()
+ {
+    let world = World::new("phi3");
+    let (task, rows) = (instruct(), data(ragged_rows()));
+    let candidates = [world.adapter("lora"), world.base_as_full()];
+    for options in each_gpu() {
+        let refused = world.evaluate(&task, &rows, &candidates, options);
+        let error = refused.expect_err("no kernel reads them");
+        assert!(matches!(error, EvaluateError::BaseWidths { .. }), "{error}");
+        assert_eq!(error.owner(), Owner::Host);
+        let text = crate::error::chain(&error);
+        let path = world.base().display().to_string();
+        let tensor = "model.layers.0.self_attn.qkv_proj.weight holds 84 rows of queries (7 heads of 12), 12 of keys (1 heads)";
+        for part in [path.as_str(), tensor, "multiple of 8", "help: --device cpu"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        // Another model that has them is out alone.
+        let other = World::new("llama");
+        let strange = candidate("phi3", &golden("phi3").join("model"));
+        let both = [other.adapter("lora"), strange];
+        let evaluation = other.evaluate(&task, &rows, &both, options).unwrap();
+        assert_eq!(failed(&evaluation, "phi3").owner, Owner::Submission);
+        assert!(failed(&evaluation, "phi3").reason.contains(tensor));
+        assert!(score(&evaluation, "lora").eval_loss > 0.0);
+    }
+    let on_cpu = world.evaluate(&task, &rows, &candidates, Options::default());
+    assert!(score(&on_cpu.unwrap(), "lora").eval_loss > 0.0);
 }
