@@ -1,20 +1,22 @@
 //! Starts jobs, finds them again, ends them, removes them.
 
+mod reaper;
+mod recovery;
+
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use gradus_jail::cgroup;
 use gradus_jail::channel::Channel;
-use gradus_jail::outcome::{LaunchError, Outcome, Usage};
+use gradus_jail::outcome::{LaunchError, Outcome};
 use gradus_jail::plan::{Identity, Plan};
 use gradus_jail::protocol::{Answer, Ended, Identity as Processes, KillReason, Report, Request};
-use gradus_jail::watcher::{PLAN_FILE, connect_to};
+use gradus_jail::watcher::connect_to;
 
 use crate::job::{Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
@@ -22,6 +24,7 @@ use crate::program::Program;
 use crate::scratch::{ScratchError, make_image};
 use crate::seccomp::{CompilePolicyError, Policy};
 use crate::state::{FIRST_ID, IDS, Phase, Record, State, StateError};
+use reaper::Watcher;
 
 /// Which system calls jobs may make.
 const POLICY: &str = "trainer";
@@ -81,6 +84,16 @@ pub enum SandboxError {
     /// It still runs.
     #[error("job {0:?} has not ended; help: `gradus sandbox kill {0}` ends it")]
     Runs(String),
+    /// Something of it is there that could not be ended or removed.
+    #[error(
+        "job {name:?}: something of it is left: {what}\nhelp: its name and ids stay taken; `gradus sandbox gc` tries again"
+    )]
+    Left {
+        /// which
+        name: String,
+        /// what, and why
+        what: String,
+    },
     /// There are no filters of system calls for this processor.
     #[error("no filters of system calls")]
     Policy(#[source] CompilePolicyError),
@@ -107,7 +120,7 @@ pub struct Sandbox {
 pub struct Started {
     name: String,
     report: Channel,
-    watcher: Child,
+    watcher: Watcher,
     /// its processes
     pub processes: Processes,
 }
@@ -226,16 +239,27 @@ impl Sandbox {
     /// Starts `job`; its program runs when this returns. What has failed to start leaves nothing.
     pub fn start(&self, job: &Job) -> Result<Started, SandboxError> {
         let name = job.name.as_str();
+        reaper::reap();
         let (directory, lock) = self.state.create(name)?;
-        let started = self.start_in(job, &directory, &lock);
-        match started {
-            Ok(started) => Ok(started),
-            Err(error) => {
-                // The watcher may hold the lock for a moment longer; it has nothing left to do.
-                self.state.remove(name, lock)?;
-                Err(error)
+        self.start_in(job, &directory, &lock).map_err(|error| {
+            // Nobody else does this: the lock is held, by the watcher perhaps a moment longer, which has nothing left to do.
+            let undone = self.state.claim(name).map_err(SandboxError::from);
+            let undone = undone.and_then(|claim| {
+                self.end_rest(name, None)?;
+                Ok(self.state.remove(name, claim)?)
+            });
+            match undone {
+                Ok(()) => error,
+                Err(undo) => SandboxError::Left {
+                    name: name.to_owned(),
+                    what: format!(
+                        "{}; then {}",
+                        recovery::chain(&error),
+                        recovery::chain(&undo)
+                    ),
+                },
             }
-        }
+        })
     }
 
     fn start_in(
@@ -252,13 +276,13 @@ impl Sandbox {
         let identity = self.identity(|| self.state.take_ids(name))?;
         let scratch_image = self.scratch_image(job, directory)?;
         let plan = self.plan_for(job, identity, scratch_image)?;
-        let text = serde_json::to_vec_pretty(&plan).expect("plans are plain data");
-        fs::write(directory.join(PLAN_FILE), text).map_err(host(PLAN_FILE))?;
+        self.state.write_plan(name, &plan)?;
         let lock = lock.try_clone().map_err(host("its lock"))?;
-        let (mut watcher, report) = self
+        let (watcher, report) = self
             .program
             .start(directory, lock)
             .map_err(host("its watcher"))?;
+        let mut watcher = Watcher::new(watcher);
         match report.receive::<Report>() {
             Ok(Some((Report::Started(processes), _))) => Ok(Started {
                 name: name.to_owned(),
@@ -280,11 +304,11 @@ impl Sandbox {
                 })
             }
             other => {
-                let _ = watcher.kill();
-                let _ = watcher.wait();
+                watcher.kill();
+                let end = watcher.wait();
                 let said =
                     fs::read_to_string(directory.join(crate::state::LOCK_FILE)).unwrap_or_default();
-                let source = io::Error::other(format!("{other:?}; it said {said:?}"));
+                let source = io::Error::other(format!("{other:?}; {end:?}; it said {said:?}"));
                 Err(SandboxError::Watcher {
                     name: name.to_owned(),
                     source,
@@ -328,17 +352,20 @@ impl Sandbox {
         reason: KillReason,
         grace: Duration,
     ) -> Result<(), SandboxError> {
-        match self.state.record(name)?.phase {
-            Phase::Ended(_) | Phase::Lost => Ok(()),
-            Phase::Starting | Phase::Running => self
-                .ask(
-                    name,
-                    &Request::Kill {
-                        reason,
-                        grace_ms: grace.as_millis() as u64,
-                    },
-                )
-                .map(drop),
+        let request = Request::Kill {
+            reason,
+            grace_ms: grace.as_millis() as u64,
+        };
+        loop {
+            match self.state.record(name)?.phase {
+                Phase::Ended(_) | Phase::Lost => return Ok(()),
+                Phase::Starting | Phase::Running => {}
+            }
+            if self.ask(name, &request).is_ok() {
+                return Ok(());
+            }
+            // It ended between the look and the question, or does not listen yet.
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -363,7 +390,7 @@ impl Sandbox {
         match self.state.record(name)?.phase {
             Phase::Starting | Phase::Running => return Err(SandboxError::Runs(name.to_owned())),
             Phase::Lost => return Ok(None),
-            Phase::Ended(_) if self.state.lock(name)?.is_some() => return Ok(None),
+            Phase::Ended(_) if !self.state.watcher_lives(name)? => return Ok(None),
             Phase::Ended(_) => {}
         }
         let (_, mut descriptors) = self.ask(name, &Request::Outputs)?;
@@ -372,56 +399,27 @@ impl Sandbox {
 
     /// Forgets the job `name`, which has ended, and its outputs.
     pub fn remove(&self, name: &str) -> Result<(), SandboxError> {
-        let record = self.state.record(name)?;
-        match record.phase {
-            Phase::Starting | Phase::Running => return Err(SandboxError::Runs(name.to_owned())),
-            Phase::Lost => drop(self.lose(name)?),
-            Phase::Ended(_) => {}
-        }
-        let lock = loop {
-            match self.state.lock(name)? {
-                Some(lock) => break lock,
-                // It waits for somebody to take its outputs, or is about to end.
-                None => drop(self.ask(name, &Request::Release)),
+        loop {
+            match self.state.record(name)?.phase {
+                Phase::Starting | Phase::Running => {
+                    return Err(SandboxError::Runs(name.to_owned()));
+                }
+                Phase::Lost | Phase::Ended(_) => {}
             }
+            if !self.state.watcher_lives(name)? {
+                let claim = self.state.claim(name)?;
+                let record = self.state.record(name)?;
+                // Otherwise it is another one, that has its name since.
+                if !self.state.watcher_lives(name)? {
+                    self.forget(&record, claim)?;
+                    reaper::reap();
+                    return Ok(());
+                }
+            }
+            // It waits for somebody to take its outputs, or is about to end.
+            drop(self.ask(name, &Request::Release));
             std::thread::sleep(Duration::from_millis(1));
-        };
-        Ok(self.state.remove(name, lock)?)
-    }
-
-    /// Ends what a watcher that died has left, for all jobs: the names of those.
-    pub fn recover(&self) -> Result<Vec<String>, SandboxError> {
-        let lost = self
-            .jobs()?
-            .into_iter()
-            .filter(|job| job.phase == Phase::Lost);
-        lost.map(|job| self.lose(&job.name).map(|_| job.name))
-            .collect()
-    }
-
-    fn lose(&self, name: &str) -> Result<Ended, SandboxError> {
-        let Some(_lock) = self.state.lock(name)? else {
-            return Err(SandboxError::Runs(name.to_owned()));
-        };
-        // Somebody else may have done it meanwhile.
-        if let Phase::Ended(ended) = self.state.record(name)?.phase {
-            return Ok(ended);
         }
-        let mut left = Vec::new();
-        if let Some(Plan {
-            cgroup: Some(groups),
-            ..
-        }) = self.state.plan(name)?
-        {
-            left.extend(end_groups(&groups).err().map(|error| error.to_string()));
-        }
-        let ended = Ended {
-            outcome: Outcome::Lost,
-            usage: Usage::default(),
-            left,
-        };
-        self.state.append(name, &Report::Ended(ended.clone()))?;
-        Ok(ended)
     }
 }
 
@@ -453,8 +451,9 @@ impl Started {
         match self.report.receive::<Report>() {
             Ok(Some((Report::Ended(ended), _))) => Ok(ended),
             other => {
-                let _ = self.watcher.wait();
-                let source = io::Error::other(format!("{other:?}"));
+                let end = self.watcher.wait();
+                let what = format!("{other:?}; {end:?}; `gradus sandbox gc` ends what is left");
+                let source = io::Error::other(what);
                 Err(SandboxError::Watcher {
                     name: self.name.clone(),
                     source,
@@ -484,14 +483,5 @@ fn control_group_limits(limits: &Limits) -> cgroup::Limits {
         cpu_millis: limits.cpu_millis.map(number),
         cpuset: limits.cpuset.clone(),
         ..cgroup::Limits::default()
-    }
-}
-
-/// Ends what a watcher that died has left in its job's groups.
-fn end_groups(groups: &cgroup::Plan) -> Result<(), cgroup::CgroupError> {
-    const PATIENCE: Duration = Duration::from_secs(30);
-    match cgroup::Group::open(&groups.record())? {
-        Some(group) => group.end(PATIENCE).and_then(|()| group.remove(PATIENCE)),
-        None => Ok(()),
     }
 }

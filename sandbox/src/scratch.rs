@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{SeekFrom, seek};
 
+use crate::turn::Turn;
+
 /// Why there is no scratch.
 #[derive(Debug, thiserror::Error)]
 pub enum ScratchError {
@@ -50,7 +52,14 @@ pub(crate) fn make_image(
 ) -> Result<(), ScratchError> {
     let template = templates.join(format!("ext4-{bytes}-{inodes}"));
     if !template.exists() {
-        make_template(&template, bytes, inodes)?;
+        let turn = Turn::wait(templates).map_err(|source| ScratchError::Io {
+            path: templates.to_owned(),
+            source,
+        })?;
+        if !template.exists() {
+            make_template(&template, bytes, inodes)?;
+        }
+        drop(turn);
     }
     copy_sparse(&template, path).map_err(|source| ScratchError::Io {
         path: path.to_owned(),
@@ -63,16 +72,16 @@ fn make_template(template: &Path, bytes: u64, inodes: u64) -> Result<(), Scratch
         path: template.to_owned(),
         source,
     };
-    // Aside, and renamed: another process may make the same.
-    let aside = template.with_extension(format!("{}.tmp", std::process::id()));
+    // Aside, and renamed. One of before is not written to: the mkfs of a process that was killed may still do that.
+    let aside = template.with_extension("tmp");
+    let _ = fs::remove_file(&aside);
     let file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
-        .open(&aside);
-    file.and_then(|file| file.set_len(bytes))
+        .open(&aside)
         .map_err(io_error)?;
+    let sized = file.set_len(bytes);
     let made = Command::new("mkfs.ext4")
         .args([
             "-q",
@@ -99,7 +108,11 @@ fn make_template(template: &Path, bytes: u64, inodes: u64) -> Result<(), Scratch
                 said,
             })
         }
-        Ok(_) => fs::rename(&aside, template).map_err(io_error),
+        // On the disk before it has its name: a template that a power cut has torn would spoil every job after it.
+        Ok(_) => sized
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&aside, template))
+            .map_err(io_error),
     };
     if result.is_err() {
         let _ = fs::remove_file(&aside);
