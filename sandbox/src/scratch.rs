@@ -1,7 +1,7 @@
 //! Where a job's writes go: an image file with a file system of its own, whose size is the limit.
 //!
 //! An ext4 without a journal, since nobody needs the files of a job that a power cut has ended. Making one takes a fifth of a second, so one
-//! of each size is kept as a template, and a job's is a copy of its few written blocks.
+//! of each size is kept as a template, and a job's is a copy of its few written blocks. The copy has a name only until it is mounted.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -23,9 +23,12 @@ pub enum ScratchError {
     NoProgram(#[source] io::Error),
     /// It did not make one.
     #[error(
-        "mkfs.ext4 made no file system of {bytes} bytes and {inodes} files: {said}\nhelp: at least 1 MiB and 16 files are needed"
+        "{}: mkfs.ext4 made no file system of {bytes} bytes and {inodes} files: {said}\nhelp: at least 1 MiB and 16 files are needed, and as much room on the disk as they take",
+        path.display()
     )]
     Failed {
+        /// where
+        path: PathBuf,
         /// size
         bytes: u64,
         /// files
@@ -103,6 +106,7 @@ fn make_template(template: &Path, bytes: u64, inodes: u64) -> Result<(), Scratch
         Ok(output) if !output.status.success() => {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             Err(ScratchError::Failed {
+                path: template.to_owned(),
                 bytes,
                 inodes,
                 said,

@@ -87,7 +87,7 @@ pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
         SandboxCommand::Logs(arguments) => jobs::logs(&sandbox, arguments),
         SandboxCommand::Kill(arguments) => jobs::kill(&sandbox, arguments),
         SandboxCommand::Inspect(arguments) => jobs::inspect(&sandbox, &arguments.name),
-        SandboxCommand::Gc => jobs::collect_garbage(&sandbox),
+        SandboxCommand::Gc(arguments) => jobs::collect_garbage(&sandbox, arguments),
     }
 }
 

@@ -47,7 +47,7 @@ pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
     let launched = prepared.and_then(|(plan, filters, listener)| {
         let running = launch::launch(&plan, &filters)?;
         let started = Report::Started(running.identity.clone());
-        match journal(&started).at(Stage::Watcher, || JOURNAL_FILE) {
+        match journal(&started).at(Stage::Watcher, || here(JOURNAL_FILE)) {
             Ok(()) => Ok((plan, listener, running, started)),
             // What nobody would find again must not run.
             Err(error) => Err(ending::undo(running, error)),
@@ -63,8 +63,11 @@ pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
                 Ok(None) => Ok(()),
                 Err(error) => {
                     let ended = Report::Ended(ending::abandon(&plan, &pidfd, &error));
-                    let _ = report.send(&ended, &[]);
-                    journal(&ended).and(Err(error))
+                    // What is not written down is told by this process's end: the job is lost then.
+                    if journal(&ended).is_ok() {
+                        let _ = report.send(&ended, &[]);
+                    }
+                    Err(error)
                 }
             }
         }
@@ -113,6 +116,12 @@ fn prepare(filters: OwnedFd) -> Result<(Plan, Vec<Vec<u8>>, OwnedFd), LaunchErro
     }
     let listener = listener::listen().at(Stage::Watcher, || CONTROL_FILE)?;
     Ok((plan, filters, listener))
+}
+
+/// A file of the job's directory, for people.
+fn here(file: &str) -> String {
+    let directory = std::env::current_dir().unwrap_or_default();
+    directory.join(file).display().to_string()
 }
 
 /// Appends a state to the journal. A line is written whole or, where the machine stops meanwhile, is not a line.

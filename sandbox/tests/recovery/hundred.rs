@@ -53,6 +53,9 @@ fn jobs_of_a_killed_supervisor_are_found_ended_and_removed_by_another() {
     }
     let ended = begun.elapsed();
     for job in &jobs {
+        sandbox.release(&job.name).unwrap();
+    }
+    for job in &jobs {
         sandbox.remove(&job.name).unwrap();
     }
     let all = begun.elapsed();
