@@ -1,111 +1,41 @@
 //! Starts jobs, finds them again, ends them, removes them.
 
+mod error;
 mod reaper;
 mod recovery;
+mod started;
+
+pub use error::SandboxError;
+pub use started::Started;
 
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::time::{Duration, Instant};
 
 use gradus_jail::cgroup;
-use gradus_jail::channel::Channel;
-use gradus_jail::outcome::{LaunchError, Outcome};
+use gradus_jail::outcome::Outcome;
 use gradus_jail::plan::{Identity, Plan};
-use gradus_jail::protocol::{Answer, Ended, Identity as Processes, KillReason, Report, Request};
+use gradus_jail::protocol::{Answer, Ended, KillReason, Report, Request};
 use gradus_jail::watcher::connect_to;
 
 use crate::job::{Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
 use crate::program::Program;
 use crate::scratch::{ScratchError, make_image};
-use crate::seccomp::{CompilePolicyError, Policy};
+use crate::seccomp::Policy;
 use crate::state::{FIRST_ID, IDS, Phase, Record, State, StateError};
 use reaper::Watcher;
 
 /// Which system calls jobs may make.
 const POLICY: &str = "trainer";
 
+/// How long after its start a watcher may take to listen.
+const LISTENS_WITHIN: Duration = Duration::from_secs(10);
+
 /// In a job's directory: the file system for its writes.
 const SCRATCH_FILE: &str = "scratch.ext4";
-
-/// What can go wrong around jobs. How a job itself ends is not an error: see [`Ended`].
-#[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
-    /// About the state directory.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The program never ran.
-    #[error("job {name:?} was not started")]
-    Launch {
-        /// which
-        name: String,
-        /// why
-        source: LaunchError,
-    },
-    /// Its limits are none that any host can keep.
-    #[error("job {name:?}: its limits cannot be kept")]
-    Limits {
-        /// which
-        name: String,
-        /// why
-        source: cgroup::CgroupError,
-    },
-    /// Its limits are none that this host can keep.
-    #[error(
-        "job {name:?}: this host cannot keep {}\nhelp: `gradus doctor` says what is missing; with --best-effort the job runs without",
-        shortfalls.iter().map(|one| format!("{:?} ({})", one.limit, one.why)).collect::<Vec<_>>().join(", ")
-    )]
-    Shortfall {
-        /// which
-        name: String,
-        /// what, and why
-        shortfalls: Vec<cgroup::Shortfall>,
-    },
-    /// There is no place for its writes.
-    #[error("job {name:?}: no place for what it writes")]
-    Scratch {
-        /// which
-        name: String,
-        /// why
-        source: ScratchError,
-    },
-    /// The watcher cannot be talked to.
-    #[error("job {name:?}: its watcher does not answer as expected")]
-    Watcher {
-        /// which
-        name: String,
-        /// why
-        source: io::Error,
-    },
-    /// It still runs.
-    #[error("job {0:?} has not ended; help: `gradus sandbox kill {0}` ends it")]
-    Runs(String),
-    /// Something of it is there that could not be ended or removed.
-    #[error(
-        "job {name:?}: something of it is left: {what}\nhelp: its name and ids stay taken; `gradus sandbox gc` tries again"
-    )]
-    Left {
-        /// which
-        name: String,
-        /// what, and why
-        what: String,
-    },
-    /// There are no filters of system calls for this processor.
-    #[error("no filters of system calls")]
-    Policy(#[source] CompilePolicyError),
-    /// A part of the sandbox cannot be made.
-    #[error("{what}")]
-    Host {
-        /// what
-        what: String,
-        /// why
-        source: io::Error,
-    },
-}
 
 /// Jobs of one state directory.
 #[derive(Debug)]
@@ -113,16 +43,6 @@ pub struct Sandbox {
     state: State,
     program: Program,
     control_groups: cgroup::Host,
-}
-
-/// A job that this process has started.
-#[derive(Debug)]
-pub struct Started {
-    name: String,
-    report: Channel,
-    watcher: Watcher,
-    /// its processes
-    pub processes: Processes,
 }
 
 impl Sandbox {
@@ -356,16 +276,18 @@ impl Sandbox {
             reason,
             grace_ms: grace.as_millis() as u64,
         };
+        let deadline = Instant::now() + LISTENS_WITHIN;
         loop {
             match self.state.record(name)?.phase {
                 Phase::Ended(_) | Phase::Lost => return Ok(()),
                 Phase::Starting | Phase::Running => {}
             }
-            if self.ask(name, &request).is_ok() {
-                return Ok(());
+            match self.ask(name, &request) {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                // It ended between the look and the question, or does not listen yet.
+                Err(_) => std::thread::sleep(Duration::from_millis(1)),
             }
-            // It ended between the look and the question, or does not listen yet.
-            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -430,46 +352,6 @@ impl Sandbox {
             // It waits for somebody to take its outputs, or is about to end.
             drop(self.ask(name, &Request::Release));
             std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-impl Started {
-    /// The job's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Waits until it has ended, `timeout` at most: how, if it has.
-    pub fn wait_for(&mut self, timeout: Duration) -> Result<Option<Ended>, SandboxError> {
-        let timeout = Timespec {
-            tv_sec: timeout.as_secs() as i64,
-            tv_nsec: i64::from(timeout.subsec_nanos()),
-        };
-        let mut report = [PollFd::new(&self.report, PollFlags::IN)];
-        match poll(&mut report, Some(&timeout)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(None),
-            Ok(_) => self.wait().map(Some),
-            Err(error) => Err(SandboxError::Watcher {
-                name: self.name.clone(),
-                source: error.into(),
-            }),
-        }
-    }
-
-    /// Waits until it has ended: how.
-    pub fn wait(&mut self) -> Result<Ended, SandboxError> {
-        match self.report.receive::<Report>() {
-            Ok(Some((Report::Ended(ended), _))) => Ok(ended),
-            other => {
-                let end = self.watcher.wait();
-                let what = format!("{other:?}; {end:?}; `gradus sandbox gc` ends what is left");
-                let source = io::Error::other(what);
-                Err(SandboxError::Watcher {
-                    name: self.name.clone(),
-                    source,
-                })
-            }
         }
     }
 }

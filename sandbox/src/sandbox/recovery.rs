@@ -64,8 +64,12 @@ impl Sandbox {
     /// Forgets a job of which nothing runs, and ends what may be left of it.
     pub(super) fn forget(&self, record: &Record, claim: Claim) -> Result<(), SandboxError> {
         let name = &record.name;
+        let clean = |ended: &Ended| {
+            // Why a job did not start may be followed by what then could not be removed.
+            ended.left.is_empty() && !matches!(ended.outcome, Outcome::LaunchFailed { .. })
+        };
         match &record.phase {
-            Phase::Ended(ended) if ended.left.is_empty() => {}
+            Phase::Ended(ended) if clean(ended) => {}
             _ => self.end_rest(name, record.processes.as_ref())?,
         }
         Ok(self.state.remove(name, claim)?)

@@ -21,6 +21,7 @@ fn a_supervisor_does_not_grow_with_its_launches() {
     let mut supervisor = Supervisor::play(busybox.path(), "flat 500");
     let mut number = || supervisor.hear().unwrap().parse::<u64>().unwrap();
     let (early, late) = (number(), number());
+    assert!(supervisor.process.wait().unwrap().success());
     eprintln!("a supervisor: {early} KiB after 50 launches, {late} KiB after 500");
     assert!(late < early + 2048, "{early} KiB, then {late} KiB");
 }
