@@ -20,6 +20,7 @@
 //! | [`store`] | files by the digest of their content |
 //! | [`logs`] | what a job has printed, read back and shown |
 //! | `program` | the watcher's program and how it is started |
+//! | `turn` | one process at a time |
 
 #![forbid(unsafe_code)]
 
@@ -35,5 +36,6 @@ pub mod scratch;
 pub mod seccomp;
 pub mod state;
 pub mod store;
+mod turn;
 
 pub use gradus_jail::{outcome, protocol};

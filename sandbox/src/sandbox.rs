@@ -1,98 +1,41 @@
 //! Starts jobs, finds them again, ends them, removes them.
 
+mod error;
+mod reaper;
+mod recovery;
+mod started;
+
+pub use error::SandboxError;
+pub use started::Started;
+
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Child;
-use std::time::Duration;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::time::{Duration, Instant};
 
 use gradus_jail::cgroup;
-use gradus_jail::channel::Channel;
-use gradus_jail::outcome::{LaunchError, Outcome, Usage};
+use gradus_jail::outcome::Outcome;
 use gradus_jail::plan::{Identity, Plan};
-use gradus_jail::protocol::{Answer, Ended, Identity as Processes, KillReason, Report, Request};
-use gradus_jail::watcher::{PLAN_FILE, connect_to};
+use gradus_jail::protocol::{Answer, Ended, KillReason, Report, Request};
+use gradus_jail::watcher::connect_to;
 
 use crate::job::{Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
 use crate::program::{Program, ProgramError};
 use crate::scratch::{ScratchError, make_image};
-use crate::seccomp::{CompilePolicyError, Policy, TRAINER};
+use crate::seccomp::{Policy, TRAINER};
 use crate::state::{FIRST_ID, IDS, Phase, Record, State, StateError};
+use reaper::Watcher;
 
 /// Which system calls jobs may make.
 const POLICY: &str = "trainer";
 
+/// How long after its start a watcher may take to listen.
+const LISTENS_WITHIN: Duration = Duration::from_secs(10);
+
 /// In a job's directory: the file system for its writes.
 const SCRATCH_FILE: &str = "scratch.ext4";
-
-/// What can go wrong around jobs. How a job itself ends is not an error: see [`Ended`].
-#[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
-    /// About the state directory.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The program never ran.
-    #[error("job {name:?} was not started")]
-    Launch {
-        /// which
-        name: String,
-        /// why
-        source: LaunchError,
-    },
-    /// Its limits are none that any host can keep.
-    #[error("job {name:?}: its limits cannot be kept")]
-    Limits {
-        /// which
-        name: String,
-        /// why
-        source: cgroup::CgroupError,
-    },
-    /// Its limits are none that this host can keep.
-    #[error(
-        "job {name:?}: this host cannot keep {}\nhelp: `gradus doctor` says what is missing; with --best-effort the job runs without",
-        shortfalls.iter().map(|one| format!("{:?} ({})", one.limit, one.why)).collect::<Vec<_>>().join(", ")
-    )]
-    Shortfall {
-        /// which
-        name: String,
-        /// what, and why
-        shortfalls: Vec<cgroup::Shortfall>,
-    },
-    /// There is no place for its writes.
-    #[error("job {name:?}: no place for what it writes")]
-    Scratch {
-        /// which
-        name: String,
-        /// why
-        source: ScratchError,
-    },
-    /// The watcher cannot be talked to.
-    #[error("job {name:?}: its watcher does not answer as expected")]
-    Watcher {
-        /// which
-        name: String,
-        /// why
-        source: io::Error,
-    },
-    /// It still runs.
-    #[error("job {0:?} has not ended; help: `gradus sandbox kill {0}` ends it")]
-    Runs(String),
-    /// There are no filters of system calls for this processor.
-    #[error("no filters of system calls")]
-    Policy(#[source] CompilePolicyError),
-    /// A part of the sandbox cannot be made.
-    #[error("{what}")]
-    Host {
-        /// what
-        what: String,
-        /// why
-        source: io::Error,
-    },
-}
 
 /// Jobs of one state directory.
 #[derive(Debug)]
@@ -100,16 +43,6 @@ pub struct Sandbox {
     state: State,
     program: Program,
     control_groups: cgroup::Host,
-}
-
-/// A job that this process has started.
-#[derive(Debug)]
-pub struct Started {
-    name: String,
-    report: Channel,
-    watcher: Child,
-    /// its processes
-    pub processes: Processes,
 }
 
 impl Sandbox {
@@ -238,16 +171,27 @@ impl Sandbox {
     /// Starts `job`; its program runs when this returns. What has failed to start leaves nothing.
     pub fn start(&self, job: &Job) -> Result<Started, SandboxError> {
         let name = job.name.as_str();
+        reaper::reap();
         let (directory, lock) = self.state.create(name)?;
-        let started = self.start_in(job, &directory, &lock);
-        match started {
-            Ok(started) => Ok(started),
-            Err(error) => {
-                // The watcher may hold the lock for a moment longer; it has nothing left to do.
-                self.state.remove(name, lock)?;
-                Err(error)
+        self.start_in(job, &directory, &lock).map_err(|error| {
+            // Nobody else does this: the lock is held, by the watcher perhaps a moment longer, which has nothing left to do.
+            let undone = self.state.claim(name).map_err(SandboxError::from);
+            let undone = undone.and_then(|claim| {
+                self.end_rest(name, None)?;
+                Ok(self.state.remove(name, claim)?)
+            });
+            match undone {
+                Ok(()) => error,
+                Err(undo) => SandboxError::Left {
+                    name: name.to_owned(),
+                    what: format!(
+                        "{}; then {}",
+                        recovery::chain(&error),
+                        recovery::chain(&undo)
+                    ),
+                },
             }
-        }
+        })
     }
 
     fn start_in(
@@ -264,13 +208,13 @@ impl Sandbox {
         let identity = self.identity(|| self.state.take_ids(name))?;
         let scratch_image = self.scratch_image(job, directory)?;
         let plan = self.plan_for(job, identity, scratch_image)?;
-        let text = serde_json::to_vec_pretty(&plan).expect("plans are plain data");
-        fs::write(directory.join(PLAN_FILE), text).map_err(host(PLAN_FILE))?;
+        self.state.write_plan(name, &plan)?;
         let lock = lock.try_clone().map_err(host("its lock"))?;
-        let (mut watcher, report) = self
+        let (watcher, report) = self
             .program
             .start(directory, lock)
             .map_err(host("its watcher"))?;
+        let mut watcher = Watcher::new(watcher);
         match report.receive::<Report>() {
             Ok(Some((Report::Started(processes), _))) => Ok(Started {
                 name: name.to_owned(),
@@ -292,11 +236,11 @@ impl Sandbox {
                 })
             }
             other => {
-                let _ = watcher.kill();
-                let _ = watcher.wait();
+                watcher.kill();
+                let end = watcher.wait();
                 let said =
                     fs::read_to_string(directory.join(crate::state::LOCK_FILE)).unwrap_or_default();
-                let source = io::Error::other(format!("{other:?}; it said {said:?}"));
+                let source = io::Error::other(format!("{other:?}; {end:?}; it said {said:?}"));
                 Err(SandboxError::Watcher {
                     name: name.to_owned(),
                     source,
@@ -340,17 +284,22 @@ impl Sandbox {
         reason: KillReason,
         grace: Duration,
     ) -> Result<(), SandboxError> {
-        match self.state.record(name)?.phase {
-            Phase::Ended(_) | Phase::Lost => Ok(()),
-            Phase::Starting | Phase::Running => self
-                .ask(
-                    name,
-                    &Request::Kill {
-                        reason,
-                        grace_ms: grace.as_millis() as u64,
-                    },
-                )
-                .map(drop),
+        let request = Request::Kill {
+            reason,
+            grace_ms: grace.as_millis() as u64,
+        };
+        let deadline = Instant::now() + LISTENS_WITHIN;
+        loop {
+            match self.state.record(name)?.phase {
+                Phase::Ended(_) | Phase::Lost => return Ok(()),
+                Phase::Starting | Phase::Running => {}
+            }
+            match self.ask(name, &request) {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                // It ended between the look and the question, or does not listen yet.
+                Err(_) => std::thread::sleep(Duration::from_millis(1)),
+            }
         }
     }
 
@@ -375,103 +324,46 @@ impl Sandbox {
         match self.state.record(name)?.phase {
             Phase::Starting | Phase::Running => return Err(SandboxError::Runs(name.to_owned())),
             Phase::Lost => return Ok(None),
-            Phase::Ended(_) if self.state.lock(name)?.is_some() => return Ok(None),
+            Phase::Ended(_) if !self.state.watcher_lives(name)? => return Ok(None),
             Phase::Ended(_) => {}
         }
         let (_, mut descriptors) = self.ask(name, &Request::Outputs)?;
         Ok(descriptors.pop())
     }
 
+    /// Lets the watcher of the job `name` go, if that has ended, with its outputs. Waits for nothing: with many jobs to remove, their watchers
+    /// end at the same time if this is called for all of them first.
+    pub fn release(&self, name: &str) -> Result<(), SandboxError> {
+        let record = self.state.record(name)?;
+        if record.outputs_wait {
+            // One that is just ending has nothing to let go.
+            drop(self.ask(name, &Request::Release));
+        }
+        Ok(())
+    }
+
     /// Forgets the job `name`, which has ended, and its outputs.
     pub fn remove(&self, name: &str) -> Result<(), SandboxError> {
-        let record = self.state.record(name)?;
-        match record.phase {
-            Phase::Starting | Phase::Running => return Err(SandboxError::Runs(name.to_owned())),
-            Phase::Lost => drop(self.lose(name)?),
-            Phase::Ended(_) => {}
-        }
-        let lock = match self.state.lock(name)? {
-            Some(lock) => lock,
-            None => {
-                // It waits for somebody to take its outputs, or is about to end and does not listen any more.
-                let _ = self.ask(name, &Request::Release);
-                self.state.lock_when_free(name)?
+        loop {
+            match self.state.record(name)?.phase {
+                Phase::Starting | Phase::Running => {
+                    return Err(SandboxError::Runs(name.to_owned()));
+                }
+                Phase::Lost | Phase::Ended(_) => {}
             }
-        };
-        Ok(self.state.remove(name, lock)?)
-    }
-
-    /// Ends what a watcher that died has left, for all jobs: the names of those.
-    pub fn recover(&self) -> Result<Vec<String>, SandboxError> {
-        let lost = self
-            .jobs()?
-            .into_iter()
-            .filter(|job| job.phase == Phase::Lost);
-        lost.map(|job| self.lose(&job.name).map(|_| job.name))
-            .collect()
-    }
-
-    fn lose(&self, name: &str) -> Result<Ended, SandboxError> {
-        let Some(_lock) = self.state.lock(name)? else {
-            return Err(SandboxError::Runs(name.to_owned()));
-        };
-        // Somebody else may have done it meanwhile.
-        if let Phase::Ended(ended) = self.state.record(name)?.phase {
-            return Ok(ended);
-        }
-        let mut left = Vec::new();
-        if let Some(Plan {
-            cgroup: Some(groups),
-            ..
-        }) = self.state.plan(name)?
-        {
-            left.extend(end_groups(&groups).err().map(|error| error.to_string()));
-        }
-        let ended = Ended {
-            outcome: Outcome::Lost,
-            usage: Usage::default(),
-            left,
-        };
-        self.state.append(name, &Report::Ended(ended.clone()))?;
-        Ok(ended)
-    }
-}
-
-impl Started {
-    /// The job's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Waits until it has ended, `timeout` at most: how, if it has.
-    pub fn wait_for(&mut self, timeout: Duration) -> Result<Option<Ended>, SandboxError> {
-        let timeout = Timespec {
-            tv_sec: timeout.as_secs() as i64,
-            tv_nsec: i64::from(timeout.subsec_nanos()),
-        };
-        let mut report = [PollFd::new(&self.report, PollFlags::IN)];
-        match poll(&mut report, Some(&timeout)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(None),
-            Ok(_) => self.wait().map(Some),
-            Err(error) => Err(SandboxError::Watcher {
-                name: self.name.clone(),
-                source: error.into(),
-            }),
-        }
-    }
-
-    /// Waits until it has ended: how.
-    pub fn wait(&mut self) -> Result<Ended, SandboxError> {
-        match self.report.receive::<Report>() {
-            Ok(Some((Report::Ended(ended), _))) => Ok(ended),
-            other => {
-                let _ = self.watcher.wait();
-                let source = io::Error::other(format!("{other:?}"));
-                Err(SandboxError::Watcher {
-                    name: self.name.clone(),
-                    source,
-                })
+            if !self.state.watcher_lives(name)? {
+                let claim = self.state.claim(name)?;
+                let record = self.state.record(name)?;
+                // Otherwise it is another one, that has its name since.
+                if !self.state.watcher_lives(name)? {
+                    self.forget(&record, claim)?;
+                    reaper::reap();
+                    return Ok(());
+                }
             }
+            // It waits for somebody to take its outputs, or is about to end.
+            drop(self.ask(name, &Request::Release));
+            std::thread::sleep(Duration::from_micros(200));
         }
     }
 }
@@ -496,14 +388,5 @@ fn control_group_limits(limits: &Limits) -> cgroup::Limits {
         cpu_millis: limits.cpu_millis.map(number),
         cpuset: limits.cpuset.clone(),
         ..cgroup::Limits::default()
-    }
-}
-
-/// Ends what a watcher that died has left in its job's groups.
-fn end_groups(groups: &cgroup::Plan) -> Result<(), cgroup::CgroupError> {
-    const PATIENCE: Duration = Duration::from_secs(30);
-    match cgroup::Group::open(&groups.record())? {
-        Some(group) => group.end(PATIENCE).and_then(|()| group.remove(PATIENCE)),
-        None => Ok(()),
     }
 }

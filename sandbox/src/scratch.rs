@@ -1,7 +1,7 @@
 //! Where a job's writes go: an image file with a file system of its own, whose size is the limit.
 //!
 //! An ext4 without a journal, since nobody needs the files of a job that a power cut has ended. Making one takes a fifth of a second, so one
-//! of each size is kept as a template, and a job's is a copy of its few written blocks.
+//! of each size is kept as a template, and a job's is a copy of its few written blocks. The copy has a name only until it is mounted.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::fs::{SeekFrom, seek};
+
+use crate::turn::Turn;
 
 /// Why there is no scratch.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +23,12 @@ pub enum ScratchError {
     NoProgram(#[source] io::Error),
     /// It did not make one.
     #[error(
-        "mkfs.ext4 made no file system of {bytes} bytes and {inodes} files: {said}\nhelp: at least 1 MiB and 16 files are needed"
+        "{}: mkfs.ext4 made no file system of {bytes} bytes and {inodes} files: {said}\nhelp: at least 1 MiB and 16 files are needed, and as much room on the disk as they take",
+        path.display()
     )]
     Failed {
+        /// where
+        path: PathBuf,
         /// size
         bytes: u64,
         /// files
@@ -50,7 +55,14 @@ pub(crate) fn make_image(
 ) -> Result<(), ScratchError> {
     let template = templates.join(format!("ext4-{bytes}-{inodes}"));
     if !template.exists() {
-        make_template(&template, bytes, inodes)?;
+        let turn = Turn::wait(templates).map_err(|source| ScratchError::Io {
+            path: templates.to_owned(),
+            source,
+        })?;
+        if !template.exists() {
+            make_template(&template, bytes, inodes)?;
+        }
+        drop(turn);
     }
     copy_sparse(&template, path).map_err(|source| ScratchError::Io {
         path: path.to_owned(),
@@ -63,16 +75,16 @@ fn make_template(template: &Path, bytes: u64, inodes: u64) -> Result<(), Scratch
         path: template.to_owned(),
         source,
     };
-    // Aside, and renamed: another process may make the same.
-    let aside = template.with_extension(format!("{}.tmp", std::process::id()));
+    // Aside, and renamed. One of before is not written to: the mkfs of a process that was killed may still do that.
+    let aside = template.with_extension("tmp");
+    let _ = fs::remove_file(&aside);
     let file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
-        .open(&aside);
-    file.and_then(|file| file.set_len(bytes))
+        .open(&aside)
         .map_err(io_error)?;
+    let sized = file.set_len(bytes);
     let made = Command::new("mkfs.ext4")
         .args([
             "-q",
@@ -94,12 +106,17 @@ fn make_template(template: &Path, bytes: u64, inodes: u64) -> Result<(), Scratch
         Ok(output) if !output.status.success() => {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             Err(ScratchError::Failed {
+                path: template.to_owned(),
                 bytes,
                 inodes,
                 said,
             })
         }
-        Ok(_) => fs::rename(&aside, template).map_err(io_error),
+        // On the disk before it has its name: a template that a power cut has torn would spoil every job after it.
+        Ok(_) => sized
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&aside, template))
+            .map_err(io_error),
     };
     if result.is_err() {
         let _ = fs::remove_file(&aside);

@@ -2,12 +2,19 @@
 //!
 //! ```text
 //! jobs/NAME/      a job: plan, journal, output, control socket (gradus_jail::watcher)
-//! ids/NUMBER      a range of user ids that is taken, with the name of the job that has it
+//! ids/NUMBER      a range of user ids that is taken: a link to the name of the job that has it
 //! store/          outputs that were taken, by digest ([`crate::store`])
 //! templates/      empty file systems by size, copied for each job ([`crate::scratch`])
+//! new/, gone/     jobs' directories that are being made, or removed
 //! ```
-//! Several processes may use one directory: a name and a range are taken by making a file that must not exist, and a job's watcher holds a
-//! lock for as long as it lives, however it ends.
+//! Several processes may use one directory, and each may be killed at any time. A job's watcher holds a lock for as long as it lives, however
+//! it ends; whoever starts a job holds it from before the job can be seen until the watcher has it. Others only look whether it is held.
+//! Whoever recovers or removes a job holds the lock of its directory meanwhile.
+
+mod ids;
+mod life;
+
+pub(crate) use life::Claim;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,7 +22,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use gradus_jail::plan::{Identity, Plan};
+use gradus_jail::outcome::Outcome;
+use gradus_jail::plan::{Plan, Source};
 use gradus_jail::protocol::{Ended, Identity as Processes, Report};
 use gradus_jail::watcher::{JOURNAL_FILE, PLAN_FILE};
 use rustix::fs::{FlockOperation, flock};
@@ -99,6 +107,8 @@ pub struct Record {
     pub phase: Phase,
     /// its processes, once its program runs
     pub processes: Option<Processes>,
+    /// whether it has ended and its outputs wait to be taken: they are gone when it is removed
+    pub outputs_wait: bool,
 }
 
 /// Where a job is.
@@ -135,9 +145,9 @@ impl State {
                 user,
             });
         }
-        private(&root.join("jobs"))?;
-        private(&root.join("ids"))?;
-        private(&root.join("templates"))?;
+        for part in ["jobs", "ids", "templates", "new", "gone"] {
+            private(&root.join(part))?;
+        }
         Ok(State {
             root: root.canonicalize().map_err(io_error(root))?,
         })
@@ -165,68 +175,6 @@ impl State {
         self.root.join("templates")
     }
 
-    /// Takes the name, and makes the job's directory with its lock, which is held as long as the file is open anywhere.
-    pub(crate) fn create(&self, name: &str) -> Result<(PathBuf, File), StateError> {
-        let well_formed =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if name.is_empty()
-            || name.len() > NAME_MAX
-            || name.starts_with('-')
-            || !name.bytes().all(well_formed)
-        {
-            return Err(StateError::Name(name.to_owned()));
-        }
-        let directory = self.directory(name);
-        match DirBuilder::new().mode(0o700).create(&directory) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(StateError::Exists(name.to_owned()));
-            }
-            other => other.map_err(io_error(&directory))?,
-        }
-        let path = directory.join(LOCK_FILE);
-        let lock = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(io_error(&path))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|error| io_error(&path)(error.into()))?;
-        Ok((directory, lock))
-    }
-
-    /// A range of ids for the job `name` that no other job has.
-    pub(crate) fn take_ids(&self, name: &str) -> Result<Identity, StateError> {
-        // Not always from the start: with many jobs the first are taken.
-        let start = rustix::process::getpid()
-            .as_raw_nonzero()
-            .get()
-            .unsigned_abs()
-            % 64;
-        for range in (0..RANGES).map(|range| (range + start) % RANGES) {
-            let path = self.root.join("ids").join(range.to_string());
-            match OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-            {
-                Ok(mut file) => {
-                    file.write_all(name.as_bytes()).map_err(io_error(&path))?;
-                    let first = FIRST_ID + range * IDS;
-                    return Ok(Identity {
-                        uid: first,
-                        gid: first,
-                        count: IDS,
-                    });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(io_error(&path)(error)),
-            }
-        }
-        Err(StateError::Ids)
-    }
-
     /// Names of all jobs, sorted.
     pub fn names(&self) -> Result<Vec<String>, StateError> {
         let path = self.root.join("jobs");
@@ -238,38 +186,28 @@ impl State {
         Ok(names)
     }
 
-    /// The lock of a job whose watcher is gone; none while it lives.
-    pub(crate) fn lock(&self, name: &str) -> Result<Option<File>, StateError> {
+    fn open_lock(&self, name: &str) -> Result<File, StateError> {
         let path = self.directory(name).join(LOCK_FILE);
-        let lock = match OpenOptions::new().append(true).open(&path) {
+        match OpenOptions::new().append(true).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StateError::Missing(name.to_owned()));
+                Err(StateError::Missing(name.to_owned()))
             }
-            other => other.map_err(io_error(&path))?,
-        };
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(lock)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(io_error(&path)(error.into())),
+            other => other.map_err(io_error(path)),
         }
     }
 
-    /// The lock of a job whose watcher is about to go: waits for that.
-    pub(crate) fn lock_when_free(&self, name: &str) -> Result<File, StateError> {
-        let path = self.directory(name).join(LOCK_FILE);
-        let lock = OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .map_err(io_error(&path))?;
-        rustix::io::retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive))
-            .map_err(|error| io_error(&path)(error.into()))?;
-        Ok(lock)
+    /// Whether the job's watcher lives, or whoever is about to start it.
+    pub(crate) fn watcher_lives(&self, name: &str) -> Result<bool, StateError> {
+        is_held(&self.open_lock(name)?)
+            .map_err(|error| io_error(self.directory(name).join(LOCK_FILE))(error))
     }
 
     /// What is known of the job `name`.
     pub fn record(&self, name: &str) -> Result<Record, StateError> {
+        let path = self.directory(name).join(LOCK_FILE);
+        let lock = self.open_lock(name)?;
         // Before the journal: a watcher that ends in between has written its last line.
-        let lives = self.lock(name)?.is_none();
+        let lives = is_held(&lock).map_err(io_error(&path))?;
         let (mut processes, mut ended) = (None, None);
         for report in self.journal(name)? {
             match report {
@@ -277,17 +215,33 @@ impl State {
                 Report::Ended(end) => ended = Some(end),
             }
         }
+        let outputs_wait = lives && self.has_outputs(name, ended.as_ref());
         let phase = match (ended, lives, &processes) {
             (Some(ended), _, _) => Phase::Ended(ended),
             (None, false, _) => Phase::Lost,
             (None, true, None) => Phase::Starting,
             (None, true, Some(_)) => Phase::Running,
         };
+        // All of that was of one job, if it is still there: another one of its name has another file.
+        let same = lock.metadata().map_err(io_error(&path))?.ino();
+        if fs::metadata(&path).map(|meta| meta.ino()).ok() != Some(same) {
+            return Err(StateError::Missing(name.to_owned()));
+        }
         Ok(Record {
             name: name.to_owned(),
             phase,
             processes,
+            outputs_wait,
         })
+    }
+
+    /// Whether a job that has ended so was to have outputs.
+    fn has_outputs(&self, name: &str, ended: Option<&Ended>) -> bool {
+        let launched =
+            ended.is_some_and(|ended| !matches!(ended.outcome, Outcome::LaunchFailed { .. }));
+        let is_output =
+            |mount: &gradus_jail::plan::Mount| matches!(mount.source, Source::Output { .. });
+        launched && matches!(self.plan(name), Ok(Some(plan)) if plan.mounts.iter().any(is_output))
     }
 
     fn journal(&self, name: &str) -> Result<Vec<Report>, StateError> {
@@ -325,38 +279,30 @@ impl State {
         match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io_error(&path)(error)),
-            Ok(text) => serde_json::from_slice(&text)
-                .map(Some)
-                .map_err(|error| io_error(&path)(io::Error::other(error))),
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
+                io_error(&path)(io::Error::new(io::ErrorKind::InvalidData, error))
+            }),
         }
     }
 
-    /// Forgets the job `name`, whose watcher is gone and whose `lock` this is: its ids are free and its directory is gone.
-    pub(crate) fn remove(&self, name: &str, lock: File) -> Result<(), StateError> {
-        let directory = self.directory(name);
-        // The lock's file goes last, so that a job that is half removed is still one.
-        for entry in fs::read_dir(&directory).map_err(io_error(&directory))? {
-            let path = entry.map_err(io_error(&directory))?.path();
-            if path.file_name().is_some_and(|name| name != LOCK_FILE) {
-                let removed = if path.is_dir() {
-                    fs::remove_dir_all(&path)
-                } else {
-                    fs::remove_file(&path)
-                };
-                removed.map_err(io_error(&path))?;
-            }
-        }
-        let ids = self.root.join("ids");
-        for entry in fs::read_dir(&ids).map_err(io_error(&ids))? {
-            let path = entry.map_err(io_error(&ids))?.path();
-            if fs::read(&path).is_ok_and(|holder| holder == name.as_bytes()) {
-                fs::remove_file(&path).map_err(io_error(&path))?;
-            }
-        }
-        let path = directory.join(LOCK_FILE);
-        fs::remove_file(&path).map_err(io_error(&path))?;
-        fs::remove_dir(&directory).map_err(io_error(&directory))?;
-        drop(lock);
-        Ok(())
+    /// Writes the plan of the job `name`: whole, or not at all.
+    pub(crate) fn write_plan(&self, name: &str, plan: &Plan) -> Result<(), StateError> {
+        let path = self.directory(name).join(PLAN_FILE);
+        let aside = path.with_extension("tmp");
+        let text = serde_json::to_vec_pretty(plan).expect("plans are plain data");
+        fs::write(&aside, text)
+            .and_then(|()| fs::rename(&aside, &path))
+            .map_err(io_error(path))
+    }
+}
+
+/// Whether somebody holds the lock. Looking disturbs nobody else who looks, and is over when this returns.
+fn is_held(lock: &File) -> io::Result<bool> {
+    match flock(lock, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => flock(lock, FlockOperation::Unlock)
+            .map(|()| false)
+            .map_err(io::Error::from),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(error.into()),
     }
 }

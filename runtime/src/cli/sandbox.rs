@@ -33,7 +33,7 @@ pub enum SandboxCommand {
     /// Print a job's plan and state as JSON.
     Inspect(NameArgs),
     /// Remove jobs that have ended, and what is left of those whose watcher died.
-    Gc,
+    Gc(GcArgs),
     /// Say what this host offers for keeping jobs apart, by running one.
     Doctor(DoctorArgs),
 }
@@ -188,6 +188,14 @@ pub struct KillArgs {
     /// Time from SIGTERM until it is killed.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
     pub grace: Duration,
+}
+
+/// Arguments of `gradus sandbox gc`.
+#[derive(Debug, Args)]
+pub struct GcArgs {
+    /// Also jobs whose outputs nobody has taken: those are gone then.
+    #[arg(long)]
+    pub outputs: bool,
 }
 
 /// A job.

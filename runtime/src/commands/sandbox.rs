@@ -88,8 +88,8 @@ pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
         SandboxCommand::Logs(arguments) => jobs::logs(&sandbox, arguments),
         SandboxCommand::Kill(arguments) => jobs::kill(&sandbox, arguments),
         SandboxCommand::Inspect(arguments) => jobs::inspect(&sandbox, &arguments.name),
+        SandboxCommand::Gc(arguments) => jobs::collect_garbage(&sandbox, arguments),
         SandboxCommand::Doctor(arguments) => doctor::run(&sandbox, arguments),
-        SandboxCommand::Gc => jobs::collect_garbage(&sandbox),
     }
 }
 

@@ -62,4 +62,4 @@ pub use layout::{Layout, Place};
 pub use limits::{IoLimit, Limits};
 pub use plan::{LimitName, Plan, PlannedGroup, Shortfall, Write, plan};
 pub use probe::THROWAWAY;
-pub use sweep::{Swept, sweep};
+pub use sweep::{Swept, sweep, sweep_throwaways};

@@ -46,15 +46,30 @@ pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
     let prepared = prepare(filters);
     let launched = prepared.and_then(|(plan, filters, listener)| {
         let running = launch::launch(&plan, &filters)?;
-        Ok((plan, listener, running))
+        let started = Report::Started(running.identity.clone());
+        match journal(&started).at(Stage::Watcher, || here(JOURNAL_FILE)) {
+            Ok(()) => Ok((plan, listener, running, started)),
+            // What nobody would find again must not run.
+            Err(error) => Err(ending::undo(running, error)),
+        }
     });
     match launched {
-        Ok((plan, listener, running)) => {
-            let started = Report::Started(running.identity.clone());
-            journal(&started)?;
+        Ok((plan, listener, running, started)) => {
             // Whoever started this may be gone: the job is run all the same.
             let _ = report.send(&started, &[]);
-            serve::serve(&plan, running, &listener, &report)
+            let pidfd = running.pidfd.try_clone()?;
+            match serve::serve(&plan, running, &listener, &report) {
+                Ok(Some(outputs)) => outputs.hand_over(&listener),
+                Ok(None) => Ok(()),
+                Err(error) => {
+                    let ended = Report::Ended(ending::abandon(&plan, &pidfd, &error));
+                    // What is not written down is told by this process's end: the job is lost then.
+                    if journal(&ended).is_ok() {
+                        let _ = report.send(&ended, &[]);
+                    }
+                    Err(error)
+                }
+            }
         }
         Err(error) => {
             let ended = Ended {
@@ -63,9 +78,9 @@ pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
                 left: Vec::new(),
             };
             let ended = Report::Ended(ended);
-            journal(&ended)?;
+            // Said even if it cannot be written down.
             let _ = report.send(&ended, &[]);
-            Ok(())
+            journal(&ended)
         }
     }
 }
@@ -103,15 +118,25 @@ fn prepare(filters: OwnedFd) -> Result<(Plan, Vec<Vec<u8>>, OwnedFd), LaunchErro
     Ok((plan, filters, listener))
 }
 
+/// A file of the job's directory, for people.
+fn here(file: &str) -> String {
+    let directory = std::env::current_dir().unwrap_or_default();
+    directory.join(file).display().to_string()
+}
+
 /// Appends a state to the journal. A line is written whole or, where the machine stops meanwhile, is not a line.
 fn journal(state: &Report) -> io::Result<()> {
     let mut line = serde_json::to_vec(state).map_err(io::Error::other)?;
     line.push(b'\n');
-    OpenOptions::new()
+    let mut file = OpenOptions::new()
         .append(true)
         .create(true)
-        .open(JOURNAL_FILE)?
-        .write_all(&line)
+        .open(JOURNAL_FILE)?;
+    if file.metadata()?.len() > 0 {
+        // A torn line before it must not swallow it.
+        line.insert(0, b'\n');
+    }
+    file.write_all(&line)
 }
 
 /// Writes seccomp programs as [`run`] reads them: for each its length in bytes, u32 little-endian, and itself.

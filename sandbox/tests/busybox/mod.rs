@@ -44,24 +44,7 @@ impl Busybox {
 
     /// The shell script as a job with the output `model`, in `/out`.
     pub(crate) fn job(&self, name: &str, script: &str) -> Job {
-        Job {
-            name: name.to_owned(),
-            layers: vec![self.path().join("rootfs")],
-            writable_root: true,
-            argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
-            env: vec!["PATH=/bin".to_owned()],
-            cwd: "/".to_owned(),
-            uid: 0,
-            gid: 0,
-            inputs: Vec::new(),
-            outputs: vec![Output {
-                name: "model".to_owned(),
-                inside: "/out".to_owned(),
-            }],
-            scratch: ScratchKind::Auto,
-            limits: Limits::default(),
-            best_effort: false,
-        }
+        job_on(&self.path().join("rootfs"), name, script)
     }
 
     pub(crate) fn run(&self, job: &Job) -> Ended {
@@ -71,6 +54,28 @@ impl Busybox {
 
     pub(crate) fn directory(&self, name: &str) -> PathBuf {
         self.sandbox.state().directory(name)
+    }
+}
+
+/// The shell script as a job on `rootfs`, with the output `model`, in `/out`.
+pub(crate) fn job_on(rootfs: &Path, name: &str, script: &str) -> Job {
+    Job {
+        name: name.to_owned(),
+        layers: vec![rootfs.to_owned()],
+        writable_root: true,
+        argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+        env: vec!["PATH=/bin".to_owned()],
+        cwd: "/".to_owned(),
+        uid: 0,
+        gid: 0,
+        inputs: Vec::new(),
+        outputs: vec![Output {
+            name: "model".to_owned(),
+            inside: "/out".to_owned(),
+        }],
+        scratch: ScratchKind::Auto,
+        limits: Limits::default(),
+        best_effort: false,
     }
 }
 

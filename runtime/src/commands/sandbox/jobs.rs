@@ -1,13 +1,13 @@
 //! `gradus sandbox ps`, `logs`, `kill`, `inspect`, `gc`.
 
 use super::{CommandError, print};
-use crate::cli::sandbox::{KillArgs, LogsArgs, PsArgs};
+use crate::cli::sandbox::{GcArgs, KillArgs, LogsArgs, PsArgs};
 use crate::exit::Exit;
 use gradus_sandbox::logs::{Lines, Reader, Stream};
 use gradus_sandbox::outcome::Outcome;
 use gradus_sandbox::protocol::KillReason;
-use gradus_sandbox::sandbox::Sandbox;
-use gradus_sandbox::state::{Phase, Record};
+use gradus_sandbox::sandbox::{Sandbox, SandboxError};
+use gradus_sandbox::state::{Phase, Record, StateError};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -24,6 +24,8 @@ struct Row<'a> {
     /// its first process, as the host sees it
     pid: Option<i32>,
     outcome: Option<&'a Outcome>,
+    /// whether its outputs wait to be taken
+    outputs_wait: bool,
 }
 
 fn row(record: &Record) -> Row<'_> {
@@ -39,6 +41,7 @@ fn row(record: &Record) -> Row<'_> {
         state,
         pid,
         outcome,
+        outputs_wait: record.outputs_wait,
     }
 }
 
@@ -125,20 +128,48 @@ pub(super) fn inspect(sandbox: &Sandbox, name: &str) -> Result<Exit, CommandErro
         "state": row(&record).state,
         "processes": record.processes,
         "ended": ended,
+        "outputs_wait": record.outputs_wait,
         "plan": sandbox.state().plan(name)?,
     });
     print(&format!("{value:#}\n"))?;
     Ok(Exit::Done)
 }
 
-/// Removes what has ended, and says what.
-pub(super) fn collect_garbage(sandbox: &Sandbox) -> Result<Exit, CommandError> {
-    sandbox.recover()?;
-    for job in sandbox.jobs()? {
-        if let Phase::Ended(ended) = job.phase {
-            sandbox.remove(&job.name)?;
-            print(&format!("{}: {}\n", job.name, ended.outcome))?;
-        }
+/// Removes what has ended, and says what. Outputs that nobody has taken are kept, unless they are asked for.
+pub(super) fn collect_garbage(sandbox: &Sandbox, arguments: &GcArgs) -> Result<Exit, CommandError> {
+    // What cannot be recovered, for want of room perhaps, must not keep the rest.
+    let recovered = sandbox.recover();
+    let jobs = sandbox.jobs()?;
+    let (kept, removed): (Vec<&Record>, Vec<&Record>) = jobs
+        .iter()
+        .filter(|job| matches!(job.phase, Phase::Ended(_) | Phase::Lost))
+        .partition(|job| job.outputs_wait && !arguments.outputs);
+    for job in kept {
+        let name = &job.name;
+        print(&format!(
+            "{name}: kept, its outputs wait; --outputs removes them too\n"
+        ))?;
     }
+    // Their watchers end at the same time.
+    for job in &removed {
+        missing_is_fine(sandbox.release(&job.name))?;
+    }
+    for job in removed {
+        let outcome = match &job.phase {
+            Phase::Ended(ended) => &ended.outcome,
+            _ => &Outcome::Lost,
+        };
+        missing_is_fine(sandbox.remove(&job.name))?;
+        print(&format!("{}: {outcome}\n", job.name))?;
+    }
+    recovered?;
     Ok(Exit::Done)
+}
+
+/// Somebody else has removed it a moment ago.
+fn missing_is_fine(result: Result<(), SandboxError>) -> Result<(), SandboxError> {
+    match result {
+        Err(SandboxError::State(StateError::Missing(_))) => Ok(()),
+        other => other,
+    }
 }

@@ -1,16 +1,21 @@
 //! What an earlier supervisor left behind.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::error::CgroupError;
 use super::files::Dir;
+use super::files::remove_dir;
 use super::group::{Group, Member, Record, RecordedGroup};
 use super::host::{Backend, Host};
 use super::limits::check_name;
+use super::probe::THROWAWAY;
 
 /// How long one job's processes, and then its groups, are waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a group is left alone that was made to be tried, which takes milliseconds.
+const TRIED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a sweep did.
 #[derive(Debug, Default)]
@@ -61,6 +66,24 @@ pub fn sweep(host: &Host, prefix: &str, keep: &[String]) -> Result<Swept, Cgroup
         }
     }
     Ok(swept)
+}
+
+/// Removes groups that somebody made to try them and was killed meanwhile. None of them ever had a process. What cannot be looked at or
+/// removed stays.
+pub fn sweep_throwaways(host: &Host) {
+    let v2 = host.v2.iter().map(|hierarchy| (Backend::V2, hierarchy));
+    let v1 = host.v1.iter().map(|hierarchy| (Backend::V1, hierarchy));
+    for (backend, hierarchy) in v2.chain(v1) {
+        let names = Dir::open(&hierarchy.parent, backend).and_then(|parent| parent.children());
+        for name in names.unwrap_or_default() {
+            let path = hierarchy.parent.join(&name);
+            let made = std::fs::metadata(&path).and_then(|meta| meta.modified());
+            let age = made.map(|made| SystemTime::now().duration_since(made));
+            if name.starts_with(THROWAWAY) && matches!(age, Ok(Ok(age)) if age > TRIED_WITHIN) {
+                _ = remove_dir(&path);
+            }
+        }
+    }
 }
 
 fn end(record: &Record) -> Result<(), CgroupError> {

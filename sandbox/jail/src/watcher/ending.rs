@@ -1,10 +1,16 @@
 //! The end of a job: everything in its group is gone, then it is said how.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+
+use super::launch::Running;
 use crate::cgroup::{Events, Group};
-use crate::outcome::Outcome;
-use crate::protocol::Status;
+use crate::outcome::{LaunchError, Outcome, Usage};
+use crate::plan::Plan;
+use crate::protocol::{Ended, Status};
+use crate::step::chain;
 
 /// How long the kernel may take to be rid of a killed group. Longer means processes that hang in a driver.
 pub(super) const GONE_WITHIN: Duration = Duration::from_secs(30);
@@ -28,6 +34,38 @@ pub(super) fn kill_group(group: &Group) -> Result<(), String> {
 pub(super) fn end_group(group: &Group) -> Result<(), String> {
     kill_group(group)?;
     group.remove(GONE_WITHIN).map_err(|error| error.to_string())
+}
+
+/// Kills the first process, and with it its namespace, and waits for it. It may have been waited for already.
+pub(super) fn kill_first(pidfd: &OwnedFd) {
+    let _ = pidfd_send_signal(pidfd, Signal::KILL);
+    let _ = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
+}
+
+/// Ends a job whose program runs and which cannot be watched for this reason.
+pub(super) fn undo(running: Running, mut error: LaunchError) -> LaunchError {
+    kill_first(&running.pidfd);
+    if let Some(Err(left)) = running.group.as_ref().map(end_group) {
+        error.what = format!("{}; then {left}", error.what);
+    }
+    error
+}
+
+/// Ends a job that cannot be watched any longer for this reason.
+pub(super) fn abandon(plan: &Plan, pidfd: &OwnedFd, error: &std::io::Error) -> Ended {
+    kill_first(pidfd);
+    let mut left = vec![format!("it could not be watched any longer: {error}")];
+    if let Some(groups) = &plan.cgroup {
+        match Group::open(&groups.record()) {
+            Ok(group) => left.extend(group.and_then(|group| end_group(&group).err())),
+            Err(error) => left.push(chain(&error)),
+        }
+    }
+    Ended {
+        outcome: Outcome::Lost,
+        usage: Usage::default(),
+        left,
+    }
 }
 
 /// How a job ended, from what the kernel and this process know.

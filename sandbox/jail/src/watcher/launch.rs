@@ -71,10 +71,7 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         .map(Group::entrance)
         .transpose()
         .map_err(|error| error.to_launch_error())?;
-    let cloned = syscalls::clone_into_namespaces(network, into).at(
-        Stage::Namespaces,
-        || "a process in namespaces of its own; are user namespaces allowed here?",
-    )?;
+    let cloned = syscalls::clone_into_namespaces(network, into).map_err(no_namespaces)?;
     let (pid, pidfd) = match cloned {
         Cloned::Child => {
             drop((ours, output, errors));
@@ -91,11 +88,7 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
     drop((theirs, output_end, errors_end));
     // Until the program runs, every failure ends what was started: the pid namespace dies with its first process.
     let ended_on_failure = |error| {
-        let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
-        let _ = rustix::process::waitid(
-            rustix::process::WaitId::PidFd(pidfd.as_fd()),
-            rustix::process::WaitIdOptions::EXITED,
-        );
+        super::ending::kill_first(&pidfd);
         error
     };
     let (outputs, landlock) = admit(plan, pid, &ours).map_err(ended_on_failure)?;
@@ -114,6 +107,25 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         errors,
         outputs,
     })
+}
+
+fn no_namespaces(error: std::io::Error) -> LaunchError {
+    let errno = error.raw_os_error().unwrap_or(0);
+    let why = match errno {
+        libc::EPERM => {
+            "this user may not, or nobody in a chroot or in this container: start gradus outside of it, and see kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns"
+        }
+        libc::ENOSPC | libc::EUSERS => {
+            "there are as many as there may be: raise user.max_user_namespaces and its like with sysctl"
+        }
+        libc::EINVAL => "this kernel lacks some of them: `gradus doctor` says which",
+        _ => "`gradus doctor` says what is missing",
+    };
+    LaunchError {
+        stage: Stage::Namespaces,
+        errno,
+        what: format!("a process in namespaces of its own; {why}"),
+    }
 }
 
 /// Enters the groups of version 1, in the new process: nothing that it does is anybody else's from here on.

@@ -101,7 +101,7 @@ fn scratch(
     }
 }
 
-/// The file system in the file `image`. The loop device goes with the last who uses it.
+/// The file system in the file `image`, which loses its name: file and loop device go with the last who uses them, however that ends.
 fn image_file(image: &Path) -> Result<OwnedFd, LaunchError> {
     let named = || image.display().to_string();
     let file =
@@ -118,9 +118,11 @@ fn image_file(image: &Path) -> Result<OwnedFd, LaunchError> {
             MountAttrFlags::empty(),
         )
     };
-    mounted().at(Stage::Scratch, || {
+    let mount = mounted().at(Stage::Scratch, || {
         format!("mounting {} from {path}", named())
-    })
+    })?;
+    std::fs::remove_file(image).at(Stage::Scratch, named)?;
+    Ok(mount)
 }
 
 /// Some file systems know no other ids; then a file is readable inside if everybody may read it.

@@ -46,13 +46,20 @@ struct Client {
     waits: bool,
 }
 
-/// Watches a running job to its end, and its outputs until they are taken.
+/// What a job that has ended has written.
+pub(super) struct Outputs {
+    clients: Vec<Client>,
+    ended: Ended,
+    directory: OwnedFd,
+}
+
+/// Watches a running job to its end: its outputs, if it has some.
 pub(super) fn serve(
     plan: &Plan,
     mut running: Running,
     listener: &OwnedFd,
     report: &Channel,
-) -> io::Result<()> {
+) -> io::Result<Option<Outputs>> {
     let started = Instant::now();
     let empty = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, _)| read);
     let streams = vec![
@@ -102,10 +109,11 @@ pub(super) fn serve(
                 .send(&Answer::Ended(ended.clone()), &[])
                 .is_ok()
     });
-    match outputs {
-        Some(outputs) => hand_over(clients, listener, &ended, &outputs),
-        None => Ok(()),
-    }
+    Ok(outputs.map(|directory| Outputs {
+        clients,
+        ended,
+        directory,
+    }))
 }
 
 impl Watch {
@@ -198,7 +206,8 @@ impl Watch {
         match rustix::io::read(stream, &mut self.buffer) {
             Ok(0) => drop(self.streams.swap_remove(index)),
             Ok(bytes) => {
-                self.logs.keep(*kind, &self.buffer[..bytes])?;
+                let kept = self.logs.keep(*kind, &self.buffer[..bytes]);
+                kept.map_err(|error| io::Error::other(format!("log.*: {error}")))?;
                 if self.logs.flooded() {
                     self.stop(Cause::Flood, Duration::ZERO)?;
                 }
@@ -356,57 +365,59 @@ fn full(directory: &OwnedFd) -> bool {
         .is_ok_and(|stat| stat.f_bfree < 1 + stat.f_blocks / 512 || stat.f_ffree == 0)
 }
 
-/// Gives out the outputs until somebody says that they are taken.
-fn hand_over(
-    mut clients: Vec<Client>,
-    listener: &OwnedFd,
-    ended: &Ended,
-    outputs: &OwnedFd,
-) -> io::Result<()> {
-    loop {
-        let mut polled: Vec<PollFd<'_>> = [listener.as_fd()]
-            .into_iter()
-            .chain(clients.iter().map(|client| client.channel.as_fd()))
-            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
-            .collect();
-        match poll(&mut polled, None) {
-            Err(rustix::io::Errno::INTR) => continue,
-            other => other?,
-        };
-        let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
-        drop(polled);
-        for index in (0..clients.len()).rev().filter(|index| ready[index + 1]) {
-            let channel = &clients[index].channel;
-            let kept = match channel.receive::<Request>() {
-                Ok(Some((Request::Release, _))) => {
-                    let _ = channel.send(&Answer::Done, &[]);
-                    return Ok(());
-                }
-                Ok(Some((Request::Outputs, _))) => channel
-                    .send(&Answer::Ended(ended.clone()), &[outputs.as_fd()])
-                    .is_ok(),
-                Ok(Some((Request::Wait | Request::Kill { .. }, _))) => {
-                    channel.send(&Answer::Ended(ended.clone()), &[]).is_ok()
-                }
-                Err(error) => channel
-                    .send(
-                        &Answer::Refused {
-                            what: error.to_string(),
-                        },
-                        &[],
-                    )
-                    .is_ok(),
-                Ok(None) => false,
+impl Outputs {
+    /// Gives them out until somebody says that they are taken.
+    pub(super) fn hand_over(self, listener: &OwnedFd) -> io::Result<()> {
+        let Outputs {
+            mut clients,
+            ended,
+            directory,
+        } = self;
+        loop {
+            let mut polled: Vec<PollFd<'_>> = [listener.as_fd()]
+                .into_iter()
+                .chain(clients.iter().map(|client| client.channel.as_fd()))
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+                .collect();
+            match poll(&mut polled, None) {
+                Err(rustix::io::Errno::INTR) => continue,
+                other => other?,
             };
-            if !kept {
-                clients.swap_remove(index);
+            let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+            drop(polled);
+            for index in (0..clients.len()).rev().filter(|index| ready[index + 1]) {
+                let channel = &clients[index].channel;
+                let kept = match channel.receive::<Request>() {
+                    Ok(Some((Request::Release, _))) => {
+                        let _ = channel.send(&Answer::Done, &[]);
+                        return Ok(());
+                    }
+                    Ok(Some((Request::Outputs, _))) => channel
+                        .send(&Answer::Ended(ended.clone()), &[directory.as_fd()])
+                        .is_ok(),
+                    Ok(Some((Request::Wait | Request::Kill { .. }, _))) => {
+                        channel.send(&Answer::Ended(ended.clone()), &[]).is_ok()
+                    }
+                    Err(error) => channel
+                        .send(
+                            &Answer::Refused {
+                                what: error.to_string(),
+                            },
+                            &[],
+                        )
+                        .is_ok(),
+                    Ok(None) => false,
+                };
+                if !kept {
+                    clients.swap_remove(index);
+                }
             }
-        }
-        if ready[0] {
-            clients.push(Client {
-                channel: listener::client(listener)?,
-                waits: false,
-            });
+            if ready[0] {
+                clients.push(Client {
+                    channel: listener::client(listener)?,
+                    waits: false,
+                });
+            }
         }
     }
 }
