@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gradus_sandbox::job::{Job, Limits, Output};
+use gradus_sandbox::job::{Job, Limits, Output, ScratchKind};
 use gradus_sandbox::protocol::{Ended, KillReason};
 use gradus_sandbox::sandbox::Sandbox;
 
@@ -59,6 +59,8 @@ impl Busybox {
                 inside: "/out".to_owned(),
             }],
             limits: Limits::default(),
+            scratch: ScratchKind::Auto,
+            best_effort: false,
         }
     }
 
