@@ -74,6 +74,7 @@ pub(crate) const ALL: &[Question] = &[
     Question::new("unusual-calls", kernel::unusual_calls),
     Question::new("device-nodes", files::device_nodes),
     Question::new("open-devices", files::open_devices),
+    Question::new("device-attributes", files::device_attributes),
     Question::new("terminals", files::terminals),
     Question::new("host-files", files::host_files),
     Question::new("canaries", files::canaries),

@@ -190,7 +190,7 @@ fn no_system_call_beyond_the_policy_is_made() {
 
 #[test]
 fn no_device_is_made_or_opened() {
-    assert_refused(&["device-nodes", "open-devices"]);
+    assert_refused(&["device-nodes", "open-devices", "device-attributes"]);
 }
 
 #[test]

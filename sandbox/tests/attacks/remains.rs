@@ -1,7 +1,6 @@
 //! What a job may have left on the host.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,8 @@ use gradus_sandbox::sandbox::Sandbox;
 #[derive(Debug)]
 pub(crate) struct Traces {
     name: String,
-    ids: std::ops::Range<u32>,
+    /// of its control groups; no other job of the host has it
+    group: String,
     watcher: Option<i32>,
     state: PathBuf,
 }
@@ -21,11 +21,10 @@ impl Traces {
     pub(crate) fn of(sandbox: &Sandbox, name: &str) -> Traces {
         let state = sandbox.state();
         let plan = state.plan(name).unwrap().expect("it was planned");
-        let first = plan.identity.uid;
         let processes = state.record(name).unwrap().processes;
         Traces {
             name: name.to_owned(),
-            ids: first..first + plan.identity.count,
+            group: plan.cgroup.expect("root has control groups").name,
             watcher: processes.map(|processes| processes.watcher),
             // jobs/NAME is two below it
             state: state
@@ -36,9 +35,21 @@ impl Traces {
                 .to_owned(),
         }
     }
+
+    /// Processes in the job's groups, also in those that are removed.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        entries
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(|pid| {
+                fs::read_to_string(format!("/proc/{pid}/cgroup"))
+                    .is_ok_and(|groups| groups.contains(&self.group))
+            })
+            .collect()
+    }
 }
 
-/// Processes by their user, control groups by name, mounts and loop devices by the state directory, files.
+/// Processes by their control group, control groups by name, mounts and loop devices by the state directory, files.
 #[track_caller]
 pub(crate) fn assert_nothing_remains(traces: &Traces) {
     // The kernel frees a file system that was in use a moment ago a moment later.
@@ -55,39 +66,24 @@ pub(crate) fn assert_nothing_remains(traces: &Traces) {
 
 fn remains(traces: &Traces) -> Vec<String> {
     let mut found = Vec::new();
-    for pid in process_ids() {
-        let owner = fs::metadata(format!("/proc/{pid}")).map(|meta| meta.uid());
-        let of_the_job = fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|text| {
-            let ids = text.lines().find_map(|line| line.strip_prefix("Uid:"));
-            ids.is_some_and(|ids| {
-                ids.split_whitespace()
-                    .filter_map(|id| id.parse().ok())
-                    .any(|id: u32| traces.ids.contains(&id))
-            })
-        });
-        if of_the_job || owner.is_ok_and(|owner| traces.ids.contains(&owner)) {
-            found.push(format!("process {pid}"));
-        }
-    }
+    found.extend(
+        traces
+            .processes()
+            .iter()
+            .map(|pid| format!("process {pid}")),
+    );
     if let Some(watcher) = traces.watcher
         && fs::read_to_string(format!("/proc/{watcher}/stat"))
             .is_ok_and(|stat| stat.contains("(gradus-jail)") && !stat.contains(") Z "))
     {
         found.push(format!("watcher {watcher}"));
     }
-    let suffix = format!("-{}", traces.name);
     groups(Path::new("/sys/fs/cgroup"), &mut |group| {
-        let name = group
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let members = || fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-        if name.starts_with("gradus-") && name.ends_with(&suffix) {
+        if group.file_name().is_some_and(|name| *name == *traces.group) {
+            let members = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
             found.push(format!(
-                "control group {} with {:?}",
-                group.display(),
-                members()
+                "control group {} with {members:?}",
+                group.display()
             ));
         }
     });
@@ -120,14 +116,6 @@ fn remains(traces: &Traces) -> Vec<String> {
         }
     }
     found
-}
-
-/// All processes of the host.
-pub(crate) fn process_ids() -> Vec<i32> {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect()
 }
 
 fn groups(folder: &Path, each: &mut dyn FnMut(&Path)) {

@@ -77,6 +77,30 @@ pub(crate) fn open_devices(_: &Arguments) -> Verdict {
     Verdict::of_successes(successes)
 }
 
+/// Changes to the nodes of `/dev` themselves, which are the host's.
+pub(crate) fn device_attributes(_: &Arguments) -> Verdict {
+    let mut successes = Vec::new();
+    for name in ["null", "zero", "full", "random", "urandom"] {
+        let node = path(&format!("/dev/{name}"));
+        // SAFETY: the path ends in NUL, and null stands for "now".
+        let changed = unsafe {
+            [
+                libc::utimensat(libc::AT_FDCWD, node.as_ptr(), std::ptr::null(), 0),
+                libc::chmod(node.as_ptr(), 0o666),
+                libc::chown(node.as_ptr(), 0, 0),
+            ]
+        };
+        if changed.contains(&0) {
+            successes.push(name.to_owned());
+        }
+    }
+    let written = fs::write("/dev/null", "x");
+    match written {
+        Ok(()) => Verdict::of_successes(successes),
+        Err(error) => Verdict::allowed(format!("/dev/null is broken: {error}")),
+    }
+}
+
 /// How many terminals it can have: their number is the host's.
 pub(crate) fn terminals(_: &Arguments) -> Verdict {
     let ptmx = path("/dev/ptmx");

@@ -6,6 +6,7 @@ use crate::questions::identity::path;
 use crate::verdict::Verdict;
 
 const BAD: usize = usize::MAX;
+const NEWTIME: i32 = 0x80;
 
 /// Those of `calls` that came further than a refusal.
 fn those(calls: &[(&str, libc::c_long, [usize; 6])]) -> Verdict {
@@ -37,7 +38,7 @@ pub(crate) fn namespaces(_: &Arguments) -> Verdict {
         ("ipc", libc::CLONE_NEWIPC),
         ("uts", libc::CLONE_NEWUTS),
         ("cgroup", libc::CLONE_NEWCGROUP),
-        ("time", 0x80),
+        ("time", NEWTIME),
         ("user and mount", libc::CLONE_NEWUSER | libc::CLONE_NEWNS),
     ];
     let mut got = Vec::new();
@@ -52,6 +53,13 @@ pub(crate) fn namespaces(_: &Arguments) -> Verdict {
         }
         // A clone's child ends at once.
         let flags = flag as usize | libc::SIGCHLD as usize;
+        // The old call takes the flag of time for a part of the signal's number.
+        if flag == NEWTIME {
+            if cloned3(NEWTIME as u64).is_ok() {
+                got.push("clone3 time".to_owned());
+            }
+            continue;
+        }
         for (how, answer) in [
             ("clone", cloned(flags)),
             ("clone with bit 32", cloned(flags | 1 << 32)),

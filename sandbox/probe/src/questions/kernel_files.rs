@@ -154,10 +154,12 @@ pub(crate) fn sys_other_jobs(_: &Arguments) -> Verdict {
             }
         }
     }
-    for entry in fs::read_dir("/sys/fs/ext4").into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name != "features" {
-            successes.push(format!("/sys/fs/ext4/{name}"));
+    for folder in ["/sys/fs/ext4", "/proc/fs/ext4"] {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name != "features" {
+                successes.push(format!("{folder}/{name}"));
+            }
         }
     }
     Verdict::of_successes(successes)
