@@ -60,6 +60,8 @@
 
 #[path = "attacks/arena.rs"]
 mod arena;
+#[path = "attacks/compare.rs"]
+mod compare;
 #[path = "attacks/endings.rs"]
 mod endings;
 #[path = "attacks/exhaustion.rs"]

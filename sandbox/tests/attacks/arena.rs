@@ -44,7 +44,7 @@ impl Arena {
         // Whoever gets out finds the doors open: what keeps the job from the secrets must be the sandbox.
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         let root = dir.path().join("root");
-        for folder in ["bin", "in", "out", "tmp", "etc"] {
+        for folder in ["bin", "in", "out", "tmp", "etc", "proc", "dev"] {
             fs::create_dir_all(root.join(folder)).unwrap();
         }
         fs::set_permissions(root.join("tmp"), Permissions::from_mode(0o1777)).unwrap();

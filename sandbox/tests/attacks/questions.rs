@@ -1,7 +1,7 @@
 //! Everything that is asked once, from inside, by a job with user 0 and a root that it may write to: the most that a submission can have.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
@@ -15,72 +15,93 @@ use serde_json::Value;
 use super::arena::{Arena, HOSTS_SECRET, OTHERS_SECRET};
 
 /// Answers by question: what was got, and the detail.
-type Answers = BTreeMap<String, (String, String)>;
+pub(crate) type Answers = BTreeMap<String, (String, String)>;
 
 /// One job has asked all of them, while another ran beside it.
 fn answers() -> Option<&'static Answers> {
     static ANSWERS: OnceLock<Option<Answers>> = OnceLock::new();
-    ANSWERS.get_or_init(ask).as_ref()
+    ANSWERS
+        .get_or_init(|| Beside::new().map(|beside| beside.ask()))
+        .as_ref()
 }
 
-fn ask() -> Option<Answers> {
-    let arena = Arena::new()?;
-    let other = Job {
-        layers: vec![arena.path("other"), arena.path("root")],
-        ..arena.job("other-miner", &["wait-for", "ms=20000"])
-    };
-    let mut other_job = arena.sandbox.start(&other).unwrap();
-    let abstract_name = format!("gradus-attacks-{}", std::process::id());
-    let _abstract =
-        UnixListener::bind_addr(&SocketAddr::from_abstract_name(&abstract_name).unwrap()).unwrap();
-    let tcp = TcpListener::bind("0.0.0.0:0").unwrap();
-    let port = tcp.local_addr().unwrap().port();
-    let own_address = std::net::UdpSocket::bind("0.0.0.0:0")
-        .and_then(|socket| {
-            socket.connect("198.51.100.1:9")?;
-            socket.local_addr()
+/// What the questions are about, there while they are asked: another job, listeners of the host, secrets.
+pub(crate) struct Beside {
+    pub(crate) arena: Arena,
+    /// what the probe is told
+    pub(crate) words: Vec<String>,
+    _listeners: (UnixListener, TcpListener),
+}
+
+impl Beside {
+    pub(crate) fn new() -> Option<Beside> {
+        let arena = Arena::new()?;
+        let other = Job {
+            layers: vec![arena.path("other"), arena.path("root")],
+            ..arena.job("other-miner", &["wait-for", "ms=60000"])
+        };
+        let other = arena.sandbox.start(&other).unwrap();
+        let abstract_name = format!("gradus-attacks-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&abstract_name).unwrap();
+        let unix = UnixListener::bind_addr(&address).unwrap();
+        let tcp = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = tcp.local_addr().unwrap().port();
+        // Nothing is sent: which address would be used is asked.
+        let own_address = UdpSocket::bind("0.0.0.0:0")
+            .and_then(|socket| {
+                socket.connect("198.51.100.1:9")?;
+                socket.local_addr()
+            })
+            .map(|address| format!("tcp={}:{port}", address.ip()));
+        let read = |path: &str| std::fs::read_to_string(path).unwrap().trim().to_owned();
+        let plan = arena.directory("other-miner").join("plan.json");
+        let words = vec![
+            "all-static".to_owned(),
+            format!("host-file={}", arena.path("host-canary").display()),
+            format!("host-file={}", plan.display()),
+            format!("host-file={}", arena.path("other/secret").display()),
+            "host-file=/etc/shadow".to_owned(),
+            format!("canary={HOSTS_SECRET}"),
+            format!("canary={OTHERS_SECRET}"),
+            format!("abstract={abstract_name}"),
+            format!("tcp=127.0.0.1:{port}"),
+            own_address.unwrap_or_default(),
+            format!("host-pid={}", std::process::id()),
+            format!("host-command={}", read("/proc/self/comm")),
+            format!("watcher-pid={}", other.processes.watcher),
+            format!("host-name={}", read("/proc/sys/kernel/hostname")),
+        ];
+        Some(Beside {
+            arena,
+            words,
+            _listeners: (unix, tcp),
         })
-        .map(|address| format!("tcp={}:{port}", address.ip()));
-    let command = std::fs::read_to_string("/proc/self/comm").unwrap();
-    let host_name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-    let words = [
-        "all-static".to_owned(),
-        format!("host-file={}", arena.path("host-canary").display()),
-        format!(
-            "host-file={}",
-            arena.directory("other-miner").join("plan.json").display()
-        ),
-        format!("host-file={}", arena.path("other/secret").display()),
-        "host-file=/etc/shadow".to_owned(),
-        format!("canary={HOSTS_SECRET}"),
-        format!("canary={OTHERS_SECRET}"),
-        format!("abstract={abstract_name}"),
-        format!("tcp=127.0.0.1:{port}"),
-        own_address.unwrap_or_default(),
-        format!("host-pid={}", std::process::id()),
-        format!("host-command={}", command.trim()),
-        format!("watcher-pid={}", other_job.processes.watcher),
-        format!("host-name={}", host_name.trim()),
-    ];
-    let job = arena.job(
-        "questions",
-        &words.iter().map(String::as_str).collect::<Vec<_>>(),
-    );
-    let ran = arena.run(&job);
-    ran.exited(0);
-    arena
-        .sandbox
-        .kill("other-miner", KillReason::Cancelled, Duration::ZERO)
-        .unwrap();
-    other_job.wait().unwrap();
-    arena.remove("other-miner");
-    let parsed = ran.text.lines().map(|line| {
+    }
+
+    /// All questions, by a job.
+    pub(crate) fn ask(&self) -> Answers {
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let ran = self.arena.run(&self.arena.job("questions", &words));
+        ran.exited(0);
+        self.arena
+            .sandbox
+            .kill("other-miner", KillReason::Cancelled, Duration::ZERO)
+            .unwrap();
+        self.arena.sandbox.wait("other-miner").unwrap();
+        self.arena.remove("other-miner");
+        parsed(&ran.text)
+    }
+}
+
+/// The probe's lines.
+pub(crate) fn parsed(text: &str) -> Answers {
+    let answers = text.lines().map(|line| {
         let answer: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let text = |key: &str| answer[key].as_str().expect("a text").to_owned();
         (text("attack"), (text("got"), text("detail")))
     });
-    Some(parsed.collect())
+    answers.collect()
 }
 
 #[track_caller]
