@@ -37,6 +37,7 @@ pub(crate) const ALL: &[Load] = &[
     ("flood", output::flood),
     ("drip", output::drip),
     ("escapes", output::escapes),
+    ("streams-by-name", output::streams_by_name),
     ("close-and-go-on", output::close_and_go_on),
     ("ignore-signals", endings::ignore_signals),
     ("daemons", endings::daemons),

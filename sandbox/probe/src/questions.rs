@@ -4,15 +4,19 @@
 //! |---|---|
 //! | [`identity`] | who it is, what it has inherited |
 //! | [`kernel`] | system calls |
-//! | [`files`] | mounts, devices, the host's files |
+//! | [`namespaces`] | namespaces and mounts |
+//! | [`devices`] | device nodes, terminals |
+//! | [`files`] | the host's files, inputs, overlays |
 //! | [`kernel_files`] | `/proc` and `/sys` |
 //! | [`processes`] | others than its own |
 //! | [`network`] | sockets and whom they reach |
 
+pub(crate) mod devices;
 pub(crate) mod files;
 pub(crate) mod identity;
 pub(crate) mod kernel;
 pub(crate) mod kernel_files;
+pub(crate) mod namespaces;
 pub(crate) mod network;
 pub(crate) mod processes;
 
@@ -55,12 +59,13 @@ pub(crate) const ALL: &[Question] = &[
     Question::new("core-dumps", identity::core_dumps),
     Question::new("realtime", identity::realtime),
     Question::new("spared-by-the-oom-killer", identity::spared),
-    Question::new("namespaces", kernel::namespaces),
-    Question::new("mounting", kernel::mounting),
+    Question::new("namespaces", namespaces::namespaces),
+    Question::new("mounting", namespaces::mounting),
     Question::new("kernel-code", kernel::kernel_code),
     Question::new("keys", kernel::keys),
     Question::new("bpf", kernel::bpf),
     Question::new("perf", kernel::perf),
+    Question::new("asynchronous-files", kernel::asynchronous_files),
     Question::new("userfaultfd", kernel::userfaultfd),
     Question::new("io-uring", kernel::io_uring),
     Question::new("tracing", kernel::tracing),
@@ -72,10 +77,10 @@ pub(crate) const ALL: &[Question] = &[
     Question::new("other-architectures", kernel::other_architectures),
     Question::new("terminal-injection", kernel::terminal_injection),
     Question::new("unusual-calls", kernel::unusual_calls),
-    Question::new("device-nodes", files::device_nodes),
-    Question::new("open-devices", files::open_devices),
-    Question::new("device-attributes", files::device_attributes),
-    Question::new("terminals", files::terminals),
+    Question::new("device-nodes", devices::device_nodes),
+    Question::new("open-devices", devices::open_devices),
+    Question::new("device-attributes", devices::device_attributes),
+    Question::new("terminals", devices::terminals),
     Question::new("host-files", files::host_files),
     Question::new("canaries", files::canaries),
     Question::new("read-only-inputs", files::read_only_inputs),

@@ -85,7 +85,7 @@ fn what_is_printed_is_kept_and_obeyed_by_nobody() {
         .says("\u{1b}[2J")
         .says("\"code\":0")
         .says("\nlast\n");
-    assert_eq!(ran.ended.usage.log_bytes as usize > 1 << 20, true);
+    assert!(ran.ended.usage.log_bytes > 1 << 20, "{:?}", ran.ended);
 }
 
 #[test]
@@ -94,4 +94,16 @@ fn a_job_that_closes_its_streams_goes_on() {
     let ran = arena.run(&arena.job("closed", &["close-and-go-on", "ms=200"]));
     ran.exited(5);
     assert!(ran.ended.usage.wall_ms >= 200, "{:?}", ran.ended);
+}
+
+#[test]
+fn a_program_may_open_its_streams_by_name() {
+    let Some(arena) = Arena::new() else { return };
+    for uid in [0, 1000] {
+        let mut job = arena.job("by-name", &["streams-by-name"]);
+        job.uid = uid;
+        let ran = arena.run(&job);
+        ran.exited(0).says("through /dev/stdout");
+        assert!(!ran.text.contains("denied"), "{}", ran.text);
+    }
 }

@@ -84,10 +84,13 @@ pub(crate) fn zombies(arguments: &Arguments) -> ExitCode {
         // SAFETY: this program has one thread.
         match unsafe { libc::fork() } {
             // It leaves an orphan that ends at once.
-            0 => unsafe {
-                libc::fork();
-                libc::_exit(0)
-            },
+            0 => {
+                // SAFETY: as above, and nothing of this process is needed any more.
+                unsafe {
+                    libc::fork();
+                    libc::_exit(0)
+                }
+            }
             -1 => {}
             _ => made += 1,
         }

@@ -133,7 +133,7 @@ pub(crate) fn hostile_outputs(arguments: &Arguments) -> ExitCode {
         }
         "socket" => std::os::unix::net::UnixListener::bind(planted).map(drop),
         "unreadable" => fs::create_dir(planted).and_then(|()| {
-            fs::set_permissions(planted, std::os::unix::fs::PermissionsExt::from_mode(0))
+            fs::set_permissions(planted, std::os::unix::fs::PermissionsExt::from_mode(0o000))
         }),
         other => Err(std::io::Error::other(format!("no kind {other}"))),
     };
@@ -165,7 +165,7 @@ pub(crate) fn many_files(arguments: &Arguments) -> ExitCode {
     }
     let _ = fs::set_permissions(
         "/probe-tree",
-        std::os::unix::fs::PermissionsExt::from_mode(0),
+        std::os::unix::fs::PermissionsExt::from_mode(0o000),
     );
     println!("made {made}");
     ExitCode::SUCCESS
