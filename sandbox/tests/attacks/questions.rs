@@ -131,6 +131,7 @@ fn user_0_inside_is_nobody_outside_and_has_no_power() {
         "capabilities",
         "no-new-privileges",
         "seccomp",
+        "landlock",
         "host-root",
         "other-user",
     ]);
@@ -212,7 +213,12 @@ fn no_system_call_beyond_the_policy_is_made() {
 
 #[test]
 fn no_device_is_made_or_opened() {
-    assert_refused(&["device-nodes", "open-devices", "device-attributes"]);
+    assert_refused(&[
+        "device-nodes",
+        "open-devices",
+        "device-filter",
+        "device-attributes",
+    ]);
 }
 
 #[test]
@@ -234,7 +240,7 @@ fn inputs_cannot_be_changed() {
 #[test]
 fn it_writes_to_its_own_mounts_alone() {
     assert_contained(&["writable-mounts"]);
-    assert_refused(&["shared-mounts"]);
+    assert_refused(&["shared-mounts", "mount-flags"]);
 }
 
 #[test]

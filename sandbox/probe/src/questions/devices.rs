@@ -110,6 +110,15 @@ pub(crate) fn device_attributes(_: &Arguments) -> Verdict {
     }
 }
 
+/// The terminal of this session, of which there is none, is the one node that is there for programs to find and not to open.
+pub(crate) fn device_filter(_: &Arguments) -> Verdict {
+    match opens("/dev/tty", libc::O_RDWR) {
+        Err(error @ (libc::EPERM | libc::ENOENT)) => Verdict::refused(name_of(error)),
+        Err(error) => Verdict::allowed(format!("got as far as {}", name_of(error))),
+        Ok(()) => Verdict::allowed("opened"),
+    }
+}
+
 /// How many terminals it can have: their number is the host's.
 pub(crate) fn terminals(_: &Arguments) -> Verdict {
     let ptmx = path("/dev/ptmx");

@@ -205,6 +205,26 @@ pub(crate) fn writable_mounts(_: &Arguments) -> Verdict {
     }
 }
 
+/// Mounts whose files could give rights, or be devices, but for `/dev` itself.
+pub(crate) fn mount_flags(_: &Arguments) -> Verdict {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mut without = Vec::new();
+    for line in text.lines() {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let [_, _, _, root, target, options, ..] = *fields else {
+            continue;
+        };
+        let device = target.starts_with("/dev") || root == "/null";
+        for option in ["nosuid", "nodev"] {
+            let excused = option == "nodev" && device;
+            if !excused && !options.split(',').any(|it| it == option) {
+                without.push(format!("{target} without {option}"));
+            }
+        }
+    }
+    Verdict::of_successes(without)
+}
+
 /// Mounts in which mounts of the host would appear: those would be writable.
 pub(crate) fn shared_mounts(_: &Arguments) -> Verdict {
     let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();

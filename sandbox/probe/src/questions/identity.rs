@@ -188,18 +188,50 @@ pub(crate) fn realtime(_: &Arguments) -> Verdict {
     Verdict::of_successes(got)
 }
 
-/// Whether the program can have others killed for lack of memory before itself.
+/// Whether the program is the first to be killed for lack of memory, and stays so.
 pub(crate) fn spared(_: &Arguments) -> Verdict {
     let path = "/proc/self/oom_score_adj";
     let before = fs::read_to_string(path).unwrap_or_default();
+    let before = before.trim();
+    if before != "1000" {
+        return Verdict::allowed(format!("is {before}"));
+    }
     let lowered = [-1000, -1, 0, 500]
         .into_iter()
         .find(|score| fs::write(path, score.to_string()).is_ok());
     match lowered {
-        None => Verdict::refused(format!("stays {}", before.trim())),
-        Some(score) if score < 0 => Verdict::allowed(format!("{} becomes {score}", before.trim())),
+        None => Verdict::refused("stays 1000"),
+        Some(score) if score < 0 => Verdict::allowed(format!("becomes {score}")),
         // Without CAP_SYS_RESOURCE nobody can keep it from going back to what everybody has.
-        Some(score) => Verdict::contained(format!("{} becomes {score}", before.trim())),
+        Some(score) => Verdict::contained(format!("becomes {score}")),
+    }
+}
+
+/// How many rulesets of landlock it can add to those that are in force: there are 16 at most.
+pub(crate) fn landlock(_: &Arguments) -> Verdict {
+    // One that handles the making of devices, and has no rules.
+    let ruleset = [1_u64 << 6];
+    let mut added = 0;
+    while added < 20 {
+        let fd = call(
+            libc::SYS_landlock_create_ruleset,
+            [ruleset.as_ptr() as usize, 8, 0, 0, 0, 0],
+        );
+        let restricted = fd.and_then(|fd| {
+            call(
+                libc::SYS_landlock_restrict_self,
+                [fd as usize, 0, 0, 0, 0, 0],
+            )
+        });
+        match restricted {
+            Ok(_) => added += 1,
+            Err(libc::E2BIG) => break,
+            Err(error) => return Verdict::contained(format!("not told: {}", name_of(error))),
+        }
+    }
+    match 16 - added {
+        0 => Verdict::allowed("none is in force"),
+        number => Verdict::refused(format!("{number} in force")),
     }
 }
 
