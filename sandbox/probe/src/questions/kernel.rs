@@ -253,6 +253,12 @@ pub(crate) fn kernel_log(_: &Arguments) -> Verdict {
     ])
 }
 
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn ports(_: &Arguments) -> Verdict {
+    Verdict::refused("this processor has none")
+}
+
+#[cfg(target_arch = "x86_64")]
 pub(crate) fn ports(_: &Arguments) -> Verdict {
     let entry = [0_u8; 16];
     those(&[
@@ -266,7 +272,13 @@ pub(crate) fn ports(_: &Arguments) -> Verdict {
     ])
 }
 
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn other_architectures(_: &Arguments) -> Verdict {
+    Verdict::refused("this processor has none")
+}
+
 /// `getpid` by the call gates of i386 and x32, to which no filter of x86-64 numbers applies.
+#[cfg(target_arch = "x86_64")]
 pub(crate) fn other_architectures(_: &Arguments) -> Verdict {
     let old = crate::call::isolated(|| {
         let answer: i64;
