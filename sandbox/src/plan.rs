@@ -20,30 +20,29 @@ const DEVICES: [&str; 6] = [
     "/dev/tty",
 ];
 
-/// Hidden below `/proc` and `/sys`: what tells about the host, or reaches its kernel.
-const MASKED: [&str; 12] = [
+/// Hidden below `/proc` and `/sys`: what tells about the host, or reaches its kernel. A loop device names the file behind it, which is in
+/// the directory of another job; whoever writes to a file of `/proc/pressure` has the kernel measure for it.
+const MASKED: [&str; 16] = [
     "/proc/acpi",
     "/proc/asound",
+    "/proc/fs",
     "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
+    "/proc/pressure",
     "/proc/sched_debug",
     "/proc/scsi",
     "/proc/timer_list",
+    "/sys/devices/virtual/block",
     "/sys/devices/virtual/powercap",
     "/sys/firmware",
+    "/sys/fs/ext4",
     "/sys/kernel/debug",
 ];
 
 /// Below `/proc`: what may be read and not written.
-const READ_ONLY: [&str; 5] = [
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-];
+const READ_ONLY: [&str; 4] = ["/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// Of what is printed, bytes that are kept from the beginning and from the end.
 const LOG_HEAD: u64 = 4 << 20;
@@ -136,10 +135,14 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         hostname: "job".to_owned(),
         network: Network::Loopback,
         rlimits: vec![
-            rlimit(Resource::Core, 0),
+            // 1 byte is too little for a file, and the kernel's word for "nor to the host's program for core dumps", which 0 is not.
+            rlimit(Resource::Core, 1),
             rlimit(Resource::Nofile, limits.open_files),
             rlimit(Resource::Msgqueue, 819_200),
             rlimit(Resource::Sigpending, 4 * limits.pids),
+            // The supervisor may have been given these; a realtime job would run past every share of processor time.
+            rlimit(Resource::Nice, 0),
+            rlimit(Resource::Rtprio, 0),
         ],
         process: Process {
             argv: job.argv.clone(),

@@ -7,7 +7,7 @@ mod root;
 mod target;
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
@@ -15,7 +15,7 @@ use crate::channel::Channel;
 use crate::outcome::{LaunchError, Stage};
 use crate::plan::{Plan, Process};
 use crate::protocol::{FromInside, Go, Status};
-use crate::step::At;
+use crate::step::{At, short};
 use crate::syscalls::{self, Cloned};
 
 /// What the program's standard streams are.
@@ -58,6 +58,16 @@ fn start(
     rustix::stdio::dup2_stdin(&streams.input).at(Stage::Watcher, || "standard input")?;
     rustix::stdio::dup2_stdout(&streams.input).at(Stage::Watcher, || "standard output")?;
     rustix::stdio::dup2_stderr(&streams.input).at(Stage::Watcher, || "standard errors")?;
+    // Nor are its others: directories of control groups among them, from which `..` leads to the host's root. An image may name
+    // `/proc/self/fd/N` as its program's directory. What they belong to is in frames below, to which this process never returns.
+    let mut own = [
+        channel.as_fd(),
+        streams.input.as_fd(),
+        streams.output.as_fd(),
+        streams.errors.as_fd(),
+    ]
+    .map(|fd| fd.as_raw_fd());
+    syscalls::close_all_but(&mut own).at(Stage::Watcher, || "closing the watcher's descriptors")?;
     // What is made here has the permissions that are asked for.
     rustix::process::umask(rustix::fs::Mode::empty());
     let given = receive(channel)?;
@@ -179,7 +189,7 @@ fn program(plan: &Plan, streams: Streams) -> LaunchError {
         restrict::become_user(process)?;
         // As that user: a directory that it may not enter is the image's mistake, not a way around its permissions.
         rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || {
-            format!("working directory {:?}", process.cwd)
+            format!("working directory {}", short(&process.cwd))
         })?;
         restrict::drop_capabilities()?;
         syscalls::close_on_exec_from(3).at(Stage::Restrict, || "closing descriptors")?;
@@ -192,7 +202,9 @@ fn program(plan: &Plan, streams: Streams) -> LaunchError {
                 error = answer;
             }
         }
-        Err(error).at(Stage::Exec, || format!("program {:?}", process.argv[0]))
+        Err(error).at(Stage::Exec, || {
+            format!("program {}", short(&process.argv[0]))
+        })
     };
     match attempt() {
         Ok(never) => match never {},

@@ -175,6 +175,10 @@ pub enum Resource {
     Msgqueue,
     /// pending signals
     Sigpending,
+    /// how much above others it may set its priority
+    Nice,
+    /// priority of processes that others wait for
+    Rtprio,
 }
 
 /// What is run.

@@ -37,3 +37,12 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+/// A text that an image says, quoted, cut where it is too long for a message: an error that cannot be sent is taken for none.
+pub(crate) fn short(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 256;
+    match text.char_indices().nth(CHARACTERS_MAX) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}… of {} bytes", &text[..end], text.len()),
+    }
+}

@@ -14,8 +14,8 @@ mod signal;
 pub(crate) use loop_device::loop_device;
 pub(crate) use mount::{MountAttributes, mount_setattr};
 pub(crate) use process::{
-    Cloned, clone_into_namespaces, clone_process, close_on_exec_from, execute, loopback_up,
-    new_cgroup_namespace,
+    Cloned, clone_into_namespaces, clone_process, close_all_but, close_on_exec_from, execute,
+    loopback_up, new_cgroup_namespace,
 };
 pub(crate) use signal::{block_signals, default_signals, next_signal};
 

@@ -49,7 +49,13 @@ pub(super) fn build(
         symlinkat(text, &dev, link).at(Stage::Devices, || format!("/dev/{link}"))?;
     }
     let terminals = place(dev.as_fd(), "pts", Kind::Directory)?;
-    let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
+    // How many there are is the host's number, 4096 as a rule, whoever has them.
+    let options = [
+        ("newinstance", ""),
+        ("ptmxmode", "0666"),
+        ("mode", "0620"),
+        ("max", "64"),
+    ];
     let pts = new_filesystem(
         "devpts",
         &options,

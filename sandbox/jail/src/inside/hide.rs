@@ -30,7 +30,18 @@ pub(super) fn mask(root: BorrowedFd<'_>, paths: &[String]) -> Result<(), LaunchE
                     | MountAttrFlags::MOUNT_ATTR_NOSUID
                     | MountAttrFlags::MOUNT_ATTR_NODEV,
             )?,
-            _ => copy("/dev/null").at(Stage::Mount, named)?,
+            _ => {
+                let null = copy("/dev/null").at(Stage::Mount, named)?;
+                // Its permissions and times are those of the host's device.
+                let attributes = MountAttributes {
+                    read_only: true,
+                    nosuid: true,
+                    noexec: true,
+                    ..Default::default()
+                };
+                mount_setattr(null.as_fd(), attributes).at(Stage::Mount, named)?;
+                null
+            }
         };
         attach(nothing.as_fd(), place.as_fd()).at(Stage::Mount, named)?;
         if kind == FileType::Directory && empty.is_none() {

@@ -61,6 +61,8 @@ pub(super) fn limits(plan: &Plan) -> Result<(), LaunchError> {
             Resource::Memlock => Kernel::Memlock,
             Resource::Msgqueue => Kernel::Msgqueue,
             Resource::Sigpending => Kernel::Sigpending,
+            Resource::Nice => Kernel::Nice,
+            Resource::Rtprio => Kernel::Rtprio,
         };
         let now = getrlimit(resource);
         let lowered = |now: Option<u64>| Some(now.map_or(limit.value, |now| now.min(limit.value)));

@@ -18,7 +18,7 @@ pub(crate) struct MountAttributes<'fd> {
     pub(crate) idmap: Option<BorrowedFd<'fd>>,
 }
 
-/// Sets attributes of the mount `mount`, and of those below it.
+/// Sets attributes of the mount `mount`, and of those below it, and takes them out of the groups in which mounts spread.
 pub(crate) fn mount_setattr(
     mount: BorrowedFd<'_>,
     attributes: MountAttributes<'_>,
@@ -36,7 +36,9 @@ pub(crate) fn mount_setattr(
             .filter(|(on, _)| *on)
             .fold(0, |all, (_, bit)| all | bit),
         attr_clr: 0,
-        propagation: 0,
+        // A mount of the host is one of a group as a rule: what is mounted below it later would appear in the copy too, and with its own
+        // attributes, not with these.
+        propagation: libc::MS_PRIVATE,
         userns_fd: attributes.idmap.map_or(0, |fd| fd.as_raw_fd() as u64),
     };
     // SAFETY: the path is a literal that ends in NUL, `attr` lives across the call, its size is passed, and the descriptors are open: they

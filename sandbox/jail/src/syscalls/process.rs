@@ -105,6 +105,21 @@ pub(crate) fn close_on_exec_from(first: u32) -> io::Result<()> {
     .map(drop)
 }
 
+/// Closes every descriptor from 3 on but `kept`. Whoever else has them in this process must never use them again.
+pub(crate) fn close_all_but(kept: &mut [i32]) -> io::Result<()> {
+    kept.sort_unstable();
+    let mut first = 3;
+    let ends = kept.iter().map(|fd| *fd as u32);
+    for end in ends.chain([u32::MAX]) {
+        if end > first {
+            // SAFETY: no memory is passed. The descriptors belong to values that the caller promises not to use, nor to drop.
+            checked(unsafe { libc::syscall(libc::SYS_close_range, first, end - 1, 0) })?;
+        }
+        first = first.max(end.saturating_add(1));
+    }
+    Ok(())
+}
+
 /// Brings up the loopback of this network namespace through the socket `socket`.
 pub(crate) fn loopback_up(socket: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: an all-zero `ifreq` is valid: it is integers and a union of integers.

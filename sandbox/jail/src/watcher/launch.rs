@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::cgroup::{Entrance, Group};
@@ -56,6 +56,17 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         pipe_with(PipeFlags::CLOEXEC).at(Stage::Watcher, || "a pipe for output")?;
     let (errors, errors_end) =
         pipe_with(PipeFlags::CLOEXEC).at(Stage::Watcher, || "a pipe for errors")?;
+    // A program opens its streams anew by the names `/dev/stdout` and `/dev/stderr`, as scripts do, and may: they are its own.
+    let user = plan.identity.uid.checked_add(plan.process.uid);
+    let group_of_user = plan.identity.gid.checked_add(plan.process.gid);
+    for end in [&output_end, &errors_end] {
+        // Without privileges there is one user, who has them already.
+        let (Some(user), Some(group), true) = (user, group_of_user, plan.identity.count > 1) else {
+            continue;
+        };
+        fchown(end, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))
+            .at(Stage::Watcher, || "streams for the job's user")?;
+    }
     let input = open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .at(Stage::Watcher, || "/dev/null")?;
     let network = matches!(plan.network, Network::Loopback);

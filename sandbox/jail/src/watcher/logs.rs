@@ -28,6 +28,8 @@ pub(super) struct Logs {
     tail_bytes: u64,
     /// bytes printed so far, kept or not
     total: u64,
+    /// bytes of the first file, headers included
+    head_bytes: u64,
     started: Instant,
     /// bytes that may be read now; refilled by time
     tokens: f64,
@@ -45,6 +47,7 @@ impl Logs {
             tail: None,
             tail_bytes: 0,
             total: 0,
+            head_bytes: 0,
             started: now,
             tokens,
             refilled: now,
@@ -74,11 +77,22 @@ impl Logs {
 
     /// Keeps `bytes` of `stream` as far as the limits say.
     pub(super) fn keep(&mut self, stream: u8, bytes: &[u8]) -> io::Result<()> {
-        self.tokens -= bytes.len() as f64;
-        let head = (self.limits.head_bytes.saturating_sub(self.total) as usize).min(bytes.len());
+        // Work is charged too: who prints byte by byte is read from READS_MAX times a second, and has its bytes gathered meanwhile.
+        const READS_MAX: u64 = 2048;
+        self.tokens -= (bytes.len() as u64).max(self.limits.rate_bytes / READS_MAX) as f64;
+        let room = self
+            .limits
+            .head_bytes
+            .saturating_sub(self.head_bytes + HEADER_BYTES as u64);
+        // What is kept must not be more than what was printed makes it, so headers count; and what follows the end is never the beginning.
+        let head = match &self.tail {
+            None => (room as usize).min(bytes.len()),
+            Some(_) => 0,
+        };
         let (first, rest) = bytes.split_at(head);
         if !first.is_empty() {
             write(&mut self.head, self.started, stream, self.total, first)?;
+            self.head_bytes += (HEADER_BYTES + first.len()) as u64;
         }
         if !rest.is_empty() && self.limits.tail_bytes > 0 {
             let before = self.total + head as u64;
@@ -94,7 +108,7 @@ impl Logs {
                 }
             };
             write(tail, self.started, stream, before, rest)?;
-            self.tail_bytes += rest.len() as u64;
+            self.tail_bytes += (HEADER_BYTES + rest.len()) as u64;
         }
         self.total += bytes.len() as u64;
         Ok(())

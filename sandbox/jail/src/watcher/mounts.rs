@@ -60,7 +60,9 @@ pub(super) fn open_all(plan: &Plan, pid: i32) -> Result<(Go, Vec<OwnedFd>), Laun
         }
     }
     for device in &plan.devices {
+        // They can be written to all the same; their permissions and times, which are the host's, cannot.
         let attributes = MountAttributes {
+            read_only: true,
             nosuid: true,
             noexec: true,
             ..Default::default()

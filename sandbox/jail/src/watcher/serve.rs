@@ -359,10 +359,14 @@ impl Watch {
     }
 }
 
-/// Whether a file system has no room worth the name: a write fails before the last blocks, which its own tables take, are gone.
+/// Whether a file system has no room worth the name: a write fails before the last blocks, which its own tables take, are gone. Of those
+/// that are free, ext4 keeps some for itself, and with writes under way it counts with room to spare.
 fn full(directory: &OwnedFd) -> bool {
-    rustix::fs::fstatvfs(directory)
-        .is_ok_and(|stat| stat.f_bfree < 1 + stat.f_blocks / 512 || stat.f_ffree == 0)
+    const SPARE_BYTES: u64 = 128 << 10;
+    rustix::fs::fstatvfs(directory).is_ok_and(|stat| {
+        let spare = SPARE_BYTES / stat.f_frsize.max(1) + stat.f_blocks / 512;
+        stat.f_bavail <= spare || stat.f_ffree == 0
+    })
 }
 
 impl Outputs {

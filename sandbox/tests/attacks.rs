@@ -1,0 +1,80 @@
+//! Hostile jobs: `sandbox/probe` in the sandbox, for every attack that the sandbox is meant to stand.
+//!
+//! Each test runs its attack inside and looks from outside: what the job ended as, what the host noticed, and that nothing of it is left
+//! when it is removed (no process, control group, mount, loop device, file). They need root, and say so aloud where they cannot run.
+//!
+//! | # | attack | test |
+//! |---|---|---|
+//! | 1 | fork bomb | `exhaustion::a_fork_bomb_is_bounded_and_the_host_still_forks` |
+//! | 2 | memory bomb | `exhaustion::a_memory_bomb_ends_as_out_of_memory` |
+//! | 3 | page cache, pipes | `exhaustion::memory_of_pipes_counts_as_the_jobs`, `exhaustion::a_file_larger_than_its_memory_does_not_end_a_job` |
+//! | 4 | processor hog, realtime | `exhaustion::a_processor_hog_gets_no_realtime_and_the_host_keeps_its_beat`, `questions::no_realtime_and_no_limit_is_raised` |
+//! | 5 | full disk | `exhaustion::a_full_disk_is_the_jobs_own` |
+//! | 6 | files without end | `exhaustion::the_number_of_files_is_bounded` |
+//! | 7 | sparse output of 8 TiB | `planted::a_sparse_output_is_refused_by_its_size` |
+//! | 8 | symbolic link out of outputs | `planted::links_are_refused` |
+//! | 9 | hard link to an input or another job | `planted::links_are_refused`, `questions::inputs_cannot_be_changed` |
+//! | 10 | fifo, socket as an output | `planted::what_is_no_file_is_refused_without_waiting` |
+//! | 11 | a file that changes while it is taken | `planted::nobody_is_left_to_change_outputs_while_they_are_taken`; by `sandbox/tests/outputs.rs` file by file |
+//! | 12 | set-user-id, file capabilities | `questions::a_set_user_id_program_gains_nothing` |
+//! | 13 | device nodes | `questions::no_device_is_made_or_opened` |
+//! | 14 | memory of other processes | `questions::the_first_process_cannot_be_looked_into` |
+//! | 15 | signals to others | `questions::nobody_outside_is_seen_or_signalled` |
+//! | 16 | SIGTERM ignored past the deadline | `endings::who_ignores_signals_ends_at_the_deadline_all_the_same` |
+//! | 17 | daemons | `endings::three_hundred_daemons_are_gone_within_a_second`, `endings::daemons_end_with_the_program`, `endings::who_forks_faster_than_it_is_killed_is_killed` |
+//! | 18 | death of the supervisor | `endings::a_watcher_that_is_killed_takes_its_job_along`; more by the tests of recovery |
+//! | 19 | `/proc/sys`, sysrq, core_pattern | `questions::kernel_files_are_read_only_and_tell_nothing` |
+//! | 20 | control groups, release_agent | `questions::control_groups_are_out_of_reach` |
+//! | 21 | nested user namespaces | `questions::no_namespace_is_made_or_entered` |
+//! | 22 | keys, bpf, perf, userfaultfd, io_uring, kexec, modules | `questions::no_system_call_beyond_the_policy_is_made` |
+//! | 23 | mounts | `questions::nothing_is_mounted_or_unmounted` |
+//! | 24 | files by handle | `questions::no_system_call_beyond_the_policy_is_made` |
+//! | 25 | network, names | `questions::the_network_is_the_jobs_own_loopback` |
+//! | 26 | vsock | `questions::no_socket_reaches_a_subsystem_that_nobody_needs` |
+//! | 27 | raw, packet, alg, netlink | `questions::no_socket_reaches_a_subsystem_that_nobody_needs` |
+//! | 28 | abstract socket of a host's daemon | `questions::the_network_is_the_jobs_own_loopback` |
+//! | 29 | inherited descriptors | `questions::nothing_is_inherited`, `launching::a_working_directory_in_a_descriptor_leads_nowhere` |
+//! | 30 | the launcher's program overwritten | `questions::the_first_process_cannot_be_looked_into`, `questions::its_own_program_cannot_be_changed` |
+//! | 31 | shared memory, System V, queues | `exhaustion::shared_memory_and_queues_are_bounded` |
+//! | 32 | core dumps | `endings::a_crash_is_a_signal_and_leaves_no_core`, `questions::no_core_is_dumped_not_even_through_the_host` |
+//! | 33 | clocks | `questions::no_system_call_beyond_the_policy_is_made` |
+//! | 34 | log flood | `printing::a_flood_is_ended_and_costs_the_watcher_little`, `printing::a_byte_at_a_time_costs_the_watcher_little` |
+//! | 35 | terminal escapes, forged lines | `printing::what_is_printed_is_kept_and_obeyed_by_nobody`; form and rendering by `sandbox/tests/logs.rs` |
+//! | 36 | GPU memory after the end | not here: needs a GPU's driver, with the part that grants GPUs |
+//! | 37 | another GPU | nodes by `questions::no_device_is_made_or_opened`; grants with the part that grants GPUs |
+//! | 38 | GPU daemons' sockets | `questions::no_daemon_listens_inside`; the rest with the part that grants GPUs |
+//! | 39 | pickled checkpoints | not here: `evaluators/checkpoint` |
+//! | 40 | safetensors bombs | not here: `evaluators/checkpoint` and `fuzz` |
+//! | 41 | code in configurations and tokenizers | not here: `evaluators/checkpoint` |
+//! | 42 | hidden test data | `questions::canaries_of_the_host_and_of_another_job_are_not_found` |
+//! | 43 | another job's files | `questions::canaries_of_the_host_and_of_another_job_are_not_found`, `questions::it_does_not_learn_which_jobs_there_are` |
+//! | 44 | training during the build | not here: `sandbox/image` |
+//! | 45 | results smuggled in an image | not here: `sandbox/image` |
+//! | 46 | archive, pack and submodule bombs | not here: `sandbox/image` |
+//! | 47 | image bombs | not here: `sandbox/image` |
+//! | 48 | environment of the image | `launching::variables_of_the_image_reach_nothing_but_its_program` |
+//! | 49 | links and mounts that move | `launching::a_mount_on_the_host_does_not_appear_inside`, `launching::links_in_the_image_do_not_lead_mounts_out` |
+//! | 50 | side channels | `questions::it_does_not_learn_which_jobs_there_are`; loads and times of the host are visible, which is accepted |
+//! | 51 | forged outcome | `endings::success_after_a_child_ran_out_of_memory_is_out_of_memory`, `endings::the_first_process_has_no_ear_for_forged_reports`, `exhaustion::a_full_disk_is_the_jobs_own` |
+//! | 52 | a removal that takes for ever | `endings::many_files_are_removed_at_once` |
+
+#[path = "attacks/arena.rs"]
+mod arena;
+#[path = "attacks/compare.rs"]
+mod compare;
+#[path = "attacks/endings.rs"]
+mod endings;
+#[path = "attacks/exhaustion.rs"]
+mod exhaustion;
+#[path = "attacks/launching.rs"]
+mod launching;
+#[path = "attacks/planted.rs"]
+mod planted;
+#[path = "attacks/printing.rs"]
+mod printing;
+#[path = "attacks/program.rs"]
+mod program;
+#[path = "attacks/questions.rs"]
+mod questions;
+#[path = "attacks/remains.rs"]
+mod remains;
