@@ -127,8 +127,8 @@ fn ranges<'a>(
     };
     // The answer can change at a number that has a verdict, right behind it, and where the killed bit changes.
     let mut starts: Vec<u32> = vec![0, u32::MAX];
-    if killed != 0 {
-        starts.extend((0..=u32::MAX / killed).map(|step| step * killed));
+    if let Some(steps) = u32::MAX.checked_div(killed) {
+        starts.extend((0..=steps).map(|step| step * killed));
     }
     starts.extend(verdicts.keys().flat_map(|number| [*number, number + 1]));
     starts.sort_unstable();
