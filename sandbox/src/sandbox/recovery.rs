@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Sandbox {
     /// Ends what a watcher that died has left, for all jobs, and removes what was left half made or half removed: the names of those jobs.
     ///
+    /// A watcher counts as alive while anybody has its lock open: one that was killed a moment ago, or a process that a thread of its supervisor
+    /// is just starting. Such a job is found the next time.
+    ///
     /// # Errors
     /// The first of what went wrong; all jobs were tried.
     pub fn recover(&self) -> Result<Vec<String>, SandboxError> {
