@@ -31,15 +31,16 @@ impl Program {
     ) -> Result<Program, ProgramError<E>> {
         let program = folder.join(format!("gradus-jail-{BUILD}"));
         if fs::metadata(&program).map_or(true, |meta| meta.len() != PROGRAM.len() as u64) {
-            put(&program, PROGRAM, 0o500).map_err(ProgramError::Io)?;
+            put(&program, PROGRAM, 0o500)?;
         }
         let hash = gradus_jail::fnv1a(policy.as_bytes());
         let compiled = folder.join(format!("seccomp-{BUILD}-{hash:016x}"));
         if !compiled.exists() {
             let mut bytes = Vec::new();
             let filters = filters().map_err(ProgramError::Filters)?;
-            gradus_jail::watcher::write_filters(&mut bytes, &filters).map_err(ProgramError::Io)?;
-            put(&compiled, &bytes, 0o400).map_err(ProgramError::Io)?;
+            gradus_jail::watcher::write_filters(&mut bytes, &filters)
+                .expect("memory can be written");
+            put(&compiled, &bytes, 0o400)?;
         }
         Ok(Program {
             program,
@@ -72,11 +73,11 @@ pub(crate) enum ProgramError<E> {
     /// there are no seccomp programs
     Filters(E),
     /// a file cannot be written
-    Io(io::Error),
+    Io(PathBuf, io::Error),
 }
 
 /// Writes a file aside, and renames it: others may use it meanwhile.
-fn put(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn put<E>(path: &Path, bytes: &[u8], mode: u32) -> Result<(), ProgramError<E>> {
     let aside = path.with_extension(format!("{}.tmp", std::process::id()));
     let made = OpenOptions::new()
         .write(true)
@@ -86,8 +87,8 @@ fn put(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let written = made
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&aside, path));
-    if written.is_err() {
+    written.map_err(|error| {
         let _ = fs::remove_file(&aside);
-    }
-    written
+        ProgramError::Io(path.to_owned(), error)
+    })
 }

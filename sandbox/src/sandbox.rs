@@ -53,8 +53,8 @@ impl Sandbox {
         let program =
             Program::new(&state.templates(), TRAINER, filters).map_err(|error| match error {
                 ProgramError::Filters(source) => SandboxError::Policy(source),
-                ProgramError::Io(source) => SandboxError::Host {
-                    what: "the watcher's program in the state directory".to_owned(),
+                ProgramError::Io(path, source) => SandboxError::Host {
+                    what: format!("{} cannot be written", path.display()),
                     source,
                 },
             })?;

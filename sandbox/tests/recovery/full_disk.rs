@@ -11,14 +11,14 @@ use gradus_sandbox::sandbox::Sandbox;
 use crate::busybox::Busybox;
 use crate::leftovers;
 
-/// A file system of 1 MiB in memory.
+/// A file system of 4 MiB in memory: the watcher's program takes a third of it.
 struct Small(PathBuf);
 
 impl Small {
     fn mount(at: &Path) -> Small {
         fs::create_dir_all(at).unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=1m,mode=700", "small"])
+            .args(["-t", "tmpfs", "-o", "size=4m,mode=700", "small"])
             .arg(at)
             .status();
         assert!(mounted.unwrap().success());
