@@ -1,7 +1,7 @@
 //! A policy as a program of the kernel's filter machine.
 //!
 //! One program with all answers (make it, EPERM, ENOSYS, kill), which finds a call's number by halving: ranges of numbers with the same answer
-//! are leaves of a tree ([`super::tree`]). When a filter is installed the kernel runs it for every number, to note the calls that pass
+//! are leaves of a tree (`tree`). When a filter is installed the kernel runs it for every number, to note the calls that pass
 //! whatever their arguments; it then makes those without asking again. With a chain of comparisons that takes 1.5 ms, half a launch.
 
 use std::collections::BTreeMap;
