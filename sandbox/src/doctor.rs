@@ -8,7 +8,7 @@ use gradus_jail::landlock::{self, Root};
 use gradus_jail::outcome::Outcome;
 use serde::Serialize;
 
-use crate::job::{Job, Limits, ScratchKind};
+use crate::job::{Job, Limits, Network, ScratchKind};
 use crate::sandbox::{Sandbox, SandboxError};
 
 /// Something that jobs need.
@@ -122,6 +122,7 @@ fn try_out(sandbox: &Sandbox) -> Result<Outcome, SandboxError> {
         gid: 0,
         inputs: Vec::new(),
         outputs: Vec::new(),
+        network: Network::default(),
         scratch: ScratchKind::Auto,
         limits: Limits {
             disk_bytes: 16 << 20,

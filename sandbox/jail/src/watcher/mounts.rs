@@ -26,8 +26,12 @@ const STRICT: MountAttributes<'static> = MountAttributes {
     idmap: None,
 };
 
-/// What the process `pid` inside cannot open itself, in the order that [`Go`] says.
-pub(super) fn open_all(plan: &Plan, pid: i32) -> Result<(Go, Vec<OwnedFd>), LaunchError> {
+/// What the process `pid` inside cannot open itself, in the order that [`Go`] says. `sysfs` is that of a network which is not its own.
+pub(super) fn open_all(
+    plan: &Plan,
+    pid: i32,
+    mut sysfs: Option<OwnedFd>,
+) -> Result<(Go, Vec<OwnedFd>), LaunchError> {
     let namespace = format!("/proc/{pid}/ns/user");
     let namespace = open(&namespace, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .at(Stage::Identity, || namespace)?;
@@ -54,10 +58,15 @@ pub(super) fn open_all(plan: &Plan, pid: i32) -> Result<(Go, Vec<OwnedFd>), Laun
     };
     mounts.extend(scratch);
     for (index, mount) in plan.mounts.iter().enumerate() {
-        if let Source::ReadOnly { path } = &mount.source {
-            mounts.push(input(path, idmap)?);
-            go.mounts.push(index);
-        }
+        mounts.push(match &mount.source {
+            Source::ReadOnly { path } => input(path, idmap)?,
+            Source::Sysfs => match sysfs.take() {
+                Some(mount) => mount,
+                None => continue,
+            },
+            _ => continue,
+        });
+        go.mounts.push(index);
     }
     for device in &plan.devices {
         // They can be written to all the same; their permissions and times, which are the host's, cannot.
