@@ -112,7 +112,21 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         )
     }));
     let rlimit = |resource, value| Rlimit { resource, value };
-    let privileged = given.identity.count > 1;
+    let privileged = given.identity.is_range();
+    let mut rlimits = vec![
+        // 1 byte is too little for a file, and the kernel's word for "nor to the host's program for core dumps", which 0 is not.
+        rlimit(Resource::Core, 1),
+        rlimit(Resource::Nofile, limits.open_files),
+        rlimit(Resource::Msgqueue, 819_200),
+        rlimit(Resource::Sigpending, 4 * limits.pids),
+        // The supervisor may have been given these; a realtime job would run past every share of processor time.
+        rlimit(Resource::Nice, 0),
+        rlimit(Resource::Rtprio, 0),
+    ];
+    if !privileged {
+        // It counts a user's processes in a user namespace. With one user in it that is the job; of several each would have as many.
+        rlimits.push(rlimit(Resource::Nproc, limits.pids));
+    }
     Plan {
         version: VERSION,
         job: job.name.clone(),
@@ -134,16 +148,7 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         read_only: READ_ONLY.map(str::to_owned).to_vec(),
         hostname: "job".to_owned(),
         network: Network::Loopback,
-        rlimits: vec![
-            // 1 byte is too little for a file, and the kernel's word for "nor to the host's program for core dumps", which 0 is not.
-            rlimit(Resource::Core, 1),
-            rlimit(Resource::Nofile, limits.open_files),
-            rlimit(Resource::Msgqueue, 819_200),
-            rlimit(Resource::Sigpending, 4 * limits.pids),
-            // The supervisor may have been given these; a realtime job would run past every share of processor time.
-            rlimit(Resource::Nice, 0),
-            rlimit(Resource::Rtprio, 0),
-        ],
+        rlimits,
         process: Process {
             argv: job.argv.clone(),
             env: job.env.clone(),

@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use gradus_jail::cgroup;
+use gradus_jail::cgroup::{self, LimitName};
 use gradus_jail::outcome::Outcome;
 use gradus_jail::plan::{Identity, Plan};
 use gradus_jail::protocol::{Answer, Ended, KillReason, Report, Request};
@@ -101,17 +101,25 @@ impl Sandbox {
         identity: Identity,
         scratch_image: Option<PathBuf>,
     ) -> Result<Plan, SandboxError> {
+        if !identity.is_range() && (job.uid, job.gid) != (0, 0) {
+            return Err(SandboxError::OneId {
+                name: job.name.clone(),
+                uid: job.uid,
+                gid: job.gid,
+            });
+        }
         let name = self.state.group_name(&job.name);
         let failed = |source| SandboxError::Limits {
             name: job.name.clone(),
             source,
         };
-        let (groups, shortfalls) = cgroup::plan(
+        let (groups, mut shortfalls) = cgroup::plan(
             &name,
             &control_group_limits(&job.limits),
             &self.control_groups,
         )
         .map_err(failed)?;
+        shortfalls.retain(|shortfall| !is_kept_otherwise(shortfall.limit, &identity, &groups));
         if !job.best_effort && !shortfalls.is_empty() {
             return Err(SandboxError::Shortfall {
                 name: job.name.clone(),
@@ -365,6 +373,16 @@ impl Sandbox {
             drop(self.ask(name, &Request::Release));
             std::thread::sleep(Duration::from_micros(200));
         }
+    }
+}
+
+/// Whether something other than control groups keeps this limit: a namespace of processes ends as a whole, and with one id a job's processes are
+/// all that its user has in its user namespace.
+fn is_kept_otherwise(limit: LimitName, identity: &Identity, groups: &cgroup::Plan) -> bool {
+    match limit {
+        LimitName::Kill => groups.groups.is_empty(),
+        LimitName::Pids => !identity.is_range(),
+        _ => false,
     }
 }
 

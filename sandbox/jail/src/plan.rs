@@ -70,6 +70,13 @@ pub struct Identity {
     pub count: u32,
 }
 
+impl Identity {
+    /// Whether it is a range that only root can give: the watcher then has rights that the job has not.
+    pub fn is_range(&self) -> bool {
+        self.count > 1
+    }
+}
+
 /// Where the job's writes go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -167,6 +174,8 @@ pub enum Resource {
     Core,
     /// open files
     Nofile,
+    /// processes and threads of the job's user, in the job
+    Nproc,
     /// size of one file
     Fsize,
     /// bytes of locked memory
