@@ -184,7 +184,13 @@ fn asked(plan: &Plan) -> Vec<Guarantee> {
         } else if let Some(backend) = grouped(plan, controller)
             && groups().any(written)
         {
-            found.push(guarantee(what, true, version(backend)));
+            // Version 1 does not know whose pages the kernel writes back.
+            let by = if limit == LimitName::Io && backend == Backend::V1 {
+                "control groups, version 1: reads, and writes that are waited for"
+            } else {
+                version(backend)
+            };
+            found.push(guarantee(what, true, by));
         }
     }
     found

@@ -82,6 +82,10 @@ pub struct Limits {
     pub cpu_millis: Option<u64>,
     /// processors by number, `0-3,8`; none for all
     pub cpuset: Option<String>,
+    /// what it reads a second from each disk under its layers, inputs and writes, bytes; none for any rate
+    pub io_read_bps: Option<u64>,
+    /// what it writes a second to each of them, bytes; none for any rate
+    pub io_write_bps: Option<u64>,
     /// what it writes, bytes
     pub disk_bytes: u64,
     /// what it writes, files
@@ -107,6 +111,8 @@ impl Default for Limits {
             pids: 1024,
             cpu_millis: None,
             cpuset: None,
+            io_read_bps: None,
+            io_write_bps: None,
             disk_bytes: 1 << 30,
             disk_inodes: 100_000,
             shm_bytes: 64 << 20,

@@ -9,6 +9,7 @@
 //! | module | is about |
 //! |---|---|
 //! | [`doctor`] | what this host offers, found by running a job |
+//! | `disks` | which disks it uses |
 //! | [`guarantees`] | which promises hold for a job |
 //! | `host` | what the host offers for it |
 //! | [`job`] | what is asked for |
@@ -25,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+mod disks;
 pub mod doctor;
 pub mod guarantees;
 mod host;

@@ -20,6 +20,7 @@ use gradus_jail::plan::{Identity, Plan};
 use gradus_jail::protocol::{Answer, Ended, KillReason, Report, Request};
 use gradus_jail::watcher::connect_to;
 
+use crate::disks;
 use crate::job::{Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
 use crate::program::{Program, ProgramError};
@@ -113,12 +114,18 @@ impl Sandbox {
             name: job.name.clone(),
             source,
         };
+        let (io, no_disks) =
+            disks::limits(job, self.state.root()).map_err(|(path, source)| SandboxError::Host {
+                what: format!("job {:?}: the disk under {}", job.name, path.display()),
+                source,
+            })?;
         let (groups, mut shortfalls) = cgroup::plan(
             &name,
-            &control_group_limits(&job.limits),
+            &control_group_limits(&job.limits, io),
             &self.control_groups,
         )
         .map_err(failed)?;
+        shortfalls.extend(no_disks);
         shortfalls.retain(|shortfall| !is_kept_otherwise(shortfall.limit, &identity, &groups));
         if !job.best_effort && !shortfalls.is_empty() {
             return Err(SandboxError::Shortfall {
@@ -398,13 +405,14 @@ fn wants_disk(job: &Job) -> bool {
 }
 
 /// What control groups keep of a job's limits.
-fn control_group_limits(limits: &Limits) -> cgroup::Limits {
+fn control_group_limits(limits: &Limits, io: Vec<cgroup::IoLimit>) -> cgroup::Limits {
     let number = |wanted: u64| u32::try_from(wanted).unwrap_or(u32::MAX);
     cgroup::Limits {
         memory_bytes: Some(limits.memory_bytes),
         pids: Some(number(limits.pids)),
         cpu_millis: limits.cpu_millis.map(number),
         cpuset: limits.cpuset.clone(),
+        io,
         ..cgroup::Limits::default()
     }
 }

@@ -66,6 +66,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "LIST")]
     pub cpuset: Option<String>,
 
+    /// What it reads a second from each disk under its layers, inputs and writes [default: any].
+    #[arg(long, value_name = "SIZE")]
+    pub io_read_bps: Option<ByteSize>,
+
+    /// What it writes a second to each of them [default: any].
+    #[arg(long, value_name = "SIZE")]
+    pub io_write_bps: Option<ByteSize>,
+
     /// What it writes.
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     pub disk: ByteSize,

@@ -10,8 +10,8 @@ use gradus_sandbox::protocol::{Ended, KillReason};
 use gradus_sandbox::sandbox::Sandbox;
 
 const BUSYBOX: &str = "/bin/busybox";
-const APPLETS: [&str; 15] = [
-    "cat", "chmod", "cp", "echo", "head", "ln", "mkdir", "mkfifo", "mknod", "printf", "sh",
+const APPLETS: [&str; 16] = [
+    "cat", "chmod", "cp", "dd", "echo", "head", "ln", "mkdir", "mkfifo", "mknod", "printf", "sh",
     "sleep", "tr", "truncate", "yes",
 ];
 
