@@ -43,8 +43,10 @@ pub struct Job {
 pub enum ScratchKind {
     /// to memory, which counts against its limit
     Memory,
-    /// to the state directory's disk
+    /// to the state directory's disk, in a file system of its own
     Disk,
+    /// to the state directory's disk, in a directory that its file system bounds by a quota for projects
+    Quota,
     /// to disk where the host can bound it, else to memory
     #[default]
     Auto,

@@ -57,6 +57,8 @@ pub struct Given {
     pub cgroup: Option<gradus_jail::cgroup::Plan>,
     /// an image with a file system for its writes; none for memory
     pub scratch_image: Option<PathBuf>,
+    /// a directory that its file system bounds, instead
+    pub scratch_directory: Option<PathBuf>,
     /// the seccomp policy's name
     pub seccomp: String,
     /// limits that the host cannot keep
@@ -78,9 +80,10 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         target: target.to_owned(),
         source,
     };
-    let scratch = match given.scratch_image {
-        Some(image) => Scratch::Loop { image },
-        None => Scratch::Tmpfs {
+    let scratch = match (given.scratch_image, given.scratch_directory) {
+        (Some(image), _) => Scratch::Loop { image },
+        (None, Some(path)) => Scratch::Directory { path },
+        (None, None) => Scratch::Tmpfs {
             bytes: limits.disk_bytes,
             inodes: limits.disk_inodes,
         },

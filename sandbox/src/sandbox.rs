@@ -24,6 +24,7 @@ use crate::disks;
 use crate::job::{Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
 use crate::program::{Program, ProgramError};
+use crate::scratch::quota::make_directory;
 use crate::scratch::{ScratchError, make_image};
 use crate::seccomp::{Policy, TRAINER};
 use crate::state::{FIRST_ID, IDS, Phase, Record, State, StateError};
@@ -141,6 +142,8 @@ impl Sandbox {
                 seccomp: POLICY.to_owned(),
                 cgroup,
                 scratch_image,
+                scratch_directory: (job.scratch == ScratchKind::Quota)
+                    .then(|| self.state.scratch_directory(&job.name)),
                 shortfalls,
             },
         ))
@@ -221,6 +224,16 @@ impl Sandbox {
             move |source| SandboxError::Host { what, source }
         };
         let identity = self.identity(|| self.state.take_ids(name))?;
+        if job.scratch == ScratchKind::Quota {
+            let (path, limits) = (self.state.scratch_directory(name), &job.limits);
+            // The first of its ids: what nobody else has as an id, nobody has as a project.
+            make_directory(&path, identity.uid, limits.disk_bytes, limits.disk_inodes).map_err(
+                |source| SandboxError::Scratch {
+                    name: name.to_owned(),
+                    source,
+                },
+            )?;
+        }
         let scratch_image = self.scratch_image(job, directory)?;
         let plan = self.plan_for(job, identity, scratch_image)?;
         self.state.write_plan(name, &plan)?;
@@ -396,7 +409,7 @@ fn is_kept_otherwise(limit: LimitName, identity: &Identity, groups: &cgroup::Pla
 /// Whether a job's writes go to an image on disk, which only root can mount.
 fn wants_disk(job: &Job) -> bool {
     match job.scratch {
-        ScratchKind::Memory => false,
+        ScratchKind::Memory | ScratchKind::Quota => false,
         ScratchKind::Disk => true,
         ScratchKind::Auto => {
             rustix::process::geteuid().is_root() && Path::new("/dev/loop-control").exists()

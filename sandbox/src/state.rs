@@ -163,6 +163,11 @@ impl State {
         self.root.join("jobs").join(name)
     }
 
+    /// Where the job `name` writes, if that is a directory.
+    pub(crate) fn scratch_directory(&self, name: &str) -> PathBuf {
+        self.directory(name).join(life::SCRATCH)
+    }
+
     /// Where outputs that were taken lie, by digest.
     pub fn store(&self) -> PathBuf {
         self.root.join("store")

@@ -115,7 +115,7 @@ pub struct RunArgs {
     )]
     pub take: Option<PathBuf>,
 
-    /// Where what it writes goes: memory, disk, or auto.
+    /// Where what it writes goes: memory, disk, quota (a directory that the state directory's file system bounds), or auto.
     #[arg(long, value_name = "PLACE", default_value = "auto", value_parser = parse_scratch)]
     pub scratch: ScratchKind,
 
@@ -280,7 +280,8 @@ fn parse_scratch(text: &str) -> Result<ScratchKind, String> {
         "auto" => Ok(ScratchKind::Auto),
         "disk" => Ok(ScratchKind::Disk),
         "memory" => Ok(ScratchKind::Memory),
-        _ => Err(format!("{text:?}: auto, disk or memory is expected")),
+        "quota" => Ok(ScratchKind::Quota),
+        _ => Err(format!("{text:?}: auto, disk, memory or quota is expected")),
     }
 }
 

@@ -93,7 +93,7 @@ pub enum Scratch {
         /// the image
         image: PathBuf,
     },
-    /// a directory of the host, whose size something else bounds, or nothing does
+    /// a directory of the host, which its file system bounds by a quota for its project ([`crate::quota`])
     Directory {
         /// the directory
         path: PathBuf,
