@@ -9,7 +9,7 @@ use gradus_jail::outcome::Outcome;
 use serde::Serialize;
 
 use crate::guarantees::{Guarantee, guarantees, missing};
-use crate::job::{Job, Limits, ScratchKind};
+use crate::job::{Job, Limits, Network, ScratchKind};
 use crate::sandbox::{Sandbox, SandboxError};
 
 /// Something that jobs need.
@@ -125,7 +125,10 @@ fn try_out(
     };
     let root = sandbox.state().templates().join("root-to-try");
     fs::create_dir_all(&root).map_err(host)?;
-    fs::copy(sandbox.program(), root.join("try")).map_err(host)?;
+    // Anew: one of before may be another build's, and is read-only.
+    let program = root.join("try");
+    let _ = fs::remove_file(&program);
+    fs::copy(sandbox.program(), program).map_err(host)?;
     let job = Job {
         name: format!("doctor-{}", std::process::id()),
         layers: vec![root],
@@ -137,6 +140,7 @@ fn try_out(
         gid: 0,
         inputs: Vec::new(),
         outputs: Vec::new(),
+        network: Network::default(),
         scratch: ScratchKind::Auto,
         limits: Limits {
             disk_bytes: 16 << 20,

@@ -29,12 +29,25 @@ pub struct Job {
     pub inputs: Vec<Input>,
     /// directories that are taken when it has ended
     pub outputs: Vec<Output>,
+    /// what it can reach
+    #[serde(default)]
+    pub network: Network,
     /// where its writes go
     pub scratch: ScratchKind,
     /// what it may use
     pub limits: Limits,
     /// whether it runs also where the host cannot keep some limit; its record says which
     pub best_effort: bool,
+}
+
+/// What a job can reach: a loopback, and nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// the job that runs already and whose loopback it shares, if there is one: both are at 127.0.0.1
+    pub of: Option<String>,
+    /// the port of 127.0.0.1 where whoever starts it answers, through [`Started::proxy`](crate::sandbox::Started)
+    pub proxy_port: Option<u16>,
 }
 
 /// Where a job's writes go.

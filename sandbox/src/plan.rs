@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use gradus_jail::device_filter;
 use gradus_jail::plan::{
-    Deadline, Identity, Logs, Mount, Network, Plan, Process, Resource, Rlimit, Scratch, Source,
-    VERSION,
+    Deadline, Identity, Logs, Mount, Neighbour, Network, Plan, Process, Resource, Rlimit, Scratch,
+    Source, VERSION,
 };
 
 use crate::job::Job;
@@ -61,6 +61,8 @@ pub struct Given {
     pub scratch_directory: Option<PathBuf>,
     /// the seccomp policy's name
     pub seccomp: String,
+    /// the job whose network it shares
+    pub neighbour: Option<Neighbour>,
     /// limits that the host cannot keep
     pub shortfalls: Vec<gradus_jail::cgroup::Shortfall>,
 }
@@ -150,7 +152,10 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         masked: MASKED.map(str::to_owned).to_vec(),
         read_only: READ_ONLY.map(str::to_owned).to_vec(),
         hostname: "job".to_owned(),
-        network: Network::Loopback,
+        network: Network {
+            of: given.neighbour,
+            proxy_port: job.network.proxy_port,
+        },
         rlimits,
         process: Process {
             argv: job.argv.clone(),

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use gradus_jail::cgroup::{self, LimitName};
 use gradus_jail::outcome::Outcome;
-use gradus_jail::plan::{Identity, Plan};
+use gradus_jail::plan::{Identity, Neighbour, Plan};
 use gradus_jail::protocol::{Answer, Ended, KillReason, Report, Request};
 use gradus_jail::watcher::connect_to;
 
@@ -144,9 +144,26 @@ impl Sandbox {
                 scratch_image,
                 scratch_directory: (job.scratch == ScratchKind::Quota)
                     .then(|| self.state.scratch_directory(&job.name)),
+                neighbour: self.neighbour(job)?,
                 shortfalls,
             },
         ))
+    }
+
+    /// The job whose network `job` shares, which runs.
+    fn neighbour(&self, job: &Job) -> Result<Option<Neighbour>, SandboxError> {
+        let Some(name) = &job.network.of else {
+            return Ok(None);
+        };
+        let record = self.state.record(name)?;
+        match (&record.phase, &record.processes) {
+            (Phase::Running, Some(processes)) => Ok(Some(Neighbour {
+                job: name.clone(),
+                init: processes.init,
+                init_start_ticks: processes.init_start_ticks,
+            })),
+            _ => Err(SandboxError::RunsNot(name.clone())),
+        }
     }
 
     /// Who a job is: a range of its own, which only root may give, or this user.
@@ -244,11 +261,12 @@ impl Sandbox {
             .map_err(host("its watcher"))?;
         let mut watcher = Watcher::new(watcher);
         match report.receive::<Report>() {
-            Ok(Some((Report::Started(processes), _))) => Ok(Started {
+            Ok(Some((Report::Started(processes), mut descriptors))) => Ok(Started {
                 name: name.to_owned(),
                 report,
                 watcher,
                 processes,
+                proxy: descriptors.pop(),
             }),
             Ok(Some((
                 Report::Ended(Ended {

@@ -2,6 +2,7 @@
 
 mod dev;
 mod hide;
+mod network;
 mod restrict;
 mod root;
 mod target;
@@ -81,24 +82,18 @@ fn start(
     rustix::system::sethostname(plan.hostname.as_bytes()).at(Stage::Namespaces, || {
         format!("host name {:?}", plan.hostname)
     })?;
-    if plan.network == crate::plan::Network::Loopback {
-        let socket = rustix::net::socket(
-            rustix::net::AddressFamily::INET,
-            rustix::net::SocketType::DGRAM,
-            None,
-        )
-        .at(Stage::Network, || "a socket for the loopback")?;
-        syscalls::loopback_up(socket.as_fd()).at(Stage::Network, || "bringing up the loopback")?;
-    }
+    let proxy = network::prepare(&plan.network)?;
     rustix::process::setsid().at(Stage::Namespaces, || "a session of its own")?;
     restrict::no_way_back()?;
+    let ready = FromInside::Ready {
+        outputs: outputs.is_some(),
+        proxy: proxy.is_some(),
+    };
+    let descriptors: Vec<_> = outputs.iter().chain(&proxy).map(AsFd::as_fd).collect();
     channel
-        .send(
-            &FromInside::Ready,
-            &outputs.iter().map(AsFd::as_fd).collect::<Vec<_>>(),
-        )
+        .send(&ready, &descriptors)
         .at(Stage::Watcher, || "the watcher is gone")?;
-    drop(outputs);
+    drop((outputs, proxy));
 
     syscalls::block_signals().at(Stage::Restrict, || "blocking signals")?;
     let (started, starting) = Channel::pair().at(Stage::Exec, || "a channel to the program")?;
@@ -142,7 +137,7 @@ fn receive(plan: &Plan, channel: &Channel) -> Result<Given, LaunchError> {
     let (go, descriptors): (Go, _) = if plan.identity.is_range() {
         told
     } else {
-        crate::watcher::mounts::open_all(plan, None)?
+        crate::watcher::mounts::open_all(plan, None, None)?
     };
     let mut descriptors = descriptors.into_iter();
     let given = Given {

@@ -143,17 +143,26 @@ pub enum Source {
     },
 }
 
-/// What the job can reach.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Network {
-    /// its own loopback and nothing else
-    Loopback,
-    /// the network namespace of another job of the same group
-    Shared {
-        /// path of the namespace
-        namespace: PathBuf,
-    },
+/// What the job can reach: a loopback, and who answers on it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// whose loopback; none for one of its own
+    pub of: Option<Neighbour>,
+    /// the port of 127.0.0.1 whose listening socket whoever starts the job is given, to answer there with a proxy
+    pub proxy_port: Option<u16>,
+}
+
+/// A job that runs, and shares its network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Neighbour {
+    /// its name
+    pub job: String,
+    /// its first process
+    pub init: i32,
+    /// when that was started, in clock ticks since the boot: with its id, that is one process and no other
+    pub init_start_ticks: u64,
 }
 
 /// One limit of a process, soft and hard.

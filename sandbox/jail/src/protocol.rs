@@ -22,8 +22,13 @@ pub(crate) struct Go {
 /// The job's first process to the watcher.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromInside {
-    /// everything is applied; the directory of outputs comes with it
-    Ready,
+    /// everything is applied; what is named here comes with it, in this order
+    Ready {
+        /// the directory of outputs
+        outputs: bool,
+        /// the listening socket of the proxy's port
+        proxy: bool,
+    },
     /// the program runs, and this is what landlock holds
     Started(Option<Held>),
     /// it does not
@@ -45,7 +50,7 @@ pub enum Status {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Report {
-    /// the program runs
+    /// the program runs; the listening socket of the proxy's port comes with it, if the plan has one
     Started(Identity),
     /// nothing of the job is left but its outputs
     Ended(Ended),

@@ -15,6 +15,7 @@ mod launch;
 mod listener;
 pub mod logs;
 pub(crate) mod mounts;
+mod neighbour;
 mod serve;
 
 pub use launch::process_start_ticks;
@@ -22,7 +23,7 @@ pub use listener::connect_to;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use crate::channel::Channel;
 use crate::outcome::{LaunchError, Outcome, Stage, Usage};
@@ -54,9 +55,12 @@ pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
         }
     });
     match launched {
-        Ok((plan, listener, running, started)) => {
-            // Whoever started this may be gone: the job is run all the same.
-            let _ = report.send(&started, &[]);
+        Ok((plan, listener, mut running, started)) => {
+            // Whoever started this may be gone: the job is run all the same. A proxy's socket is theirs alone, and closed with them.
+            let proxy = running.proxy.take();
+            let descriptors: Vec<_> = proxy.iter().map(AsFd::as_fd).collect();
+            let _ = report.send(&started, &descriptors);
+            drop(proxy);
             let pidfd = running.pidfd.try_clone()?;
             match serve::serve(&plan, running, &listener, &report) {
                 Ok(Some(outputs)) => outputs.hand_over(&listener),

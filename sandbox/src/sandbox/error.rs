@@ -73,6 +73,11 @@ pub enum SandboxError {
     /// It still runs.
     #[error("job {0:?} has not ended; help: `gradus sandbox kill {0}` ends it")]
     Runs(String),
+    /// It does not run, and another job was to share its network.
+    #[error(
+        "job {0:?} does not run, and its network was to be shared; help: start it first, `gradus sandbox ps` lists what runs"
+    )]
+    RunsNot(String),
     /// Something of it is there that could not be ended or removed.
     #[error(
         "job {name:?}: something of it is left: {what}\nhelp: its name and ids stay taken; `gradus sandbox gc` tries again"

@@ -1,6 +1,7 @@
 //! A job, as the process sees it that has started it.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use gradus_jail::channel::Channel;
@@ -18,6 +19,8 @@ pub struct Started {
     pub(super) watcher: Watcher,
     /// its processes
     pub processes: Processes,
+    /// the listening socket of its [`proxy_port`](crate::job::Network::proxy_port), in its network; drop it when the job has ended
+    pub proxy: Option<OwnedFd>,
 }
 
 impl Started {

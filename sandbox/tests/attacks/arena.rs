@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use gradus_sandbox::job::{Input, Job, Limits, Output, ScratchKind};
+use gradus_sandbox::job::{Input, Job, Limits, Network, Output, ScratchKind};
 use gradus_sandbox::logs::{Reader, Stream};
 use gradus_sandbox::outcome::Outcome;
 use gradus_sandbox::protocol::{Ended, KillReason};
@@ -84,6 +84,7 @@ impl Arena {
                 host: self.path("input"),
                 inside: "/in".to_owned(),
             }],
+            network: Network::default(),
             outputs: vec![Output {
                 name: "model".to_owned(),
                 inside: "/out".to_owned(),

@@ -5,14 +5,14 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gradus_sandbox::job::{Job, Limits, Output, ScratchKind};
+use gradus_sandbox::job::{Job, Limits, Network, Output, ScratchKind};
 use gradus_sandbox::protocol::{Ended, KillReason};
 use gradus_sandbox::sandbox::Sandbox;
 
 const BUSYBOX: &str = "/bin/busybox";
-const APPLETS: [&str; 16] = [
-    "cat", "chmod", "cp", "dd", "echo", "head", "ln", "mkdir", "mkfifo", "mknod", "printf", "sh",
-    "sleep", "tr", "truncate", "yes",
+const APPLETS: [&str; 19] = [
+    "cat", "chmod", "cp", "dd", "echo", "grep", "head", "ln", "ls", "mkdir", "mkfifo", "mknod",
+    "nc", "printf", "sh", "sleep", "tr", "truncate", "yes",
 ];
 
 pub(crate) struct Busybox {
@@ -69,6 +69,7 @@ pub(crate) fn job_on(rootfs: &Path, name: &str, script: &str) -> Job {
         uid: 0,
         gid: 0,
         inputs: Vec::new(),
+        network: Network::default(),
         outputs: vec![Output {
             name: "model".to_owned(),
             inside: "/out".to_owned(),

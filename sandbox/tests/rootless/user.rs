@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use gradus_sandbox::job::{Input, Job, Limits, Output as Taken, ScratchKind};
+use gradus_sandbox::job::{Input, Job, Limits, Network, Output as Taken, ScratchKind};
 use gradus_sandbox::logs::{Reader, Stream};
 use gradus_sandbox::protocol::{Ended, KillReason};
 use gradus_sandbox::sandbox::Sandbox;
@@ -160,6 +160,7 @@ impl Home {
                 name: "model".to_owned(),
                 inside: "/out".to_owned(),
             }],
+            network: Network::default(),
             scratch: ScratchKind::Auto,
             limits: Limits {
                 memory_bytes: 64 << 20,

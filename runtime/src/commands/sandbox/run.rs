@@ -5,7 +5,7 @@ use crate::cli::sandbox::{Pair, RunArgs};
 use crate::exit::Exit;
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::output_file::OutputFile;
-use gradus_sandbox::job::{Input, Job, Limits, Output};
+use gradus_sandbox::job::{Input, Job, Limits, Network, Output};
 use gradus_sandbox::logs::Reader;
 use gradus_sandbox::outcome::Outcome;
 use gradus_sandbox::outputs::{CollectLimits, collect};
@@ -138,6 +138,7 @@ fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
             .map(input)
             .collect::<Result<_, CommandError>>()?,
         outputs: arguments.outputs.iter().map(output).collect(),
+        network: Network::default(),
         scratch: arguments.scratch,
         best_effort: arguments.best_effort,
         limits: Limits {

@@ -216,7 +216,10 @@ fn one(
     let made = match source {
         Source::Dev => return dev::build(root, target, plan, devices),
         Source::Proc => new_filesystem("proc", &[], inert)?,
-        Source::Sysfs => new_filesystem("sysfs", &[], inert | MountAttrFlags::MOUNT_ATTR_RDONLY)?,
+        Source::Sysfs => match given {
+            Some(mount) => mount,
+            None => new_filesystem("sysfs", &[], inert | MountAttrFlags::MOUNT_ATTR_RDONLY)?,
+        },
         Source::Mqueue => new_filesystem("mqueue", &[], inert)?,
         Source::Tmpfs {
             bytes,

@@ -6,13 +6,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::neighbour::{Visit, visit};
 use crate::cgroup::{Entrance, Group};
 use crate::channel::Channel;
 use crate::device_filter;
 use crate::inside::{self, Streams};
 use crate::landlock::Held;
 use crate::outcome::{LaunchError, Stage};
-use crate::plan::{Network, Plan};
+use crate::plan::Plan;
 use crate::protocol::{FromInside, Go, Identity};
 use crate::step::{At, chain};
 use crate::syscalls::{self, Cloned};
@@ -29,6 +30,8 @@ pub(super) struct Running {
     pub(super) output: OwnedFd,
     pub(super) errors: OwnedFd,
     pub(super) outputs: Option<OwnedFd>,
+    /// the listening socket of the proxy's port, for whoever starts the job
+    pub(super) proxy: Option<OwnedFd>,
 }
 
 /// Applies `plan`. On failure nothing of the job is left.
@@ -70,7 +73,6 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
     }
     let input = open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .at(Stage::Watcher, || "/dev/null")?;
-    let network = matches!(plan.network, Network::Loopback);
     let into = group.and_then(Group::v2_fd);
     if let (Some(group), false) = (into, plan.device_rules.is_empty()) {
         device_filter::attach(group, &plan.device_rules).map_err(|error| LaunchError {
@@ -83,9 +85,11 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         .map(Group::entrance)
         .transpose()
         .map_err(|error| error.to_launch_error())?;
-    let cloned = syscalls::clone_into_namespaces(network, into).map_err(no_namespaces)?;
+    let visit = plan.network.of.as_ref().map(visit).transpose()?;
+    let cloned = syscalls::clone_into_namespaces(visit.is_none(), into).map_err(no_namespaces);
+    let sysfs;
     let (pid, pidfd) = match cloned {
-        Cloned::Child => {
+        Ok(Cloned::Child) => {
             drop((ours, output, errors));
             enter(entrance.as_ref(), &theirs);
             let streams = Streams {
@@ -95,7 +99,14 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
             };
             inside::run(plan, filters, &theirs, streams)
         }
-        Cloned::Parent(parent) => parent,
+        // The clone stays there; this process does not, whatever became of it.
+        outside => {
+            sysfs = visit.map(Visit::leave).transpose()?;
+            match outside? {
+                Cloned::Parent(parent) => parent,
+                Cloned::Child => unreachable!("it never comes here"),
+            }
+        }
     };
     drop((theirs, output_end, errors_end));
     // Until the program runs, every failure ends what was started: the pid namespace dies with its first process.
@@ -103,7 +114,11 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         super::ending::kill_first(&pidfd);
         error
     };
-    let (outputs, landlock) = admit(plan, pid, &ours).map_err(ended_on_failure)?;
+    let Admitted {
+        outputs,
+        proxy,
+        landlock,
+    } = admit(plan, pid, sysfs, &ours).map_err(ended_on_failure)?;
     let identity = Identity {
         watcher: rustix::process::getpid().as_raw_nonzero().get(),
         init: pid,
@@ -118,6 +133,7 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         output,
         errors,
         outputs,
+        proxy,
     })
 }
 
@@ -154,17 +170,26 @@ fn enter(entrance: Option<&Entrance>, channel: &Channel) {
     }
 }
 
+/// What the job's first process has given out when its program runs.
+#[derive(Default)]
+struct Admitted {
+    outputs: Option<OwnedFd>,
+    proxy: Option<OwnedFd>,
+    landlock: Option<Held>,
+}
+
 /// Gives the process its ids and mounts, and waits until its program runs.
 fn admit(
     plan: &Plan,
     pid: i32,
+    sysfs: Option<OwnedFd>,
     channel: &Channel,
-) -> Result<(Option<OwnedFd>, Option<Held>), LaunchError> {
+) -> Result<Admitted, LaunchError> {
     map_ids(plan, pid)?;
     let score = format!("/proc/{pid}/oom_score_adj");
     fs::write(&score, "1000").at(Stage::Identity, || score)?;
     let (go, mounts) = if plan.identity.is_range() {
-        super::mounts::open_all(plan, Some(pid))?
+        super::mounts::open_all(plan, Some(pid), sysfs)?
     } else {
         (Go::default(), Vec::new())
     };
@@ -172,20 +197,30 @@ fn admit(
         .send(&go, &mounts.iter().map(AsFd::as_fd).collect::<Vec<_>>())
         .at(Stage::Namespaces, || "the job's first process is gone")?;
     drop(mounts);
-    let mut outputs = None;
+    let mut admitted = Admitted::default();
     loop {
         let heard = channel
             .receive::<FromInside>()
             .at(Stage::Namespaces, || "the job's first process")?;
-        let (message, mut descriptors) = heard.ok_or_else(|| LaunchError {
+        let (message, descriptors) = heard.ok_or_else(|| LaunchError {
             stage: Stage::Namespaces,
             errno: 0,
             what: "the job's first process ended without a word; was it killed for lack of memory?"
                 .to_owned(),
         })?;
         match message {
-            FromInside::Ready => outputs = descriptors.pop(),
-            FromInside::Started(held) => return Ok((outputs, held)),
+            FromInside::Ready { outputs, proxy } => {
+                let mut descriptors = descriptors.into_iter();
+                let mut next = |there: bool| if there { descriptors.next() } else { None };
+                admitted.outputs = next(outputs);
+                admitted.proxy = next(proxy);
+            }
+            FromInside::Started(landlock) => {
+                return Ok(Admitted {
+                    landlock,
+                    ..admitted
+                });
+            }
             FromInside::Failed(error) => return Err(error),
             FromInside::Ended(status) => {
                 let what = format!("ended before it had started: {status:?}");

@@ -30,8 +30,12 @@ const STRICT: MountAttributes<'static> = MountAttributes {
 };
 
 /// All of them, in the order that [`Go`] says. Their ids are those of the process `pid` inside; without one, a file's owner inside is who it is
-/// outside.
-pub(crate) fn open_all(plan: &Plan, pid: Option<i32>) -> Result<(Go, Vec<OwnedFd>), LaunchError> {
+/// outside. `sysfs` is that of a network which is not its own.
+pub(crate) fn open_all(
+    plan: &Plan,
+    pid: Option<i32>,
+    mut sysfs: Option<OwnedFd>,
+) -> Result<(Go, Vec<OwnedFd>), LaunchError> {
     let namespace = pid.map(|pid| {
         let namespace = format!("/proc/{pid}/ns/user");
         open(&namespace, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
@@ -60,10 +64,15 @@ pub(crate) fn open_all(plan: &Plan, pid: Option<i32>) -> Result<(Go, Vec<OwnedFd
     };
     mounts.extend(scratch);
     for (index, mount) in plan.mounts.iter().enumerate() {
-        if let Source::ReadOnly { path } = &mount.source {
-            mounts.push(input(path, idmap)?);
-            go.mounts.push(index);
-        }
+        mounts.push(match &mount.source {
+            Source::ReadOnly { path } => input(path, idmap)?,
+            Source::Sysfs => match sysfs.take() {
+                Some(mount) => mount,
+                None => continue,
+            },
+            _ => continue,
+        });
+        go.mounts.push(index);
     }
     for device in &plan.devices {
         // They can be written to all the same; their permissions and times, which are the host's, cannot.
