@@ -158,11 +158,12 @@ fn try_out(
 }
 
 /// Controllers that limits need, with whether strangers' jobs need them.
-const CONTROLLERS: [(Controller, &str, bool); 6] = [
+const CONTROLLERS: [(Controller, &str, bool); 7] = [
     (Controller::Memory, "memory limit", true),
     (Controller::Pids, "limit of processes", true),
     (Controller::Cpu, "limit of processors", false),
     (Controller::Cpuset, "choice of processors", false),
+    (Controller::Io, "rates of disks", false),
     (Controller::Devices, "filter of devices", true),
     (Controller::Kill, "kill as a whole", true),
 ];

@@ -128,7 +128,7 @@ fn why_not(plan: &Plan, limit: LimitName) -> Option<&str> {
 }
 
 fn memory(plan: &Plan) -> Guarantee {
-    let what = "limit of memory, without swap";
+    let what = "limit of memory and none of swap";
     let why = why_not(plan, LimitName::MemoryBytes).or_else(|| why_not(plan, LimitName::Swap));
     match (why, grouped(plan, Controller::Memory)) {
         (None, Some(backend)) => guarantee(what, true, version(backend)),

@@ -40,7 +40,7 @@ fn a_job_runs_and_its_record_says_what_holds() {
         let expected = [
             "user ids that nobody else has",
             "devices by number",
-            "limit of memory, without swap",
+            "limit of memory and none of swap",
         ];
         assert_eq!(lacks, &expected[..if grouped { 2 } else { 3 }], "{all:#?}");
         assert_eq!(all.len(), 11, "{all:#?}");
