@@ -8,6 +8,7 @@ use gradus_jail::landlock::{self, Root};
 use gradus_jail::outcome::Outcome;
 use serde::Serialize;
 
+use crate::guarantees::{Guarantee, guarantees, missing};
 use crate::job::{Job, Limits, Network, ScratchKind};
 use crate::sandbox::{Sandbox, SandboxError};
 
@@ -77,14 +78,25 @@ fn identity() -> Finding {
 
 fn launch(sandbox: &Sandbox) -> Finding {
     let what = "a job";
-    match try_out(sandbox) {
-        Ok(Outcome::Exited { .. }) => finding(
-            what,
-            State::Ready,
-            "ran in namespaces of its own, with all fences and limits",
-            true,
-        ),
-        Ok(other) => finding(
+    let tried = match try_out(sandbox, false) {
+        // What is missing then is told line by line below.
+        Err(SandboxError::Shortfall { .. }) => try_out(sandbox, true),
+        other => other,
+    };
+    match tried {
+        Ok((Outcome::Exited { .. }, guarantees)) => {
+            let lacks: Vec<&str> = missing(&guarantees).map(|one| one.what).collect();
+            if lacks.is_empty() {
+                let detail = "ran in namespaces of its own, with all fences and limits";
+                return finding(what, State::Ready, detail, true);
+            }
+            let detail = format!(
+                "ran in namespaces of its own, but without: {}",
+                lacks.join(", ")
+            );
+            finding(what, State::Limited, detail, true)
+        }
+        Ok((other, _)) => finding(
             what,
             State::Absent,
             format!("ended otherwise than expected: {other}"),
@@ -103,14 +115,20 @@ fn launch(sandbox: &Sandbox) -> Finding {
 }
 
 /// Runs the one program that is always at hand, the watcher's: it ends by itself, since nobody has told it what to watch.
-fn try_out(sandbox: &Sandbox) -> Result<Outcome, SandboxError> {
+fn try_out(
+    sandbox: &Sandbox,
+    best_effort: bool,
+) -> Result<(Outcome, Vec<Guarantee>), SandboxError> {
     let host = |source| SandboxError::Host {
         what: "a root for a job to try".to_owned(),
         source,
     };
     let root = sandbox.state().templates().join("root-to-try");
     fs::create_dir_all(&root).map_err(host)?;
-    fs::copy(sandbox.program(), root.join("try")).map_err(host)?;
+    // Anew: one of before may be another build's, and is read-only.
+    let program = root.join("try");
+    let _ = fs::remove_file(&program);
+    fs::copy(sandbox.program(), program).map_err(host)?;
     let job = Job {
         name: format!("doctor-{}", std::process::id()),
         layers: vec![root],
@@ -129,20 +147,23 @@ fn try_out(sandbox: &Sandbox) -> Result<Outcome, SandboxError> {
             disk_inodes: 256,
             ..Limits::default()
         },
-        best_effort: false,
+        best_effort,
     };
     let mut started = sandbox.start(&job)?;
+    let plan = sandbox.state().plan(started.name())?;
+    let guarantees = plan.map_or_else(Vec::new, |plan| guarantees(&plan, Some(&started.processes)));
     let ended = started.wait()?;
     sandbox.remove(started.name())?;
-    Ok(ended.outcome)
+    Ok((ended.outcome, guarantees))
 }
 
 /// Controllers that limits need, with whether strangers' jobs need them.
-const CONTROLLERS: [(Controller, &str, bool); 6] = [
+const CONTROLLERS: [(Controller, &str, bool); 7] = [
     (Controller::Memory, "memory limit", true),
     (Controller::Pids, "limit of processes", true),
     (Controller::Cpu, "limit of processors", false),
     (Controller::Cpuset, "choice of processors", false),
+    (Controller::Io, "rates of disks", false),
     (Controller::Devices, "filter of devices", true),
     (Controller::Kill, "kill as a whole", true),
 ];
@@ -153,9 +174,26 @@ fn control_groups(sandbox: &Sandbox) -> Vec<Finding> {
         |(controller, what, required): (Controller, &str, bool)| match host.backend(controller) {
             Backend::V2 => finding(what, State::Ready, "control groups, version 2", required),
             Backend::V1 => finding(what, State::Ready, "control groups, version 1", required),
-            Backend::None => finding(what, State::Absent, host.why(controller), required),
+            Backend::None => match kept_otherwise(controller) {
+                Some(by) => {
+                    let detail = format!("{by}; {}", host.why(controller));
+                    finding(what, State::Limited, detail, required)
+                }
+                None => finding(what, State::Absent, host.why(controller), required),
+            },
         };
     CONTROLLERS.map(found).into()
+}
+
+/// What does it where no control group does.
+fn kept_otherwise(controller: Controller) -> Option<&'static str> {
+    match controller {
+        Controller::Kill => Some("a job's namespace of processes ends as a whole"),
+        Controller::Pids if !rustix::process::geteuid().is_root() => {
+            Some("RLIMIT_NPROC in a job's user namespace")
+        }
+        _ => None,
+    }
 }
 
 fn fences() -> Finding {
@@ -184,6 +222,11 @@ fn fences() -> Finding {
 
 fn disk() -> Finding {
     let what = "limit of disk";
+    if !rustix::process::geteuid().is_root() {
+        let detail =
+            "writes go to memory, which is bounded: only root can mount a file system for them";
+        return finding(what, State::Limited, detail, true);
+    }
     let mkfs = std::env::var_os("PATH").is_some_and(|path| {
         std::env::split_paths(&path).any(|folder| folder.join("mkfs.ext4").exists())
     });

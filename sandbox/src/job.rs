@@ -56,8 +56,10 @@ pub struct Network {
 pub enum ScratchKind {
     /// to memory, which counts against its limit
     Memory,
-    /// to the state directory's disk
+    /// to the state directory's disk, in a file system of its own
     Disk,
+    /// to the state directory's disk, in a directory that its file system bounds by a quota for projects
+    Quota,
     /// to disk where the host can bound it, else to memory
     #[default]
     Auto,
@@ -95,6 +97,10 @@ pub struct Limits {
     pub cpu_millis: Option<u64>,
     /// processors by number, `0-3,8`; none for all
     pub cpuset: Option<String>,
+    /// what it reads a second from each disk under its layers, inputs and writes, bytes; none for any rate
+    pub io_read_bps: Option<u64>,
+    /// what it writes a second to each of them, bytes; none for any rate
+    pub io_write_bps: Option<u64>,
     /// what it writes, bytes
     pub disk_bytes: u64,
     /// what it writes, files
@@ -120,6 +126,8 @@ impl Default for Limits {
             pids: 1024,
             cpu_millis: None,
             cpuset: None,
+            io_read_bps: None,
+            io_write_bps: None,
             disk_bytes: 1 << 30,
             disk_inodes: 100_000,
             shm_bytes: 64 << 20,

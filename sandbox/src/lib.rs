@@ -9,6 +9,8 @@
 //! | module | is about |
 //! |---|---|
 //! | [`doctor`] | what this host offers, found by running a job |
+//! | `disks` | which disks it uses |
+//! | [`guarantees`] | which promises hold for a job |
 //! | `host` | what the host offers for it |
 //! | [`job`] | what is asked for |
 //! | [`plan`] | what is applied for it on this host; pure |
@@ -24,7 +26,9 @@
 
 #![forbid(unsafe_code)]
 
+mod disks;
 pub mod doctor;
+pub mod guarantees;
 mod host;
 pub mod job;
 pub mod logs;

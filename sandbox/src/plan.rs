@@ -57,6 +57,8 @@ pub struct Given {
     pub cgroup: Option<gradus_jail::cgroup::Plan>,
     /// an image with a file system for its writes; none for memory
     pub scratch_image: Option<PathBuf>,
+    /// a directory that its file system bounds, instead
+    pub scratch_directory: Option<PathBuf>,
     /// the seccomp policy's name
     pub seccomp: String,
     /// the job whose network it shares
@@ -80,9 +82,10 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         target: target.to_owned(),
         source,
     };
-    let scratch = match given.scratch_image {
-        Some(image) => Scratch::Loop { image },
-        None => Scratch::Tmpfs {
+    let scratch = match (given.scratch_image, given.scratch_directory) {
+        (Some(image), _) => Scratch::Loop { image },
+        (None, Some(path)) => Scratch::Directory { path },
+        (None, None) => Scratch::Tmpfs {
             bytes: limits.disk_bytes,
             inodes: limits.disk_inodes,
         },
@@ -114,7 +117,21 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         )
     }));
     let rlimit = |resource, value| Rlimit { resource, value };
-    let privileged = given.identity.count > 1;
+    let privileged = given.identity.is_range();
+    let mut rlimits = vec![
+        // 1 byte is too little for a file, and the kernel's word for "nor to the host's program for core dumps", which 0 is not.
+        rlimit(Resource::Core, 1),
+        rlimit(Resource::Nofile, limits.open_files),
+        rlimit(Resource::Msgqueue, 819_200),
+        rlimit(Resource::Sigpending, 4 * limits.pids),
+        // The supervisor may have been given these; a realtime job would run past every share of processor time.
+        rlimit(Resource::Nice, 0),
+        rlimit(Resource::Rtprio, 0),
+    ];
+    if !privileged {
+        // It counts a user's processes in a user namespace. With one user in it that is the job; of several each would have as many.
+        rlimits.push(rlimit(Resource::Nproc, limits.pids));
+    }
     Plan {
         version: VERSION,
         job: job.name.clone(),
@@ -139,16 +156,7 @@ pub fn plan(job: &Job, given: Given) -> Plan {
             of: given.neighbour,
             proxy_port: job.network.proxy_port,
         },
-        rlimits: vec![
-            // 1 byte is too little for a file, and the kernel's word for "nor to the host's program for core dumps", which 0 is not.
-            rlimit(Resource::Core, 1),
-            rlimit(Resource::Nofile, limits.open_files),
-            rlimit(Resource::Msgqueue, 819_200),
-            rlimit(Resource::Sigpending, 4 * limits.pids),
-            // The supervisor may have been given these; a realtime job would run past every share of processor time.
-            rlimit(Resource::Nice, 0),
-            rlimit(Resource::Rtprio, 0),
-        ],
+        rlimits,
         process: Process {
             argv: job.argv.clone(),
             env: job.env.clone(),

@@ -14,15 +14,17 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use gradus_jail::cgroup;
+use gradus_jail::cgroup::{self, LimitName};
 use gradus_jail::outcome::Outcome;
 use gradus_jail::plan::{Identity, Neighbour, Plan};
 use gradus_jail::protocol::{Answer, Ended, KillReason, Report, Request};
 use gradus_jail::watcher::connect_to;
 
+use crate::disks;
 use crate::job::{Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
 use crate::program::{Program, ProgramError};
+use crate::scratch::quota::make_directory;
 use crate::scratch::{ScratchError, make_image};
 use crate::seccomp::{Policy, TRAINER};
 use crate::state::{FIRST_ID, IDS, Phase, Record, State, StateError};
@@ -101,17 +103,31 @@ impl Sandbox {
         identity: Identity,
         scratch_image: Option<PathBuf>,
     ) -> Result<Plan, SandboxError> {
+        if !identity.is_range() && (job.uid, job.gid) != (0, 0) {
+            return Err(SandboxError::OneId {
+                name: job.name.clone(),
+                uid: job.uid,
+                gid: job.gid,
+            });
+        }
         let name = self.state.group_name(&job.name);
         let failed = |source| SandboxError::Limits {
             name: job.name.clone(),
             source,
         };
-        let (groups, shortfalls) = cgroup::plan(
+        let (io, no_disks) =
+            disks::limits(job, self.state.root()).map_err(|(path, source)| SandboxError::Host {
+                what: format!("job {:?}: the disk under {}", job.name, path.display()),
+                source,
+            })?;
+        let (groups, mut shortfalls) = cgroup::plan(
             &name,
-            &control_group_limits(&job.limits),
+            &control_group_limits(&job.limits, io),
             &self.control_groups,
         )
         .map_err(failed)?;
+        shortfalls.extend(no_disks);
+        shortfalls.retain(|shortfall| !is_kept_otherwise(shortfall.limit, &identity, &groups));
         if !job.best_effort && !shortfalls.is_empty() {
             return Err(SandboxError::Shortfall {
                 name: job.name.clone(),
@@ -126,6 +142,8 @@ impl Sandbox {
                 seccomp: POLICY.to_owned(),
                 cgroup,
                 scratch_image,
+                scratch_directory: (job.scratch == ScratchKind::Quota)
+                    .then(|| self.state.scratch_directory(&job.name)),
                 neighbour: self.neighbour(job)?,
                 shortfalls,
             },
@@ -223,6 +241,16 @@ impl Sandbox {
             move |source| SandboxError::Host { what, source }
         };
         let identity = self.identity(|| self.state.take_ids(name))?;
+        if job.scratch == ScratchKind::Quota {
+            let (path, limits) = (self.state.scratch_directory(name), &job.limits);
+            // The first of its ids: what nobody else has as an id, nobody has as a project.
+            make_directory(&path, identity.uid, limits.disk_bytes, limits.disk_inodes).map_err(
+                |source| SandboxError::Scratch {
+                    name: name.to_owned(),
+                    source,
+                },
+            )?;
+        }
         let scratch_image = self.scratch_image(job, directory)?;
         let plan = self.plan_for(job, identity, scratch_image)?;
         self.state.write_plan(name, &plan)?;
@@ -386,10 +414,20 @@ impl Sandbox {
     }
 }
 
+/// Whether something other than control groups keeps this limit: a namespace of processes ends as a whole, and with one id a job's processes are
+/// all that its user has in its user namespace.
+fn is_kept_otherwise(limit: LimitName, identity: &Identity, groups: &cgroup::Plan) -> bool {
+    match limit {
+        LimitName::Kill => groups.groups.is_empty(),
+        LimitName::Pids => !identity.is_range(),
+        _ => false,
+    }
+}
+
 /// Whether a job's writes go to an image on disk, which only root can mount.
 fn wants_disk(job: &Job) -> bool {
     match job.scratch {
-        ScratchKind::Memory => false,
+        ScratchKind::Memory | ScratchKind::Quota => false,
         ScratchKind::Disk => true,
         ScratchKind::Auto => {
             rustix::process::geteuid().is_root() && Path::new("/dev/loop-control").exists()
@@ -398,13 +436,14 @@ fn wants_disk(job: &Job) -> bool {
 }
 
 /// What control groups keep of a job's limits.
-fn control_group_limits(limits: &Limits) -> cgroup::Limits {
+fn control_group_limits(limits: &Limits, io: Vec<cgroup::IoLimit>) -> cgroup::Limits {
     let number = |wanted: u64| u32::try_from(wanted).unwrap_or(u32::MAX);
     cgroup::Limits {
         memory_bytes: Some(limits.memory_bytes),
         pids: Some(number(limits.pids)),
         cpu_millis: limits.cpu_millis.map(number),
         cpuset: limits.cpuset.clone(),
+        io,
         ..cgroup::Limits::default()
     }
 }

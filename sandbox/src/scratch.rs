@@ -1,7 +1,10 @@
-//! Where a job's writes go: an image file with a file system of its own, whose size is the limit.
+//! Where a job's writes go: an image file with a file system of its own, whose size is the limit. Or, where it is asked for, a directory
+//! (`quota`).
 //!
 //! An ext4 without a journal, since nobody needs the files of a job that a power cut has ended. Making one takes a fifth of a second, so one
 //! of each size is kept as a template, and a job's is a copy of its few written blocks. The copy has a name only until it is mounted.
+
+pub(crate) mod quota;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -35,6 +38,17 @@ pub enum ScratchError {
         inodes: u64,
         /// its words
         said: String,
+    },
+    /// The file system keeps nobody to a quota by project.
+    #[error(
+        "{}: its file system does not bound what a project has\nhelp: make the state directory on ext4 with `mkfs.ext4 -O quota,project`, mounted with -o prjquota, or leave out --scratch quota",
+        path.display()
+    )]
+    NoQuota {
+        /// where
+        path: PathBuf,
+        /// why
+        source: io::Error,
     },
     /// A file cannot be read or written.
     #[error("{}", path.display())]

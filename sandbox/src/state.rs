@@ -153,9 +153,19 @@ impl State {
         })
     }
 
+    /// The directory itself.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The directory of the job `name`.
     pub fn directory(&self, name: &str) -> PathBuf {
         self.root.join("jobs").join(name)
+    }
+
+    /// Where the job `name` writes, if that is a directory.
+    pub(crate) fn scratch_directory(&self, name: &str) -> PathBuf {
+        self.directory(name).join(life::SCRATCH)
     }
 
     /// Where outputs that were taken lie, by digest.

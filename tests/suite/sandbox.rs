@@ -2,8 +2,9 @@
 
 use crate::binary::{Finished, gradus};
 use serde_json::Value;
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -215,6 +216,75 @@ fn a_detached_job_is_listed_followed_and_ended() {
         .sandbox(&["logs", "long"])
         .complains(125, &["there is no job \\\"long\\\""]);
     place.is_clean();
+}
+
+/// Nobody's id, on this host or another.
+const USER: u32 = 64_321;
+
+#[test]
+fn a_user_without_privileges_runs_jobs_and_reads_what_holds() {
+    let Some(place) = Place::new() else { return };
+    fs::set_permissions(place.path(""), Permissions::from_mode(0o755)).unwrap();
+    // Where it is built the user may have no way.
+    fs::copy(gradus(), place.path("gradus")).unwrap();
+    fs::create_dir(place.path("home")).unwrap();
+    chown(place.path("home"), Some(USER), Some(USER)).unwrap();
+    let sandbox = |arguments: &[&str]| {
+        let mut command = Command::new(place.path("gradus"));
+        command.args(["sandbox", "--state"]);
+        command.arg(place.path("home/state")).args(arguments);
+        command.uid(USER).gid(USER).env("HOME", place.path("home"));
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Finished {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    };
+    let rootfs = place.path("rootfs");
+    let run = ["run", "--rootfs", rootfs.to_str().unwrap()];
+    let strict = sandbox(&[&run[..], &["--", "id"]].concat());
+    strict.complains(125, &["MemoryBytes (no control group", "--best-effort"]);
+    let options = ["--best-effort", "--keep", "--name", "mine", "--", "id"];
+    let finished = sandbox(&[&run[..], &options].concat());
+    assert_eq!(
+        (finished.code, finished.stdout.as_str()),
+        (Some(0), "uid=0 gid=0\n"),
+        "{}",
+        finished.stderr
+    );
+    let inspected = sandbox(&["inspect", "mine"]).stdout;
+    let inspected: Value = serde_json::from_str(&inspected).unwrap();
+    let holds = |what: &str| {
+        let all = inspected["guarantees"].as_array().unwrap();
+        let one = all.iter().find(|one| one["what"] == what);
+        one.unwrap_or_else(|| panic!("{what}: {inspected:#}"))["holds"] == true
+    };
+    for what in [
+        "limit of processes",
+        "limit of disk",
+        "system calls by name",
+    ] {
+        assert!(holds(what), "{what}: {inspected:#}");
+    }
+    for what in ["user ids that nobody else has", "devices by number"] {
+        assert!(!holds(what), "{what}: {inspected:#}");
+    }
+    let doctor = sandbox(&["doctor", "--json", "--require", "production"]);
+    let findings: Value = serde_json::from_str(&doctor.stdout).unwrap();
+    let job = &findings[1];
+    assert_eq!(
+        (&job["what"], &job["state"]),
+        (&"a job".into(), &"limited".into())
+    );
+    let detail = job["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("without: user ids that nobody else has"),
+        "{detail}"
+    );
+    assert_eq!(doctor.code, Some(1));
+    assert_eq!(sandbox(&["gc"]).stdout, "mine: exit code 0\n");
 }
 
 #[test]

@@ -67,6 +67,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "LIST")]
     pub cpuset: Option<String>,
 
+    /// What it reads a second from each disk under its layers, inputs and writes [default: any].
+    #[arg(long, value_name = "SIZE")]
+    pub io_read_bps: Option<ByteSize>,
+
+    /// What it writes a second to each of them [default: any].
+    #[arg(long, value_name = "SIZE")]
+    pub io_write_bps: Option<ByteSize>,
+
     /// What it writes.
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     pub disk: ByteSize,
@@ -129,7 +137,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "JOB")]
     pub next_to: Option<String>,
 
-    /// Where what it writes goes: memory, disk, or auto.
+    /// Where what it writes goes: memory, disk, quota (a directory that the state directory's file system bounds), or auto.
     #[arg(long, value_name = "PLACE", default_value = "auto", value_parser = parse_scratch)]
     pub scratch: ScratchKind,
 
@@ -294,7 +302,8 @@ fn parse_scratch(text: &str) -> Result<ScratchKind, String> {
         "auto" => Ok(ScratchKind::Auto),
         "disk" => Ok(ScratchKind::Disk),
         "memory" => Ok(ScratchKind::Memory),
-        _ => Err(format!("{text:?}: auto, disk or memory is expected")),
+        "quota" => Ok(ScratchKind::Quota),
+        _ => Err(format!("{text:?}: auto, disk, memory or quota is expected")),
     }
 }
 

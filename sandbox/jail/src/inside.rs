@@ -71,7 +71,7 @@ fn start(
     syscalls::close_all_but(&mut own).at(Stage::Watcher, || "closing the watcher's descriptors")?;
     // What is made here has the permissions that are asked for.
     rustix::process::umask(rustix::fs::Mode::empty());
-    let given = receive(channel)?;
+    let given = receive(plan, channel)?;
     restrict::become_root(plan.identity.count)?;
     // Now that it is in its groups, those are the roots that it sees.
     syscalls::new_cgroup_namespace().at(Stage::Namespaces, || "a namespace of control groups")?;
@@ -124,16 +124,21 @@ fn start(
     }
 }
 
-fn receive(channel: &Channel) -> Result<Given, LaunchError> {
+fn receive(plan: &Plan, channel: &Channel) -> Result<Given, LaunchError> {
     let nothing = || LaunchError {
         stage: Stage::Watcher,
         errno: 0,
         what: "the watcher is gone".to_owned(),
     };
-    let (go, descriptors): (Go, _) = channel
+    let told = channel
         .receive()
         .at(Stage::Watcher, || "the watcher's word")?
         .ok_or_else(nothing)?;
+    let (go, descriptors): (Go, _) = if plan.identity.is_range() {
+        told
+    } else {
+        crate::watcher::mounts::open_all(plan, None, None)?
+    };
     let mut descriptors = descriptors.into_iter();
     let given = Given {
         layers: descriptors.by_ref().take(go.layers).collect(),

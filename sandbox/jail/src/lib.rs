@@ -8,6 +8,7 @@
 //! | `inside` | the job's first process: its root, what it gives up, its program |
 //! | [`protocol`], [`channel`] | what these and a supervisor tell each other |
 //! | [`cgroup`] | control groups of both versions: limits, kill, events |
+//! | [`quota`] | how much may be written below a directory |
 //! | [`landlock`] | what the file system refuses beyond permissions |
 //! | [`seccomp`] | which system calls may be made: installs what others compiled |
 //! | [`device_filter`] | which device nodes a group may open |
@@ -21,6 +22,7 @@ pub mod landlock;
 pub mod outcome;
 pub mod plan;
 pub mod protocol;
+pub mod quota;
 pub mod seccomp;
 mod step;
 mod syscalls;

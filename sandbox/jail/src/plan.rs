@@ -70,6 +70,13 @@ pub struct Identity {
     pub count: u32,
 }
 
+impl Identity {
+    /// Whether it is a range that only root can give: the watcher then has rights that the job has not.
+    pub fn is_range(&self) -> bool {
+        self.count > 1
+    }
+}
+
 /// Where the job's writes go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -86,7 +93,7 @@ pub enum Scratch {
         /// the image
         image: PathBuf,
     },
-    /// a directory of the host, whose size something else bounds, or nothing does
+    /// a directory of the host, which its file system bounds by a quota for its project ([`crate::quota`])
     Directory {
         /// the directory
         path: PathBuf,
@@ -176,6 +183,8 @@ pub enum Resource {
     Core,
     /// open files
     Nofile,
+    /// processes and threads of the job's user, in the job
+    Nproc,
     /// size of one file
     Fsize,
     /// bytes of locked memory

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::landlock::Held;
 use crate::outcome::{LaunchError, Outcome, Usage};
 
-/// The watcher to the job's first process: the user ids are set, and these are the mounts of the host, in this order.
-#[derive(Debug, Serialize, Deserialize)]
+/// The watcher to the job's first process: the user ids are set, and these are the mounts of the host, in this order. None of them where the
+/// plan's identity is one id: that process opens them itself then.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Go {
     /// how many layers
     pub(crate) layers: usize,

@@ -8,6 +8,7 @@ pub(crate) mod landlock;
 mod loop_device;
 mod mount;
 mod process;
+pub(crate) mod quota;
 pub(crate) mod seccomp;
 mod signal;
 

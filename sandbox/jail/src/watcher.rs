@@ -14,7 +14,7 @@ mod ending;
 mod launch;
 mod listener;
 pub mod logs;
-mod mounts;
+pub(crate) mod mounts;
 mod neighbour;
 mod serve;
 

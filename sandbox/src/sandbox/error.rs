@@ -42,6 +42,18 @@ pub enum SandboxError {
         /// what, and why
         shortfalls: Vec<cgroup::Shortfall>,
     },
+    /// It is to run as somebody who does not exist inside.
+    #[error(
+        "job {name:?}: user {uid} and group {gid} are asked for, but a job that is not started by root has user and group 0 alone\nhelp: leave out --user, or run as root"
+    )]
+    OneId {
+        /// which
+        name: String,
+        /// who
+        uid: u32,
+        /// its group
+        gid: u32,
+    },
     /// There is no place for its writes.
     #[error("job {name:?}: no place for what it writes")]
     Scratch {

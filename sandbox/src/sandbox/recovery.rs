@@ -93,7 +93,7 @@ impl Sandbox {
             // Torn by a power cut.
             Err(StateError::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidData => {
                 let group = self.state.group_name(name);
-                let limits = control_group_limits(&Limits::default());
+                let limits = control_group_limits(&Limits::default(), Vec::new());
                 let planned = cgroup::plan(&group, &limits, &self.control_groups);
                 planned.ok().map(|(groups, _)| groups)
             }

@@ -14,10 +14,14 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 
 use super::{LOCK_FILE, NAME_MAX, State, StateError, io_error};
+use crate::scratch::quota::remove_directory;
 use crate::turn::Turn;
 
 /// How long is kept what was found about the host, which is found again in milliseconds.
 const FOUND_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// In a job's directory: what it writes, where that is a directory. A hostile job made it, so it is not removed as others are.
+pub(super) const SCRATCH: &str = "scratch";
 
 /// A job that nobody else recovers or removes while this lives.
 #[derive(Debug)]
@@ -155,8 +159,15 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, StateError> {
         .collect()
 }
 
-/// Removes a directory with all that is in it. Another process may do the same.
+/// Removes a job's directory with all that is in it. Another process may do the same.
 fn clear(path: &Path) -> Result<(), StateError> {
+    let scratch = path.join(SCRATCH);
+    match remove_directory(&scratch) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(io_error(scratch)(error));
+        }
+        _ => {}
+    }
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path)(error)),
         _ => Ok(()),

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Its path, after cargo has made sure that it is up to date.
+/// Its path, after cargo has made sure that it is up to date; or what `GRADUS_PROBE` says where there is no cargo.
 pub(crate) fn probe() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(build)
+    PATH.get_or_init(|| env::var_os("GRADUS_PROBE").map_or_else(build, PathBuf::from))
 }
 
 fn build() -> PathBuf {

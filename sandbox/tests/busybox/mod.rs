@@ -10,9 +10,9 @@ use gradus_sandbox::protocol::{Ended, KillReason};
 use gradus_sandbox::sandbox::Sandbox;
 
 const BUSYBOX: &str = "/bin/busybox";
-const APPLETS: [&str; 18] = [
-    "cat", "chmod", "cp", "echo", "grep", "head", "ln", "ls", "mkdir", "mkfifo", "mknod", "nc",
-    "printf", "sh", "sleep", "tr", "truncate", "yes",
+const APPLETS: [&str; 19] = [
+    "cat", "chmod", "cp", "dd", "echo", "grep", "head", "ln", "ls", "mkdir", "mkfifo", "mknod",
+    "nc", "printf", "sh", "sleep", "tr", "truncate", "yes",
 ];
 
 pub(crate) struct Busybox {

@@ -3,6 +3,7 @@
 use super::{CommandError, print};
 use crate::cli::sandbox::{GcArgs, KillArgs, LogsArgs, PsArgs};
 use crate::exit::Exit;
+use gradus_sandbox::guarantees::guarantees;
 use gradus_sandbox::logs::{Lines, Reader, Stream};
 use gradus_sandbox::outcome::Outcome;
 use gradus_sandbox::protocol::KillReason;
@@ -123,13 +124,18 @@ pub(super) fn inspect(sandbox: &Sandbox, name: &str) -> Result<Exit, CommandErro
         Phase::Ended(ended) => Some(ended),
         _ => None,
     };
+    let plan = sandbox.state().plan(name)?;
+    let guarantees = plan
+        .as_ref()
+        .map(|plan| guarantees(plan, record.processes.as_ref()));
     let value = serde_json::json!({
         "name": name,
         "state": row(&record).state,
         "processes": record.processes,
         "ended": ended,
         "outputs_wait": record.outputs_wait,
-        "plan": sandbox.state().plan(name)?,
+        "guarantees": guarantees,
+        "plan": plan,
     });
     print(&format!("{value:#}\n"))?;
     Ok(Exit::Done)

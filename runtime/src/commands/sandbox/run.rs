@@ -164,6 +164,8 @@ fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
             pids: arguments.pids,
             cpu_millis: arguments.cpus,
             cpuset: arguments.cpuset.clone(),
+            io_read_bps: arguments.io_read_bps.map(|size| size.0),
+            io_write_bps: arguments.io_write_bps.map(|size| size.0),
             disk_bytes: arguments.disk.0,
             disk_inodes: arguments.inodes,
             shm_bytes: arguments.shm.0,

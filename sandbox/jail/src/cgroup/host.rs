@@ -121,13 +121,22 @@ impl From<&CgroupError> for Missing {
     }
 }
 
+impl Missing {
+    /// Without what to do.
+    fn cause(&self) -> String {
+        match self.errno {
+            0 => self.what.clone(),
+            errno => {
+                let answer = std::io::Error::from_raw_os_error(errno);
+                format!("{} ({answer})", self.what)
+            }
+        }
+    }
+}
+
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        if self.errno != 0 {
-            write!(f, " ({})", std::io::Error::from_raw_os_error(self.errno))?;
-        }
-        write!(f, ": {}", self.help)
+        write!(f, "{}: {}", self.cause(), self.help)
     }
 }
 
@@ -212,7 +221,18 @@ impl Host {
             .get(&controller)
             .map(|support| support.missing.as_slice())
             .unwrap_or_default();
-        let reasons: Vec<String> = missing.iter().map(Missing::to_string).collect();
+        // What to do is the same for several as a rule, and said once.
+        let mut reasons: Vec<String> = Vec::new();
+        for (index, one) in missing.iter().enumerate() {
+            let told_later = missing[index + 1..]
+                .iter()
+                .any(|next| next.help == one.help);
+            reasons.push(if told_later {
+                one.cause()
+            } else {
+                one.to_string()
+            });
+        }
         format!(
             "no control group does {controller} here: {}",
             reasons.join("; ")

@@ -57,6 +57,7 @@ pub(super) fn limits(plan: &Plan) -> Result<(), LaunchError> {
         let resource = match limit.resource {
             Resource::Core => Kernel::Core,
             Resource::Nofile => Kernel::Nofile,
+            Resource::Nproc => Kernel::Nproc,
             Resource::Fsize => Kernel::Fsize,
             Resource::Memlock => Kernel::Memlock,
             Resource::Msgqueue => Kernel::Msgqueue,

@@ -165,7 +165,12 @@ fn device_nodes_are_not_made_and_pipes_are() {
                 abi,
                 &[path],
             );
-            assert_eq!(found, "EACCES EACCES EACCES done", "{root:?}, ABI {abi}");
+            // A whiteout is no device: kernels of 2026 count it as a file, older ones as a device. Nothing can be opened through it.
+            let answers = ["EACCES EACCES EACCES done", "EACCES done EACCES done"];
+            assert!(
+                answers.contains(&found.as_str()),
+                "{found}: {root:?}, ABI {abi}"
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::inside::{self, Streams};
 use crate::landlock::Held;
 use crate::outcome::{LaunchError, Stage};
 use crate::plan::Plan;
-use crate::protocol::{FromInside, Identity};
+use crate::protocol::{FromInside, Go, Identity};
 use crate::step::{At, chain};
 use crate::syscalls::{self, Cloned};
 
@@ -64,7 +64,8 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
     let group_of_user = plan.identity.gid.checked_add(plan.process.gid);
     for end in [&output_end, &errors_end] {
         // Without privileges there is one user, who has them already.
-        let (Some(user), Some(group), true) = (user, group_of_user, plan.identity.count > 1) else {
+        let (Some(user), Some(group), true) = (user, group_of_user, plan.identity.is_range())
+        else {
             continue;
         };
         fchown(end, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))
@@ -187,7 +188,11 @@ fn admit(
     map_ids(plan, pid)?;
     let score = format!("/proc/{pid}/oom_score_adj");
     fs::write(&score, "1000").at(Stage::Identity, || score)?;
-    let (go, mounts) = super::mounts::open_all(plan, pid, sysfs)?;
+    let (go, mounts) = if plan.identity.is_range() {
+        super::mounts::open_all(plan, Some(pid), sysfs)?
+    } else {
+        (Go::default(), Vec::new())
+    };
     channel
         .send(&go, &mounts.iter().map(AsFd::as_fd).collect::<Vec<_>>())
         .at(Stage::Namespaces, || "the job's first process is gone")?;
@@ -231,7 +236,7 @@ fn admit(
 
 fn map_ids(plan: &Plan, pid: i32) -> Result<(), LaunchError> {
     let identity = &plan.identity;
-    if identity.count == 1 {
+    if !identity.is_range() {
         let denied = format!("/proc/{pid}/setgroups");
         fs::write(&denied, "deny").at(Stage::Identity, || denied)?;
     }

@@ -1,4 +1,7 @@
-//! The mounts of a job that only the host's user may open: layers, scratch, inputs, devices. They are attached nowhere on the host.
+//! The mounts of a job that come from the host: layers, scratch, inputs, devices. They are attached nowhere on the host.
+//!
+//! The watcher opens them where it may, since only the host's root may map ids. An unprivileged user may copy no mount of the host: there the
+//! job's first process does it, in its own namespace of mounts, before it gives up anything.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -26,17 +29,20 @@ const STRICT: MountAttributes<'static> = MountAttributes {
     idmap: None,
 };
 
-/// What the process `pid` inside cannot open itself, in the order that [`Go`] says. `sysfs` is that of a network which is not its own.
-pub(super) fn open_all(
+/// All of them, in the order that [`Go`] says. Their ids are those of the process `pid` inside; without one, a file's owner inside is who it is
+/// outside. `sysfs` is that of a network which is not its own.
+pub(crate) fn open_all(
     plan: &Plan,
-    pid: i32,
+    pid: Option<i32>,
     mut sysfs: Option<OwnedFd>,
 ) -> Result<(Go, Vec<OwnedFd>), LaunchError> {
-    let namespace = format!("/proc/{pid}/ns/user");
-    let namespace = open(&namespace, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .at(Stage::Identity, || namespace)?;
-    // With one id a file's owner inside is who it is outside, and nobody may map others.
-    let idmap = (plan.identity.count > 1).then(|| namespace.as_fd());
+    let namespace = pid.map(|pid| {
+        let namespace = format!("/proc/{pid}/ns/user");
+        open(&namespace, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .at(Stage::Identity, || namespace)
+    });
+    let namespace = namespace.transpose()?;
+    let idmap = namespace.as_ref().map(AsFd::as_fd);
     let mut mounts = Vec::new();
     for layer in &plan.layers {
         mounts.push(copy(
