@@ -9,6 +9,7 @@
 //! | module | is about |
 //! |---|---|
 //! | [`doctor`] | what this host offers, found by running a job |
+//! | [`gpu`] | GPUs for jobs: found, granted, watched, taken back |
 //! | `host` | what the host offers for it |
 //! | [`job`] | what is asked for |
 //! | [`plan`] | what is applied for it on this host; pure |
@@ -25,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 pub mod doctor;
+pub mod gpu;
 mod host;
 pub mod job;
 pub mod logs;

@@ -153,6 +153,11 @@ impl State {
         })
     }
 
+    /// The state directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The directory of the job `name`.
     pub fn directory(&self, name: &str) -> PathBuf {
         self.root.join("jobs").join(name)

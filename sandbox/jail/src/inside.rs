@@ -5,6 +5,7 @@ mod hide;
 mod restrict;
 mod root;
 mod target;
+mod tree;
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

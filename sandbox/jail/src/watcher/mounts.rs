@@ -11,7 +11,7 @@ use rustix::mount::{
 
 use crate::channel::DESCRIPTORS_MAX;
 use crate::outcome::{LaunchError, Stage};
-use crate::plan::{Plan, Scratch, Source};
+use crate::plan::{Content, Plan, Scratch, Source};
 use crate::protocol::Go;
 use crate::step::At;
 use crate::syscalls::{MountAttributes, loop_device, mount_setattr};
@@ -54,20 +54,24 @@ pub(super) fn open_all(plan: &Plan, pid: i32) -> Result<(Go, Vec<OwnedFd>), Laun
     };
     mounts.extend(scratch);
     for (index, mount) in plan.mounts.iter().enumerate() {
-        if let Source::ReadOnly { path } = &mount.source {
-            mounts.push(input(path, idmap)?);
-            go.mounts.push(index);
+        let before = mounts.len();
+        match &mount.source {
+            Source::ReadOnly { path } => mounts.push(input(path, idmap)?),
+            Source::Device { path } => mounts.push(device(path)?),
+            Source::Tree { entries } => {
+                for entry in entries {
+                    if let Content::File { path } = &entry.content {
+                        mounts.push(input(path, idmap)?);
+                    }
+                }
+            }
+            _ => {}
         }
+        go.mounts
+            .extend(std::iter::repeat_n(index, mounts.len() - before));
     }
-    for device in &plan.devices {
-        // They can be written to all the same; their permissions and times, which are the host's, cannot.
-        let attributes = MountAttributes {
-            read_only: true,
-            nosuid: true,
-            noexec: true,
-            ..Default::default()
-        };
-        mounts.push(copy(device, attributes, Stage::Devices)?);
+    for path in &plan.devices {
+        mounts.push(device(path)?);
     }
     if mounts.len() > DESCRIPTORS_MAX {
         let what = format!(
@@ -139,6 +143,17 @@ fn input(path: &Path, idmap: Option<BorrowedFd<'_>>) -> Result<OwnedFd, LaunchEr
         }
         other => other,
     }
+}
+
+/// A device node. It can be written to all the same; its permissions and times, which are the host's, cannot.
+fn device(path: &Path) -> Result<OwnedFd, LaunchError> {
+    let attributes = MountAttributes {
+        read_only: true,
+        nosuid: true,
+        noexec: true,
+        ..Default::default()
+    };
+    copy(path, attributes, Stage::Devices)
 }
 
 /// A copy of the mount at `path`.
