@@ -20,8 +20,10 @@
 //! | [`holds`] | who has which GPU, and which ones are in quarantine; one directory for all who share the GPUs |
 //! | [`keeper`] | from a job's start until its GPUs are back |
 //! | [`notes`] | what a keeper has seen, for the job's record |
+//! | [`doctor`] | what a host has for it |
 //! | [`quarantine`] | GPUs that did not come back |
 
+pub mod doctor;
 pub mod driver;
 mod error;
 pub mod find;

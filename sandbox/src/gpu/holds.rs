@@ -298,6 +298,11 @@ impl Holds {
         quarantine::find(&self.root, uuid)
     }
 
+    /// All GPUs in quarantine, by UUID.
+    pub fn quarantines(&self) -> Vec<Record> {
+        quarantine::all(&self.root)
+    }
+
     /// Ends a quarantine; whether there was one.
     ///
     /// # Errors

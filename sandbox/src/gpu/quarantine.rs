@@ -130,6 +130,20 @@ pub(super) fn find(root: &Path, uuid: &str) -> Option<Record> {
     }
 }
 
+/// All records, by UUID.
+pub(super) fn all(root: &Path) -> Vec<Record> {
+    let entries = fs::read_dir(folder(root)).into_iter().flatten().flatten();
+    let mut records: Vec<Record> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let uuid = name.strip_suffix(".json")?;
+            find(root, uuid)
+        })
+        .collect();
+    records.sort_by(|one, other| one.uuid.cmp(&other.uuid));
+    records
+}
+
 /// Writes a record: whole, on the disk, or not at all.
 pub(super) fn write(root: &Path, record: &Record) -> Result<(), GpuError> {
     let folder = folder(root);

@@ -1,5 +1,6 @@
 //! `gradus sandbox ps`, `logs`, `kill`, `inspect`, `gc`.
 
+use super::gpus::{Gpus, notes_of};
 use super::{CommandError, print};
 use crate::cli::sandbox::{GcArgs, KillArgs, LogsArgs, PsArgs};
 use crate::exit::Exit;
@@ -129,6 +130,7 @@ pub(super) fn inspect(sandbox: &Sandbox, name: &str) -> Result<Exit, CommandErro
         "processes": record.processes,
         "ended": ended,
         "outputs_wait": record.outputs_wait,
+        "gpus": notes_of(sandbox, name),
         "plan": sandbox.state().plan(name)?,
     });
     print(&format!("{value:#}\n"))?;
@@ -136,9 +138,15 @@ pub(super) fn inspect(sandbox: &Sandbox, name: &str) -> Result<Exit, CommandErro
 }
 
 /// Removes what has ended, and says what. Outputs that nobody has taken are kept, unless they are asked for.
-pub(super) fn collect_garbage(sandbox: &Sandbox, arguments: &GcArgs) -> Result<Exit, CommandError> {
+pub(super) fn collect_garbage(
+    sandbox: &Sandbox,
+    gpus: &Gpus<'_>,
+    arguments: &GcArgs,
+) -> Result<Exit, CommandError> {
     // What cannot be recovered, for want of room perhaps, must not keep the rest.
     let recovered = sandbox.recover();
+    // After it: jobs whose watcher died have ended now. Before they are removed, with their notes.
+    let returned = gpus.recover();
     let jobs = sandbox.jobs()?;
     let (kept, removed): (Vec<&Record>, Vec<&Record>) = jobs
         .iter()
@@ -163,6 +171,7 @@ pub(super) fn collect_garbage(sandbox: &Sandbox, arguments: &GcArgs) -> Result<E
         print(&format!("{}: {outcome}\n", job.name))?;
     }
     recovered?;
+    returned?;
     Ok(Exit::Done)
 }
 
