@@ -367,6 +367,9 @@ fn a_job_sees_its_driver_and_no_other_gpu_of_it() {
     assert_eq!(fs::read_to_string(library).unwrap(), "libcuda");
 }
 
+/// A name, and what puts it into the image's `/usr/local`.
+type Planted<'a> = (&'a str, &'a dyn Fn(&Path));
+
 /// What the image has where the driver goes, and on the way there.
 #[test]
 fn links_of_the_image_lead_the_driver_nowhere() {
@@ -376,7 +379,7 @@ fn links_of_the_image_lead_the_driver_nowhere() {
     let outside = place.arena.path("outside");
     fs::create_dir(&outside).unwrap();
     let host = outside.display().to_string();
-    let plant: [(&str, &dyn Fn(&Path)); 6] = [
+    let plant: [Planted<'_>; 6] = [
         ("absolute", &|local| {
             symlink(&host, local.join("nvidia")).unwrap()
         }),
