@@ -8,11 +8,10 @@
 //! Not watched is what happens between two looks, and what happens while there is no keeper: one that was killed is replaced by whoever
 //! recovers. Until then no limit of GPU memory is kept, and the GPU stays held.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use gradus_jail::protocol::{Answer, KillReason, Request};
+use gradus_jail::protocol::{Answer, Request};
 use gradus_jail::watcher::connect_to;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -24,9 +23,11 @@ use super::told::{Nvml, NvmlError, Usage};
 use crate::sandbox::Sandbox;
 use crate::state::Phase;
 
+mod looking;
 mod members;
 
-use members::{Membership, Whose, command_of};
+use looking::Watched;
+use members::Membership;
 
 /// How a keeper works.
 #[derive(Clone, Copy, Debug)]
@@ -54,15 +55,6 @@ const SOON: Duration = Duration::from_millis(50);
 
 /// How long whoever started a job may take to leave its holds to the keeper.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(10);
-
-/// One GPU while its job runs.
-struct Watched {
-    held: Held,
-    /// who is on it and not the job's, and whether that was noted
-    foreign: BTreeMap<u32, bool>,
-    peak_bytes: u64,
-    failing: Option<NvmlError>,
-}
 
 struct Keeper<'a> {
     sandbox: &'a Sandbox,
@@ -174,12 +166,7 @@ impl Keeper<'_> {
                 }
             };
             match held {
-                Some(held) => watched.push(Watched {
-                    held,
-                    foreign: BTreeMap::new(),
-                    peak_bytes: 0,
-                    failing: None,
-                }),
+                Some(held) => watched.push(Watched::new(held)),
                 // Another keeper has this one, and takes the others.
                 None => break,
             }
@@ -251,98 +238,6 @@ impl Keeper<'_> {
             let _ = channel.receive::<Answer>();
             std::thread::sleep(Duration::from_millis(1));
         }
-    }
-
-    fn look(&mut self, one: &mut Watched, membership: &Membership) {
-        let uuid = one.held.hold.uuid.clone();
-        let usage = match self.nvml.usage(&uuid) {
-            Ok(usage) => usage,
-            Err(error) => {
-                if one.failing.as_ref() != Some(&error) {
-                    let seen = match &error {
-                        NvmlError::Lost => Seen::Lost,
-                        other => Seen::Unwatched {
-                            error: other.to_string(),
-                        },
-                    };
-                    self.note(&uuid, seen);
-                }
-                one.failing = Some(error);
-                return;
-            }
-        };
-        if one.failing.take().is_some() {
-            self.note(&uuid, Seen::WatchedAgain);
-        }
-        let used_bytes = self.used_by_the_job(one, &usage, membership);
-        one.peak_bytes = one.peak_bytes.max(used_bytes);
-        if let Some(limit_bytes) = one.held.hold.memory_bytes
-            && used_bytes > limit_bytes
-        {
-            self.note(
-                &uuid,
-                Seen::OverLimit {
-                    used_bytes,
-                    limit_bytes,
-                },
-            );
-            // It may have ended by itself; the next round finds out.
-            let _ = self
-                .sandbox
-                .kill(&self.name, KillReason::GpuMemory, Duration::ZERO);
-        }
-    }
-
-    /// Memory of the job's processes. Where the driver does not tell it by process, what is in use beyond the baseline, as nobody else should
-    /// be there.
-    fn used_by_the_job(
-        &mut self,
-        one: &mut Watched,
-        usage: &Usage,
-        membership: &Membership,
-    ) -> u64 {
-        let uuid = one.held.hold.uuid.clone();
-        let (mut own, mut others, mut hidden) = (0u64, 0u64, usage.processes.is_empty());
-        let mut still = BTreeMap::new();
-        for process in &usage.processes {
-            let whose = membership.whose(process.pid);
-            if let Whose::Jobs = whose {
-                match process.bytes {
-                    Some(bytes) => own = own.saturating_add(bytes),
-                    None => hidden = true,
-                }
-                continue;
-            }
-            others = others.saturating_add(process.bytes.unwrap_or(0));
-            let before = one.foreign.get(&process.pid).copied();
-            let noted = match (whose, before) {
-                (_, Some(true)) => true,
-                (Whose::Others, _) => {
-                    let command = command_of(process.pid);
-                    let pid = process.pid;
-                    self.note(&uuid, Seen::Foreign { pid, command });
-                    true
-                }
-                // One that has just ended cannot be seen either: only who is there twice is noted.
-                (_, None) => false,
-                (_, Some(false)) => {
-                    hidden = true;
-                    let pid = process.pid;
-                    self.note(&uuid, Seen::Unseen { pid });
-                    true
-                }
-            };
-            still.insert(process.pid, noted);
-        }
-        one.foreign = still;
-        if hidden {
-            let beyond = usage
-                .used_bytes
-                .saturating_sub(one.held.hold.baseline_bytes)
-                .saturating_sub(others);
-            own = own.max(beyond);
-        }
-        own
     }
 
     /// Waits until the GPU is back, and lets it go; or puts it into quarantine.
