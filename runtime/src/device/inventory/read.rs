@@ -85,10 +85,8 @@ impl UsageSource for Nvml {
             processes: processes(self.get(), &device, &mut asked),
         };
         // Between the two answers the GPU may have gone. A list that could not be read is not an empty one; old drivers lack some lists.
-        let unread = asked.unreadable.into_iter().map(|one| one.error);
-        let unread = unread
-            .filter(|error| !matches!(error, ReadError::MissingFunction(_)))
-            .next();
+        let mut unread = asked.unreadable.into_iter().map(|one| one.error);
+        let unread = unread.find(|error| !matches!(error, ReadError::MissingFunction(_)));
         match (asked.lost, unread) {
             (true, _) => Err(ReadError::Lost),
             (false, Some(error)) => Err(error),
