@@ -4,8 +4,8 @@
 #
 # Each step has a time limit; one that fails is recorded and the others go on. Every test, and every family that is measured, has a process
 # of its own: what breaks a context breaks no other. Results go to $OUT (default benches/runs/<date>-<gpu>/): log.txt, a folder per step,
-# summary.json, summary.txt. --only runs some of: doctor tests example kernels eval profile peers sanitizer. Where a machine can be had for ten
-# minutes at a time, `--only doctor,kernels,eval,profile,peers` and `--only tests,example,sanitizer` each fit.
+# summary.json, summary.txt. --only runs some of: doctor tests example kernels eval profile peers sanitizer sandbox. Where a machine can be had
+# for ten minutes at a time, `--only doctor,kernels,eval,profile,peers` and `--only tests,example,sanitizer,sandbox` each fit.
 # Models are written to $GRADUS_MODELS (default /dev/shm/gradus-models, 20 GB) and stay there.
 # --dry-run runs the same steps on the emulated driver, whose folder is $GRADUS_SHIM_DIR, at tiny sizes, and says what it leaves out.
 # Exit code: 1 if a step failed.
@@ -18,7 +18,7 @@ while :; do
     --only)
         only=,$2,
         for wanted in $(echo "$2" | tr , ' '); do
-            case " doctor tests example kernels peers eval profile sanitizer " in *" $wanted "*) ;; *) echo "there is no step $wanted" >&2; exit 2 ;; esac
+            case " doctor tests example kernels peers eval profile sanitizer sandbox " in *" $wanted "*) ;; *) echo "there is no step $wanted" >&2; exit 2 ;; esac
         done
         shift 2
         ;;
@@ -170,5 +170,7 @@ if wanted sanitizer; then
         done
     fi
 fi
+# Jobs on the GPU: what it finds is in its own summary too. The dry run needs root and GRADUS_NVML_STUB, and says so.
+if wanted sandbox; then step sandbox 420 env ${dry:+GRADUS_DRY_RUN=1} benches/gpu/sandbox.sh "$gradus" "$OUT/sandbox"; fi
 awk 'BEGIN { print "[" } { printf "%s\"%s\"", (NR > 1 ? ",\n" : ""), $0 } END { print "\n]" }' "$steps" >"$OUT/summary.json"
 exit $failed

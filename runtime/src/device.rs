@@ -11,6 +11,7 @@
 //! | [`events`] | Xid errors as they happen |
 //! | [`xid`] | what an Xid means for the GPU |
 //! | [`health`] | inventory and events to a verdict: ready, degraded, unusable |
+//! | [`management`] | what the sandbox asks, answered through the library |
 //! | [`state`] | the directory in which gradus processes meet |
 //! | [`lease`] | a GPU for one gradus process at a time, and whether it was given back clean |
 //! | [`quarantine`] | GPUs that were not |
@@ -20,6 +21,7 @@ pub mod events;
 pub mod health;
 pub mod inventory;
 pub mod lease;
+pub mod management;
 pub mod nvml;
 pub mod quarantine;
 pub mod state;

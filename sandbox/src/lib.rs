@@ -11,6 +11,7 @@
 //! | [`doctor`] | what this host offers, found by running a job |
 //! | `disks` | which disks it uses |
 //! | [`guarantees`] | which promises hold for a job |
+//! | [`gpu`] | GPUs for jobs: found, granted, watched, taken back |
 //! | `host` | what the host offers for it |
 //! | [`job`] | what is asked for |
 //! | [`plan`] | what is applied for it on this host; pure |
@@ -28,6 +29,7 @@
 
 mod disks;
 pub mod doctor;
+pub mod gpu;
 pub mod guarantees;
 mod host;
 pub mod job;

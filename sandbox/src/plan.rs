@@ -22,9 +22,10 @@ const DEVICES: [&str; 6] = [
 
 /// Hidden below `/proc` and `/sys`: what tells about the host, or reaches its kernel. A loop device names the file behind it, which is in
 /// the directory of another job; whoever writes to a file of `/proc/pressure` has the kernel measure for it.
-const MASKED: [&str; 16] = [
+const MASKED: [&str; 17] = [
     "/proc/acpi",
     "/proc/asound",
+    "/proc/driver",
     "/proc/fs",
     "/proc/interrupts",
     "/proc/kcore",
@@ -177,5 +178,6 @@ pub fn plan(job: &Job, given: Given) -> Plan {
             tail_bytes: LOG_TAIL,
             rate_bytes: limits.log_rate_bytes,
         },
+        gpus: Vec::new(),
     }
 }

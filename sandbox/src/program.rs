@@ -33,18 +33,22 @@ impl Program {
         if fs::metadata(&program).map_or(true, |meta| meta.len() != PROGRAM.len() as u64) {
             put(&program, PROGRAM, 0o500)?;
         }
-        let hash = gradus_jail::fnv1a(policy.as_bytes());
-        let compiled = folder.join(format!("seccomp-{BUILD}-{hash:016x}"));
-        if !compiled.exists() {
-            let mut bytes = Vec::new();
-            let filters = filters().map_err(ProgramError::Filters)?;
-            gradus_jail::watcher::write_filters(&mut bytes, &filters)
-                .expect("memory can be written");
-            put(&compiled, &bytes, 0o400)?;
-        }
         Ok(Program {
             program,
-            filters: compiled,
+            filters: compiled(folder, policy, filters)?,
+        })
+    }
+
+    /// The same program with the filters of another policy.
+    pub(crate) fn with_filters<E>(
+        &self,
+        folder: &Path,
+        policy: &str,
+        filters: impl FnOnce() -> Result<Vec<Vec<u8>>, E>,
+    ) -> Result<Program, ProgramError<E>> {
+        Ok(Program {
+            program: self.program.clone(),
+            filters: compiled(folder, policy, filters)?,
         })
     }
 
@@ -65,6 +69,23 @@ impl Program {
             .spawn()?;
         Ok((child, ours))
     }
+}
+
+/// The file in `folder` with the seccomp programs of the policy whose text is `policy`.
+fn compiled<E>(
+    folder: &Path,
+    policy: &str,
+    filters: impl FnOnce() -> Result<Vec<Vec<u8>>, E>,
+) -> Result<PathBuf, ProgramError<E>> {
+    let hash = gradus_jail::fnv1a(policy.as_bytes());
+    let compiled = folder.join(format!("seccomp-{BUILD}-{hash:016x}"));
+    if !compiled.exists() {
+        let mut bytes = Vec::new();
+        let filters = filters().map_err(ProgramError::Filters)?;
+        gradus_jail::watcher::write_filters(&mut bytes, &filters).expect("memory can be written");
+        put(&compiled, &bytes, 0o400)?;
+    }
+    Ok(compiled)
 }
 
 /// Why there is no program to start.

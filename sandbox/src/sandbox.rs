@@ -21,12 +21,13 @@ use gradus_jail::protocol::{Answer, Ended, KillReason, Report, Request};
 use gradus_jail::watcher::connect_to;
 
 use crate::disks;
+use crate::gpu::Granted;
 use crate::job::{Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
 use crate::program::{Program, ProgramError};
 use crate::scratch::quota::make_directory;
 use crate::scratch::{ScratchError, make_image};
-use crate::seccomp::{Policy, TRAINER};
+use crate::seccomp::{CompilePolicyError, GPU, Policy, TRAINER};
 use crate::state::{FIRST_ID, IDS, Phase, Record, State, StateError};
 use reaper::Watcher;
 
@@ -52,14 +53,7 @@ impl Sandbox {
     pub fn open(root: &Path) -> Result<Sandbox, SandboxError> {
         let state = State::open(root)?;
         let filters = || Policy::trainer().compile().map(|filters| filters.programs);
-        let program =
-            Program::new(&state.templates(), TRAINER, filters).map_err(|error| match error {
-                ProgramError::Filters(source) => SandboxError::Policy(source),
-                ProgramError::Io(path, source) => SandboxError::Host {
-                    what: format!("{} cannot be written", path.display()),
-                    source,
-                },
-            })?;
+        let program = Program::new(&state.templates(), TRAINER, filters).map_err(program_error)?;
         let control_groups = crate::host::control_groups(&state.templates());
         Ok(Sandbox {
             state,
@@ -85,6 +79,11 @@ impl Sandbox {
 
     /// What would be applied for `job`, without a name or ids being taken.
     pub fn plan(&self, job: &Job) -> Result<Plan, SandboxError> {
+        self.plan_on(job, None)
+    }
+
+    /// The same with GPUs.
+    pub fn plan_on(&self, job: &Job, gpus: Option<&Granted>) -> Result<Plan, SandboxError> {
         let identity = self.identity(|| {
             Ok(Identity {
                 uid: FIRST_ID,
@@ -94,7 +93,11 @@ impl Sandbox {
         })?;
         let scratch_image =
             wants_disk(job).then(|| self.state.directory(&job.name).join(SCRATCH_FILE));
-        self.plan_for(job, identity, scratch_image)
+        let mut plan = self.plan_for(job, identity, scratch_image)?;
+        if let Some(gpus) = gpus {
+            gpus.add_to(&mut plan);
+        }
+        Ok(plan)
     }
 
     fn plan_for(
@@ -205,33 +208,40 @@ impl Sandbox {
 
     /// Starts `job`; its program runs when this returns. What has failed to start leaves nothing.
     pub fn start(&self, job: &Job) -> Result<Started, SandboxError> {
+        self.start_on(job, None)
+    }
+
+    /// The same with GPUs that were taken for it. They stay held, for a keeper ([`crate::gpu::keeper`]) or, if this fails, to be released.
+    pub fn start_on(&self, job: &Job, gpus: Option<&Granted>) -> Result<Started, SandboxError> {
         let name = job.name.as_str();
         reaper::reap();
         let (directory, lock) = self.state.create(name)?;
-        self.start_in(job, &directory, &lock).map_err(|error| {
-            // Nobody else does this: the lock is held, by the watcher perhaps a moment longer, which has nothing left to do.
-            let undone = self.state.claim(name).map_err(SandboxError::from);
-            let undone = undone.and_then(|claim| {
-                self.end_rest(name, None)?;
-                Ok(self.state.remove(name, claim)?)
-            });
-            match undone {
-                Ok(()) => error,
-                Err(undo) => SandboxError::Left {
-                    name: name.to_owned(),
-                    what: format!(
-                        "{}; then {}",
-                        recovery::chain(&error),
-                        recovery::chain(&undo)
-                    ),
-                },
-            }
-        })
+        self.start_in(job, gpus, &directory, &lock)
+            .map_err(|error| {
+                // Nobody else does this: the lock is held, by the watcher perhaps a moment longer, which has nothing left to do.
+                let undone = self.state.claim(name).map_err(SandboxError::from);
+                let undone = undone.and_then(|claim| {
+                    self.end_rest(name, None)?;
+                    Ok(self.state.remove(name, claim)?)
+                });
+                match undone {
+                    Ok(()) => error,
+                    Err(undo) => SandboxError::Left {
+                        name: name.to_owned(),
+                        what: format!(
+                            "{}; then {}",
+                            recovery::chain(&error),
+                            recovery::chain(&undo)
+                        ),
+                    },
+                }
+            })
     }
 
     fn start_in(
         &self,
         job: &Job,
+        gpus: Option<&Granted>,
         directory: &Path,
         lock: &fs::File,
     ) -> Result<Started, SandboxError> {
@@ -252,11 +262,16 @@ impl Sandbox {
             )?;
         }
         let scratch_image = self.scratch_image(job, directory)?;
-        let plan = self.plan_for(job, identity, scratch_image)?;
+        let mut plan = self.plan_for(job, identity, scratch_image)?;
+        let mut program = None;
+        if let Some(gpus) = gpus {
+            gpus.add_to(&mut plan);
+            program = Some(self.program_with_gpu()?);
+        }
         self.state.write_plan(name, &plan)?;
         let lock = lock.try_clone().map_err(host("its lock"))?;
-        let (watcher, report) = self
-            .program
+        let program = program.as_ref().unwrap_or(&self.program);
+        let (watcher, report) = program
             .start(directory, lock)
             .map_err(host("its watcher"))?;
         let mut watcher = Watcher::new(watcher);
@@ -293,6 +308,18 @@ impl Sandbox {
                 })
             }
         }
+    }
+
+    fn program_with_gpu(&self) -> Result<Program, SandboxError> {
+        let filters = || {
+            Policy::trainer_with_gpu()
+                .compile()
+                .map(|filters| filters.programs)
+        };
+        let policy = format!("{TRAINER}{GPU}");
+        self.program
+            .with_filters(&self.state.templates(), &policy, filters)
+            .map_err(program_error)
     }
 
     /// All jobs, sorted by name.
@@ -421,6 +448,16 @@ fn is_kept_otherwise(limit: LimitName, identity: &Identity, groups: &cgroup::Pla
         LimitName::Kill => groups.groups.is_empty(),
         LimitName::Pids => !identity.is_range(),
         _ => false,
+    }
+}
+
+fn program_error(error: ProgramError<CompilePolicyError>) -> SandboxError {
+    match error {
+        ProgramError::Filters(source) => SandboxError::Policy(source),
+        ProgramError::Io(path, source) => SandboxError::Host {
+            what: format!("{} cannot be written", path.display()),
+            source,
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which system calls a job may make.
 //!
-//! A policy is data (`seccomp/trainer.toml`, a reason beside every rule); this module reads it strictly and compiles it to the program
+//! A policy is data (`seccomp/trainer.toml`, and `seccomp/gpu.toml` for jobs with GPUs; a reason beside every rule); this module reads it strictly and compiles it to the program
 //! that the jail installs. It installs nothing itself.
 //!
 //! | module | is about |
@@ -18,7 +18,7 @@ mod tree;
 
 pub use compile::{Architecture, CompilePolicyError, Filters};
 pub use describe::{Description, Effect};
-pub use policy::{LoadPolicyError, Policy, TRAINER};
+pub use policy::{GPU, LoadPolicyError, Policy, TRAINER};
 pub use tree::TooLong;
 
 #[cfg(test)]

@@ -153,8 +153,8 @@ impl State {
         })
     }
 
-    /// The directory itself.
-    pub(crate) fn root(&self) -> &Path {
+    /// The state directory itself.
+    pub fn root(&self) -> &Path {
         &self.root
     }
 

@@ -40,9 +40,9 @@
 //! | 33 | clocks | `questions::no_system_call_beyond_the_policy_is_made` |
 //! | 34 | log flood | `printing::a_flood_is_ended_and_costs_the_watcher_little`, `printing::a_byte_at_a_time_costs_the_watcher_little` |
 //! | 35 | terminal escapes, forged lines | `printing::what_is_printed_is_kept_and_obeyed_by_nobody`; form and rendering by `sandbox/tests/logs.rs` |
-//! | 36 | GPU memory after the end | not here: needs a GPU's driver, with the part that grants GPUs |
-//! | 37 | another GPU | nodes by `questions::no_device_is_made_or_opened`; grants with the part that grants GPUs |
-//! | 38 | GPU daemons' sockets | `questions::no_daemon_listens_inside`; the rest with the part that grants GPUs |
+//! | 36 | GPU memory after the end | `gpus::memory_that_is_held_after_the_end_puts_the_gpu_into_quarantine`, `gpus::a_process_that_stays_on_the_gpu_keeps_it_from_others`, `gpus::a_gpu_that_is_gone_or_says_nothing_goes_into_quarantine`, `gpus::who_takes_more_memory_than_granted_is_ended_for_it`; with a driver of files |
+//! | 37 | another GPU | `gpus::the_other_gpu_is_not_there`, `gpus::the_other_gpu_is_refused_by_the_filter_wherever_its_node_is`, `gpus::a_stranger_on_a_granted_gpu_is_an_alarm_in_the_record_and_not_the_jobs_memory`, `gpus::links_of_the_image_lead_the_driver_nowhere` |
+//! | 38 | GPU daemons' sockets | `questions::no_daemon_listens_inside`, `gpus::no_daemon_of_the_driver_is_inside` |
 //! | 39 | pickled checkpoints | not here: `evaluators/checkpoint` |
 //! | 40 | safetensors bombs | not here: `evaluators/checkpoint` and `fuzz` |
 //! | 41 | code in configurations and tokenizers | not here: `evaluators/checkpoint` |
@@ -66,6 +66,8 @@ mod compare;
 mod endings;
 #[path = "attacks/exhaustion.rs"]
 mod exhaustion;
+#[path = "attacks/gpus.rs"]
+mod gpus;
 #[path = "attacks/launching.rs"]
 mod launching;
 #[path = "attacks/planted.rs"]

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum {
@@ -103,6 +104,7 @@ static void take_line(const char *line) {
   else if (IS("name")) snprintf(g->name, sizeof g->name, "%.95s", rest);
   else if (IS("uuid")) snprintf(g->uuid, sizeof g->uuid, "%.95s", rest);
   else if (IS("bus")) snprintf(g->bus, sizeof g->bus, "%.31s", rest);
+  else if (IS("minor")) g->minor = (unsigned)atoi(rest);
   else if (IS("capability")) sscanf(rest, "%u %u", &g->major_capability, &g->minor_capability);
   else if (IS("memory")) sscanf(rest, "%llu %llu", &g->total, &g->used);
   else if (IS("clocks")) sscanf(rest, "%u %u %u %u", &g->clocks[0], &g->clocks[1], &g->clocks[2], &g->clocks[3]);
@@ -141,15 +143,33 @@ bad:
 #undef IS
 }
 
+static void new_world(void) {
+  memset(&world, 0, sizeof world);
+  snprintf(world.driver, sizeof world.driver, "580.95.05");
+  world.cuda = 13000;
+}
+
+/* Milliseconds since the file was written: the same for every process. */
+static long age(FILE *file) {
+  struct stat stat;
+  struct timespec now;
+  if (fstat(fileno(file), &stat) != 0) return 0;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (now.tv_sec - stat.st_mtim.tv_sec) * 1000 + (now.tv_nsec - stat.st_mtim.tv_nsec) / 1000000;
+}
+
 static void read_world(void) {
   char path[1024], line[512];
   place_of_scenario(path, sizeof path);
   FILE *file = fopen(path, "r");
   if (!file) { fprintf(stderr, "NVML stub: no scenario at %s\n", path); abort(); }
-  memset(&world, 0, sizeof world);
-  snprintf(world.driver, sizeof world.driver, "580.95.05");
-  world.cuda = 13000;
-  while (fgets(line, sizeof line, file)) take_line(line);
+  new_world();
+  while (fgets(line, sizeof line, file)) {
+    long ms;
+    if (sscanf(line, " after %ld", &ms) != 1) take_line(line);
+    else if (age(file) < ms) break;
+    else new_world();
+  }
   fclose(file);
 }
 

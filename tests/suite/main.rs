@@ -13,6 +13,7 @@
 //! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
 //! | `sandbox` | jobs: what they say and how they end, inputs and outputs, lists, logs, plans |
+//! | `sandbox_gpu` | jobs with GPUs, over a driver that is files: given, watched, taken back, in quarantine |
 //! | `eval_gpu` | evaluations on emulated GPUs: lost ones, full ones, old ones, none |
 //! | `nvrtc` | kernels compiled on the host: notes, and an NVRTC that is old or incomplete |
 //! | `eval_parity` | (in this process) rows and means against transformers, peft and axolotl |
@@ -36,3 +37,5 @@ mod gpu_lease;
 mod nvrtc;
 #[cfg(target_os = "linux")]
 mod sandbox;
+#[cfg(target_os = "linux")]
+mod sandbox_gpu;

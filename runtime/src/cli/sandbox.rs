@@ -15,6 +15,10 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "DIR", global = true)]
     pub state: Option<PathBuf>,
 
+    /// Root below which the NVIDIA driver is found, such as /run/nvidia/driver [default: /].
+    #[arg(long, value_name = "DIR", global = true)]
+    pub driver_root: Option<PathBuf>,
+
     /// What to do.
     #[command(subcommand)]
     pub command: SandboxCommand,
@@ -35,6 +39,11 @@ pub enum SandboxCommand {
     Inspect(NameArgs),
     /// Remove jobs that have ended, and what is left of those whose watcher died.
     Gc(GcArgs),
+    /// List GPUs: which are free, which a job has, which are in quarantine and why.
+    Gpus(GpusArgs),
+    /// Watch a job's GPUs until they are back; `run` starts it.
+    #[command(hide = true)]
+    KeepGpus(KeepArgs),
     /// Say what this host offers for keeping jobs apart, by running one.
     Doctor(DoctorArgs),
 }
@@ -137,6 +146,18 @@ pub struct RunArgs {
     #[arg(long, value_name = "JOB")]
     pub next_to: Option<String>,
 
+    /// A GPU, or an instance of one (MIG), that it has to itself, by UUID or how only one of those begins. Repeat for more.
+    #[arg(long = "gpu", value_name = "UUID")]
+    pub gpus: Vec<String>,
+
+    /// Memory of each GPU that it may take [default: all].
+    #[arg(long, value_name = "SIZE", requires = "gpus")]
+    pub gpu_memory: Option<ByteSize>,
+
+    /// How long a GPU may take to come back when the job has ended, before it goes into quarantine.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    pub gpu_wait: Duration,
+
     /// Where what it writes goes: memory, disk, quota (a directory that the state directory's file system bounds), or auto.
     #[arg(long, value_name = "PLACE", default_value = "auto", value_parser = parse_scratch)]
     pub scratch: ScratchKind,
@@ -180,6 +201,40 @@ pub struct RunArgs {
     /// Program and arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+/// Arguments of `gradus sandbox gpus`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct GpusArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+
+    /// What to do instead.
+    #[command(subcommand)]
+    pub command: Option<GpusCommand>,
+}
+
+/// What to do with GPUs.
+#[derive(Debug, Subcommand)]
+pub enum GpusCommand {
+    /// End a GPU's quarantine, after somebody has looked at it.
+    Release {
+        /// The GPU.
+        uuid: String,
+    },
+}
+
+/// Arguments of `gradus sandbox keep-gpus`.
+#[derive(Debug, Args)]
+pub struct KeepArgs {
+    /// The job.
+    pub name: String,
+
+    /// As of `run`.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    pub gpu_wait: Duration,
 }
 
 /// Arguments of `gradus sandbox ps`.
@@ -328,6 +383,7 @@ Exit codes:
 
 Examples:
   gradus sandbox run --rootfs ./rootfs -- /bin/sh -c 'id; ls /'
+  gradus sandbox run --rootfs ./rootfs --gpu GPU-8932f937 --gpu-memory 40GiB -- nvidia-smi
   gradus sandbox run --rootfs ./rootfs --memory 8GiB --time 30m --input ./data:/data --output model:/out -- train";
 
 #[cfg(test)]

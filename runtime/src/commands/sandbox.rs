@@ -2,6 +2,7 @@
 
 mod doctor;
 mod egress;
+mod gpus;
 mod jobs;
 mod run;
 
@@ -9,6 +10,7 @@ use crate::cli::sandbox::{SandboxArgs, SandboxCommand};
 use crate::device::StateDir;
 use crate::exit::Exit;
 use crate::output_file::OutputFileError;
+use gradus_sandbox::gpu::GpuError;
 use gradus_sandbox::logs::LogError;
 use gradus_sandbox::outputs::CollectError;
 use gradus_sandbox::sandbox::{Sandbox, SandboxError};
@@ -26,6 +28,9 @@ pub enum CommandError {
     /// About the directory of jobs.
     #[error(transparent)]
     State(#[from] StateError),
+    /// About GPUs.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
     /// About what a job printed.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -83,14 +88,21 @@ pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
         None => default_state()?,
     };
     let sandbox = Sandbox::open(&state)?;
+    let driver_root = gpus::root_of(arguments.driver_root.as_ref());
+    let open_gpus = || gpus::Gpus::open(&sandbox, &driver_root);
     match &arguments.command {
-        SandboxCommand::Run(arguments) => run::run(&sandbox, arguments),
+        SandboxCommand::Run(arguments) => {
+            let gpus = (!arguments.gpus.is_empty()).then(open_gpus).transpose()?;
+            run::run(&sandbox, gpus.as_ref(), arguments)
+        }
+        SandboxCommand::Gpus(arguments) => gpus::gpus(&open_gpus()?, arguments),
+        SandboxCommand::KeepGpus(arguments) => gpus::keep_gpus(&open_gpus()?, arguments),
         SandboxCommand::Ps(arguments) => jobs::list(&sandbox, arguments),
         SandboxCommand::Logs(arguments) => jobs::logs(&sandbox, arguments),
         SandboxCommand::Kill(arguments) => jobs::kill(&sandbox, arguments),
         SandboxCommand::Inspect(arguments) => jobs::inspect(&sandbox, &arguments.name),
-        SandboxCommand::Gc(arguments) => jobs::collect_garbage(&sandbox, arguments),
-        SandboxCommand::Doctor(arguments) => doctor::run(&sandbox, arguments),
+        SandboxCommand::Gc(arguments) => jobs::collect_garbage(&sandbox, &open_gpus()?, arguments),
+        SandboxCommand::Doctor(arguments) => doctor::run(&sandbox, &open_gpus()?, arguments),
     }
 }
 

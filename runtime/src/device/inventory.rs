@@ -125,6 +125,8 @@ pub struct Mig {
 /// One MIG instance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct MigInstance {
+    /// Its place among those of its GPU, from 0; places may be empty.
+    pub place: u32,
     /// Its name, `MIG-…`.
     pub uuid: Option<String>,
     /// Its size, such as `1g.10gb`.

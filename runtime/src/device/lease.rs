@@ -24,6 +24,7 @@ use super::nvml::ReadError;
 use super::quarantine::{Record, Why};
 use super::state::StateDir;
 use super::support::Support;
+use gradus_sandbox::gpu::Holds;
 use lock::{Lock, Locked};
 use std::time::{Duration, Instant};
 
@@ -249,6 +250,16 @@ impl Lease {
         match Lock::exclusive(&self.state, &uuid, &self.purpose).map_err(LeaseError::State)? {
             Locked::Yes(lock) => locks.push(lock),
             Locked::By(holder) => return Err(LeaseError::Held { uuid, holder }),
+        }
+        // Jobs of the sandbox hold GPUs by files, which are there before locks are looked for.
+        let of = device.instance.and(device.gpu.uuid.as_deref());
+        let held = Holds::open(self.state.path()).and_then(|holds| holds.holder(&uuid, of));
+        if let Some(hold) = held.map_err(LeaseError::Holds)? {
+            let holder = Holder {
+                pid: None,
+                purpose: format!("sandbox job {}", hold.job),
+            };
+            return Err(LeaseError::Held { uuid, holder });
         }
         // Between the inventory and the lock, another lease may have ended badly.
         if let Some(record) = self.state.quarantined(&uuid) {

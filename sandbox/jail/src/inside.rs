@@ -6,6 +6,7 @@ mod network;
 mod restrict;
 mod root;
 mod target;
+mod tree;
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

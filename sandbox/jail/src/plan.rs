@@ -3,6 +3,10 @@
 //! `gradus sandbox run --dry-run` prints it, the jail applies it, and it lies beside the job's journal for whoever wants to know later what
 //! a job could reach. Nothing in it is looked up again when it is applied.
 
+mod gpu;
+
+pub use gpu::{Content, Entry, Gpu, GpuInstance};
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -56,6 +60,9 @@ pub struct Plan {
     pub deadline: Option<Deadline>,
     /// what is kept of its output
     pub logs: Logs,
+    /// GPUs that it has to itself
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<Gpu>,
 }
 
 /// Who the job's user 0 is on the host.
@@ -135,6 +142,16 @@ pub enum Source {
     ReadOnly {
         /// on the host
         path: PathBuf,
+    },
+    /// one device node of the host, which the plan's device rules have to allow too
+    Device {
+        /// on the host
+        path: PathBuf,
+    },
+    /// a directory that is made for the job, read-only, in place of what its image has there
+    Tree {
+        /// everything in it
+        entries: Vec<Entry>,
     },
     /// a directory below the scratch, `outputs/NAME`, which is taken when the job has ended
     Output {

@@ -13,6 +13,9 @@ pub const VERSION: u32 = 1;
 /// The policy for training and builds, as text.
 pub const TRAINER: &str = include_str!("../../seccomp/trainer.toml");
 
+/// What jobs with GPUs may ask of the driver besides, as text.
+pub const GPU: &str = include_str!("../../seccomp/gpu.toml");
+
 /// Which system calls a program may make.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,6 +156,14 @@ pub enum LoadPolicyError {
         /// the other
         second: String,
     },
+    /// nothing to add to
+    #[error(
+        "{call} is added to, but the policy has no rule for it that looks at arguments; make it one, or take the addition out"
+    )]
+    NoRule {
+        /// the call
+        call: String,
+    },
     /// nothing in it
     #[error("{rule} has no {what}, so it would say nothing; add one, or take the rule out")]
     Empty {
@@ -203,6 +214,34 @@ impl Policy {
     #[must_use]
     pub fn trainer() -> Policy {
         Policy::parse(TRAINER).expect("a test reads the embedded policy")
+    }
+
+    /// The same for jobs with GPUs: with the commands of the driver that computing needs.
+    ///
+    /// # Panics
+    /// Never: a test reads it.
+    #[must_use]
+    pub fn trainer_with_gpu() -> Policy {
+        let more = Policy::parse(GPU).expect("a test reads the embedded policy");
+        Policy::trainer()
+            .with(more)
+            .expect("a test adds the embedded policies")
+    }
+
+    /// This policy, with the cases of another one's rules added to those for the same calls, and under its name.
+    ///
+    /// # Errors
+    /// [`LoadPolicyError::NoRule`] if this policy has no rule for one of the calls that looks at arguments.
+    pub fn with(mut self, more: Policy) -> Result<Policy, LoadPolicyError> {
+        for added in more.when {
+            let rule = self.when.iter_mut().find(|when| when.call == added.call);
+            let rule = rule.ok_or(LoadPolicyError::NoRule {
+                call: added.call.clone(),
+            })?;
+            rule.case.extend(added.case);
+        }
+        self.name = more.name;
+        Ok(self)
     }
 
     /// Reads a policy.

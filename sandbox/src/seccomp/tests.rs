@@ -43,6 +43,28 @@ fn the_filter_is_one_program_that_the_kernel_takes_and_finds_a_number_in_few_ste
 }
 
 #[test]
+fn jobs_with_gpus_have_the_same_policy_and_more() {
+    let (without, with) = (Policy::trainer(), Policy::trainer_with_gpu());
+    assert_eq!(
+        (without.name.as_str(), with.name.as_str()),
+        ("trainer", "trainer+gpu")
+    );
+    assert_eq!((&without.allow, &without.deny), (&with.allow, &with.deny));
+    for (without, with) in without.when.iter().zip(&with.when) {
+        let more = if without.call == "ioctl" { 4 } else { 0 };
+        assert_eq!(with.case[..without.case.len()], without.case[..]);
+        assert_eq!(with.case.len(), without.case.len() + more, "{}", with.call);
+    }
+    let filters = with.compile_for(Architecture::X86_64).unwrap();
+    assert!(filters.instructions() < 1500);
+    let no_rule = Policy::parse(&GPU.replace("\"ioctl\"", "\"read\"")).unwrap();
+    assert!(matches!(
+        Policy::trainer().with(no_rule),
+        Err(LoadPolicyError::NoRule { call }) if call == "read"
+    ));
+}
+
+#[test]
 fn filters_are_the_same_each_time() {
     assert_eq!(
         Policy::trainer().compile().unwrap(),

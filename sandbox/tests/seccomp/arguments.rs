@@ -1,7 +1,7 @@
 //! Rules that look at arguments.
 
-use gradus_sandbox::seccomp::Policy;
 use gradus_sandbox::seccomp::policy::{Case, When};
+use gradus_sandbox::seccomp::{GPU, Policy};
 
 use crate::child::{Call, Filter, answers, number};
 
@@ -30,9 +30,17 @@ fn here(policy: &Policy) -> impl Iterator<Item = &When> {
 
 #[test]
 fn every_value_of_every_case_answers_as_it_does_without_the_filters() {
-    let policy = Policy::trainer();
+    allowed(&Policy::trainer(), Filter::On);
+}
+
+#[test]
+fn the_same_with_a_gpu() {
+    allowed(&Policy::trainer_with_gpu(), Filter::Gpu);
+}
+
+fn allowed(policy: &Policy, filter: Filter) {
     let mut calls = Vec::new();
-    for when in here(&policy) {
+    for when in here(policy) {
         for case in &when.case {
             for argument in &case.arguments {
                 let base = meeting(when, case);
@@ -53,8 +61,8 @@ fn every_value_of_every_case_answers_as_it_does_without_the_filters() {
             }
         }
     }
-    assert!(calls.len() > 400, "{}", calls.len());
-    let (bare, filtered) = (answers(Filter::Off, &calls), answers(Filter::On, &calls));
+    assert!(calls.len() > 300, "{}", calls.len());
+    let (bare, filtered) = (answers(Filter::Off, &calls), answers(filter, &calls));
     for ((call, bare), filtered) in calls.iter().zip(bare).zip(filtered) {
         assert_eq!(
             filtered, bare,
@@ -72,9 +80,17 @@ fn every_value_of_every_case_answers_as_it_does_without_the_filters() {
 
 #[test]
 fn a_value_beside_every_case_answers_eperm() {
-    let policy = Policy::trainer();
+    stopped(&Policy::trainer(), Filter::On);
+}
+
+#[test]
+fn the_same_with_a_gpu_too() {
+    stopped(&Policy::trainer_with_gpu(), Filter::Gpu);
+}
+
+fn stopped(policy: &Policy, filter: Filter) {
     let mut calls = Vec::new();
-    for when in here(&policy) {
+    for when in here(policy) {
         for case in &when.case {
             for argument in &case.arguments {
                 let index = usize::from(argument.index);
@@ -97,13 +113,13 @@ fn a_value_beside_every_case_answers_eperm() {
         }
     }
     assert!(calls.len() > 1000, "{}", calls.len());
-    for (call, answer) in calls.iter().zip(answers(Filter::On, &calls)) {
+    for (call, answer) in calls.iter().zip(answers(filter, &calls)) {
         assert_eq!(answer, libc::EPERM, "{call:x?}");
     }
 }
 
 /// What an attacker would try, with names. None of it is EPERM without the filters: the descriptors, addresses and paths are none.
-const ATTACKS: [(&str, &str, [u64; 3]); 45] = [
+const ATTACKS: [(&str, &str, [u64; 3]); 50] = [
     ("clone", "NEWNS", [0x0002_0000, 0, 0]),
     ("clone", "NEWCGROUP", [0x0200_0000, 0, 0]),
     ("clone", "NEWUTS", [0x0400_0000, 0, 0]),
@@ -139,6 +155,11 @@ const ATTACKS: [(&str, &str, [u64; 3]); 45] = [
     ("ioctl", "TIOCCONS", [u64::MAX, 0x541D, 0]),
     ("ioctl", "UVM_TOOLS_READ_PROCESS_MEMORY", [u64::MAX, 62, 0]),
     ("ioctl", "UVM_TOOLS_WRITE_PROCESS_MEMORY", [u64::MAX, 63, 0]),
+    ("ioctl", "UVM_TOOLS_INIT_EVENT_TRACKER", [u64::MAX, 56, 0]),
+    ("ioctl", "UVM_RUN_TEST", [u64::MAX, 200, 0]),
+    ("ioctl", "EXPORT_TO_DMABUF_FD", [u64::MAX, 0xC010_46D9, 0]),
+    ("ioctl", "NVKMS of displays", [u64::MAX, 0xC010_6D00, 0]),
+    ("ioctl", "DRM_IOCTL_VERSION", [u64::MAX, 0xC040_6400, 0]),
     ("ioctl", "KVM_CREATE_VM", [u64::MAX, 0xAE01, 0]),
     ("ioctl", "NS_GET_USERNS", [u64::MAX, 0xB701, 0]),
     ("prctl", "SET_MM", [35, u64::MAX, 0]),
@@ -173,8 +194,32 @@ fn what_an_attacker_would_try_answers_eperm() {
             names.push(format!("{call} {name} {upper:#x}"));
         }
     }
-    for (name, answer) in names.iter().zip(answers(Filter::On, &calls)) {
-        assert_eq!(answer, libc::EPERM, "{name}");
+    for filter in [Filter::On, Filter::Gpu] {
+        for (name, answer) in names.iter().zip(answers(filter, &calls)) {
+            assert_eq!(answer, libc::EPERM, "{name} with {filter:?}");
+        }
+    }
+}
+
+#[test]
+fn a_job_without_a_gpu_asks_nothing_of_its_driver() {
+    let more = Policy::parse(GPU).unwrap();
+    let mut calls = Vec::new();
+    for when in here(&more) {
+        for case in &when.case {
+            for argument in &case.arguments {
+                for value in &argument.is {
+                    let mut arguments = meeting(when, case);
+                    arguments[usize::from(argument.index)] = u64::from(*value);
+                    calls.push(Call::new(&when.call, arguments));
+                }
+            }
+        }
+    }
+    assert_eq!(calls.len(), 49);
+    let (without, with) = (answers(Filter::On, &calls), answers(Filter::Gpu, &calls));
+    for ((call, without), with) in calls.iter().zip(without).zip(with) {
+        assert_eq!((without, with), (libc::EPERM, libc::EBADF), "{call:x?}");
     }
 }
 

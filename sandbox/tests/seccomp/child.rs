@@ -13,6 +13,8 @@ const MODE: &str = "GRADUS_SECCOMP_MODE";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Filter {
     On,
+    /// those of jobs with GPUs
+    Gpu,
     Off,
 }
 
@@ -135,9 +137,13 @@ fn child() {
     let mut input = String::new();
     std::io::stdin().read_to_string(&mut input).unwrap();
     println!();
-    if filter == "On" {
+    if filter != "Off" {
         rustix::thread::set_no_new_privs(true).unwrap();
-        let programs = Policy::trainer().compile().unwrap().programs;
+        let policy = match filter {
+            "Gpu" => Policy::trainer_with_gpu(),
+            _ => Policy::trainer(),
+        };
+        let programs = policy.compile().unwrap().programs;
         let start = std::time::Instant::now();
         for program in programs {
             gradus_jail::seccomp::install(&program).unwrap();

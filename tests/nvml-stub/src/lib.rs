@@ -11,7 +11,7 @@
 //! | `error FUNCTION CODE` | the function returns this, on this GPU or (before the first) on all |
 //! | `process_name PID NAME` | what the process is called |
 //! | `gpu` | one more GPU |
-//! | `name`, `uuid`, `bus` TEXT; `capability 9 0` | identity |
+//! | `name`, `uuid`, `bus` TEXT; `capability 9 0`; `minor N` | identity |
 //! | `memory TOTAL USED` | bytes |
 //! | `clocks SM MEMORY SM_MAX MEMORY_MAX` | MHz |
 //! | `power USED LIMIT` | mW |
@@ -23,7 +23,10 @@
 //! | `link N BUS` | an active NVLink |
 //! | `process PID BYTES [compute\|graphics\|mps] [SLICE]` | BYTES may be `hidden` |
 //! | `xid CODE` | an event, delivered once to each process |
+//! | `after MS` | what follows replaces all that stands before, once the file is that old |
 //! | `lost_after CALLS` | from then on everything about this GPU says that it is lost |
+
+pub mod driver;
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,6 @@
 //! `gradus sandbox ps`, `logs`, `kill`, `inspect`, `gc`.
 
+use super::gpus::{Gpus, notes_of};
 use super::{CommandError, print};
 use crate::cli::sandbox::{GcArgs, KillArgs, LogsArgs, PsArgs};
 use crate::exit::Exit;
@@ -135,6 +136,7 @@ pub(super) fn inspect(sandbox: &Sandbox, name: &str) -> Result<Exit, CommandErro
         "ended": ended,
         "outputs_wait": record.outputs_wait,
         "guarantees": guarantees,
+        "gpus": notes_of(sandbox, name),
         "plan": plan,
     });
     print(&format!("{value:#}\n"))?;
@@ -142,9 +144,15 @@ pub(super) fn inspect(sandbox: &Sandbox, name: &str) -> Result<Exit, CommandErro
 }
 
 /// Removes what has ended, and says what. Outputs that nobody has taken are kept, unless they are asked for.
-pub(super) fn collect_garbage(sandbox: &Sandbox, arguments: &GcArgs) -> Result<Exit, CommandError> {
+pub(super) fn collect_garbage(
+    sandbox: &Sandbox,
+    gpus: &Gpus<'_>,
+    arguments: &GcArgs,
+) -> Result<Exit, CommandError> {
     // What cannot be recovered, for want of room perhaps, must not keep the rest.
     let recovered = sandbox.recover();
+    // After it: jobs whose watcher died have ended now. Before they are removed, with their notes.
+    let returned = gpus.recover();
     let jobs = sandbox.jobs()?;
     let (kept, removed): (Vec<&Record>, Vec<&Record>) = jobs
         .iter()
@@ -169,6 +177,7 @@ pub(super) fn collect_garbage(sandbox: &Sandbox, arguments: &GcArgs) -> Result<E
         print(&format!("{}: {outcome}\n", job.name))?;
     }
     recovered?;
+    returned?;
     Ok(Exit::Done)
 }
 

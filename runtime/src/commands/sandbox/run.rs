@@ -1,11 +1,13 @@
 //! `gradus sandbox run`.
 
+use super::gpus::{self, Gpus, notes_of};
 use super::{CommandError, egress, print};
 use crate::cli::sandbox::{Pair, RunArgs};
 use crate::exit::Exit;
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::output_file::OutputFile;
 use gradus_egress::proxy::Proxy;
+use gradus_sandbox::gpu::Granted;
 use gradus_sandbox::job::{Input, Job, Limits, Network, Output};
 use gradus_sandbox::logs::Reader;
 use gradus_sandbox::outcome::Outcome;
@@ -15,17 +17,24 @@ use gradus_sandbox::sandbox::{Sandbox, Started};
 use gradus_sandbox::store::Store;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::time::Duration;
 
 /// How often output is looked for while the program runs.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, CommandError> {
+pub(super) fn run(
+    sandbox: &Sandbox,
+    gpus: Option<&Gpus<'_>>,
+    arguments: &RunArgs,
+) -> Result<Exit, CommandError> {
     let job = job(arguments)?;
+    let granted = gpus.map(|gpus| gpus.find(arguments)).transpose()?;
     if arguments.dry_run {
-        let plan =
-            serde_json::to_string_pretty(&sandbox.plan(&job)?).expect("plans are plain data");
+        let plan = sandbox.plan_on(&job, granted.as_ref())?;
+        let plan = serde_json::to_string_pretty(&plan).expect("plans are plain data");
         print(&(plan + "\n"))?;
         return Ok(Exit::Done);
     }
@@ -36,7 +45,7 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, Comman
         .map(OutputFile::checked)
         .transpose()?;
     let requests = egress::record(arguments)?;
-    let mut started = sandbox.start(&job)?;
+    let (mut started, mut keeper) = start(sandbox, gpus.zip(granted), &job, arguments)?;
     let proxy = egress::serve(&mut started, arguments, requests);
     if proxy.is_err() {
         sandbox.kill(started.name(), KillReason::Cancelled, Duration::ZERO)?;
@@ -49,16 +58,36 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, Comman
         return Ok(Exit::Done);
     }
     let interrupt = Interrupt::listen();
-    let ended = follow(sandbox, &mut started, &interrupt, arguments.grace)?;
+    let mut look_after = || match gpus {
+        Some(gpus) => replace(gpus, &mut keeper, &job.name, arguments.gpu_wait),
+        None => Ok(()),
+    };
+    let ended = follow(
+        sandbox,
+        &mut started,
+        &interrupt,
+        arguments.grace,
+        &mut look_after,
+    )?;
     if let Some(report) = proxy.map(Proxy::finish) {
         egress::tell(&report);
     }
+    if let Some(mut keeper) = keeper {
+        // Until the GPUs are back, or in quarantine.
+        let _ = keeper.wait();
+    }
+    let notes = notes_of(sandbox, started.name());
+    gpus::tell(&notes);
     for left in &ended.left {
         // The job's end is known; that something is left of it has to be known too.
         let _ = writeln!(io::stderr(), "gradus: {left}");
     }
     if let Some(file) = &result {
-        let text = serde_json::to_string_pretty(&ended).expect("plain data");
+        let mut value = serde_json::to_value(&ended).expect("plain data");
+        if gpus.is_some() {
+            value["gpus"] = serde_json::to_value(&notes).expect("plain data");
+        }
+        let text = serde_json::to_string_pretty(&value).expect("plain data");
         file.write(text.as_bytes())?;
     }
     if let Some(directory) = &arguments.take {
@@ -72,6 +101,64 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, Comman
     } else {
         code(&ended.outcome)
     }))
+}
+
+/// Starts the job, with its keeper if it has GPUs.
+fn start(
+    sandbox: &Sandbox,
+    gpus: Option<(&Gpus<'_>, Granted)>,
+    job: &Job,
+    arguments: &RunArgs,
+) -> Result<(Started, Option<Child>), CommandError> {
+    let Some((gpus, granted)) = gpus else {
+        return Ok((sandbox.start(job)?, None));
+    };
+    let grant = gpus.take(granted, &job.name)?;
+    let started = match sandbox.start_on(job, Some(&grant.granted)) {
+        Ok(started) => started,
+        Err(error) => {
+            grant.release()?;
+            return Err(error.into());
+        }
+    };
+    match gpus.start_keeper(started.name(), arguments.gpu_wait) {
+        Ok(keeper) => {
+            grant.hand_over();
+            Ok((started, Some(keeper)))
+        }
+        Err(error) => {
+            // A job whose GPUs nobody watches does not go on.
+            sandbox.kill(started.name(), KillReason::Cancelled, Duration::ZERO)?;
+            Err(error)
+        }
+    }
+}
+
+/// Puts another keeper in the place of one that was killed while its job runs. One that gave up would do so again.
+fn replace(
+    gpus: &Gpus<'_>,
+    keeper: &mut Option<Child>,
+    name: &str,
+    wait: Duration,
+) -> Result<(), CommandError> {
+    let ended = keeper
+        .as_mut()
+        .and_then(|keeper| keeper.try_wait().ok().flatten());
+    let Some(status) = ended.filter(|status| !status.success()) else {
+        return Ok(());
+    };
+    let killed = status.signal().is_some();
+    let then = if killed {
+        "another one takes over"
+    } else {
+        "the GPUs stay held, and `gradus sandbox gc` takes them up"
+    };
+    let _ = writeln!(
+        io::stderr(),
+        "gradus: the keeper of the job's GPUs has ended ({status}); {then}"
+    );
+    *keeper = killed.then(|| gpus.start_keeper(name, wait)).transpose()?;
+    Ok(())
 }
 
 /// Takes what the job has left in its outputs, whole or not at all, to a directory for each.
@@ -194,11 +281,13 @@ fn follow(
     started: &mut Started,
     interrupt: &Interrupt,
     grace: Duration,
+    look_after: &mut dyn FnMut() -> Result<(), CommandError>,
 ) -> Result<Ended, CommandError> {
     let mut log = Reader::open(&sandbox.state().directory(started.name()))?;
     let mut asked = false;
     loop {
         let ended = started.wait_for(LOOK_EVERY)?;
+        look_after()?;
         pass_on(&mut log)?;
         if let Some(ended) = ended {
             return Ok(ended);

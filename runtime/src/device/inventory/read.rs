@@ -84,10 +84,13 @@ impl UsageSource for Nvml {
             memory_used: device.memory_info()?.used,
             processes: processes(self.get(), &device, &mut asked),
         };
-        // Between the two answers the GPU may have gone.
-        match asked.lost {
-            true => Err(ReadError::Lost),
-            false => Ok(usage),
+        // Between the two answers the GPU may have gone. A list that could not be read is not an empty one; old drivers lack some lists.
+        let mut unread = asked.unreadable.into_iter().map(|one| one.error);
+        let unread = unread.find(|error| !matches!(error, ReadError::MissingFunction(_)));
+        match (asked.lost, unread) {
+            (true, _) => Err(ReadError::Lost),
+            (false, Some(error)) => Err(error),
+            (false, None) => Ok(usage),
         }
     }
 }
@@ -217,6 +220,7 @@ fn read_mig(device: &Device<'_>, asked: &mut Asked) -> Option<Mig> {
             let Some(instance) = instance else { continue };
             let name = asked.take("name of a MIG instance", instance.name());
             mig.instances.push(MigInstance {
+                place,
                 uuid: asked.take("UUID of a MIG instance", instance.uuid()),
                 // NVML has the profile in the name alone: "NVIDIA H100 80GB HBM3 MIG 1g.10gb".
                 profile: name.and_then(|name| Some(name.rsplit_once("MIG ")?.1.to_owned())),

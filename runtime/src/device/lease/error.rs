@@ -90,6 +90,9 @@ pub enum LeaseError {
         #[source]
         source: ReadError,
     },
+    /// What jobs of the sandbox hold cannot be read.
+    #[error("GPUs that jobs of the sandbox hold are unknown")]
+    Holds(#[source] gradus_sandbox::gpu::GpuError),
     /// Lock files cannot be used.
     #[error("GPU leases need their directory")]
     State(#[source] StateError),

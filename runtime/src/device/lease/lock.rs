@@ -21,6 +21,7 @@ impl Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.pid {
             Some(pid) => write!(f, "process {pid} ({})", self.purpose),
+            None if !self.purpose.is_empty() => f.write_str(&self.purpose),
             None => f.write_str("another gradus process"),
         }
     }

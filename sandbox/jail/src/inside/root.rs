@@ -21,7 +21,7 @@ use rustix::mount::{
 use rustix::process::{chdir, fchdir, pivot_root};
 
 use super::target::{Kind, attach, place};
-use super::{Given, dev, hide};
+use super::{Given, dev, hide, tree};
 use crate::outcome::{LaunchError, Stage};
 use crate::plan::{Plan, Scratch, Source};
 use crate::step::At;
@@ -59,9 +59,10 @@ pub(super) fn build(plan: &Plan, given: Given) -> Result<Option<OwnedFd>, Launch
     let outputs = outputs(plan)?;
     let mut given_mounts = given.mounts.into_iter().peekable();
     for (index, mount) in plan.mounts.iter().enumerate() {
-        let host = given_mounts
-            .next_if(|(of, _)| *of == index)
-            .map(|(_, mount)| mount);
+        let mut host = Vec::new();
+        while let Some((_, mount)) = given_mounts.next_if(|(of, _)| *of == index) {
+            host.push(mount);
+        }
         one(
             root.as_fd(),
             &mount.target,
@@ -206,7 +207,7 @@ fn one(
     root: BorrowedFd<'_>,
     target: &str,
     source: &Source,
-    given: Option<OwnedFd>,
+    mut given: Vec<OwnedFd>,
     plan: &Plan,
     devices: &[OwnedFd],
 ) -> Result<(), LaunchError> {
@@ -215,8 +216,9 @@ fn one(
     let mut kind = Kind::Directory;
     let made = match source {
         Source::Dev => return dev::build(root, target, plan, devices),
+        Source::Tree { entries } => return tree::build(root, target, entries, given),
         Source::Proc => new_filesystem("proc", &[], inert)?,
-        Source::Sysfs => match given {
+        Source::Sysfs => match given.pop() {
             Some(mount) => mount,
             None => new_filesystem("sysfs", &[], inert | MountAttrFlags::MOUNT_ATTR_RDONLY)?,
         },
@@ -244,8 +246,8 @@ fn one(
             .at(Stage::Mount, || format!("outputs/{name}"))?;
             super::target::copy_of(&from).at(Stage::Mount, || format!("outputs/{name}"))?
         }
-        Source::ReadOnly { path } => {
-            let mount = given.ok_or_else(|| LaunchError {
+        Source::ReadOnly { path } | Source::Device { path } => {
+            let mount = given.pop().ok_or_else(|| LaunchError {
                 stage: Stage::Mount,
                 errno: 0,
                 what: format!("{} did not come along", path.display()),

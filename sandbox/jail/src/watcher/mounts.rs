@@ -14,7 +14,7 @@ use rustix::mount::{
 
 use crate::channel::DESCRIPTORS_MAX;
 use crate::outcome::{LaunchError, Stage};
-use crate::plan::{Plan, Scratch, Source};
+use crate::plan::{Content, Plan, Scratch, Source};
 use crate::protocol::Go;
 use crate::step::At;
 use crate::syscalls::{MountAttributes, loop_device, mount_setattr};
@@ -64,25 +64,25 @@ pub(crate) fn open_all(
     };
     mounts.extend(scratch);
     for (index, mount) in plan.mounts.iter().enumerate() {
-        mounts.push(match &mount.source {
-            Source::ReadOnly { path } => input(path, idmap)?,
-            Source::Sysfs => match sysfs.take() {
-                Some(mount) => mount,
-                None => continue,
-            },
-            _ => continue,
-        });
-        go.mounts.push(index);
+        let before = mounts.len();
+        match &mount.source {
+            Source::ReadOnly { path } => mounts.push(input(path, idmap)?),
+            Source::Sysfs => mounts.extend(sysfs.take()),
+            Source::Device { path } => mounts.push(device(path)?),
+            Source::Tree { entries } => {
+                for entry in entries {
+                    if let Content::File { path } = &entry.content {
+                        mounts.push(input(path, idmap)?);
+                    }
+                }
+            }
+            _ => {}
+        }
+        go.mounts
+            .extend(std::iter::repeat_n(index, mounts.len() - before));
     }
-    for device in &plan.devices {
-        // They can be written to all the same; their permissions and times, which are the host's, cannot.
-        let attributes = MountAttributes {
-            read_only: true,
-            nosuid: true,
-            noexec: true,
-            ..Default::default()
-        };
-        mounts.push(copy(device, attributes, Stage::Devices)?);
+    for path in &plan.devices {
+        mounts.push(device(path)?);
     }
     if mounts.len() > DESCRIPTORS_MAX {
         let what = format!(
@@ -154,6 +154,17 @@ fn input(path: &Path, idmap: Option<BorrowedFd<'_>>) -> Result<OwnedFd, LaunchEr
         }
         other => other,
     }
+}
+
+/// A device node. It can be written to all the same; its permissions and times, which are the host's, cannot.
+fn device(path: &Path) -> Result<OwnedFd, LaunchError> {
+    let attributes = MountAttributes {
+        read_only: true,
+        nosuid: true,
+        noexec: true,
+        ..Default::default()
+    };
+    copy(path, attributes, Stage::Devices)
 }
 
 /// A copy of the mount at `path`.
