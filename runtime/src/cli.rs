@@ -8,6 +8,7 @@ use crate::candidates::CandidateArg;
 use crate::device_arg::DeviceArg;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Evaluates fine-tuned language models as the Gradients subnet does.
@@ -18,6 +19,34 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// What the arguments say.
+    ///
+    /// # Errors
+    /// What does not fit, or the text that was asked for, to be printed.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        // Descriptions of commands that are not asked for would take a job as long as its mounts do. Whatever does not fit is read again,
+        // so that it is answered the same.
+        if arguments.get(1).is_some_and(|name| name == "sandbox")
+            && let Ok(Alone::Sandbox(sandbox)) = Alone::try_parse_from(&arguments)
+        {
+            return Ok(Cli {
+                command: Command::Sandbox(sandbox),
+            });
+        }
+        Cli::try_parse_from(arguments)
+    }
+}
+
+/// [`Cli`] with the command alone that is started thousands of times.
+#[derive(Debug, Parser)]
+#[command(name = "gradus", disable_help_subcommand = true)]
+enum Alone {
+    /// As [`Command::Sandbox`].
+    Sandbox(Box<sandbox::SandboxArgs>),
 }
 
 /// What to do.

@@ -15,7 +15,6 @@ use crate::commands;
 use crate::commands::eval::EvalError;
 use crate::interrupt::INTERRUPTED;
 use crate::printable::printable_lines;
-use clap::Parser;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::fmt;
@@ -39,7 +38,7 @@ pub enum Exit {
 
 /// Runs the command that the arguments name.
 pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match Cli::read(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // A reader that went away is no reason to complain.

@@ -2,11 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use gradus_jail::channel::Channel;
+use gradus_jail::protocol::Begin;
 
 /// A static program, built beside this crate.
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gradus-jail"));
@@ -57,15 +59,14 @@ impl Program {
         &self.program
     }
 
-    /// Starts a watcher in the job's directory, which holds `lock` while it lives: the process, and the channel on which it reports.
-    pub(crate) fn start(&self, directory: &Path, lock: File) -> io::Result<(Child, Channel)> {
+    /// Starts a watcher, which waits for its job ([`begin`]) and ends without one: the process, and the channel on which it reports.
+    pub(crate) fn start(&self) -> io::Result<(Child, Channel)> {
         let (ours, theirs) = Channel::pair()?;
         let child = Command::new(&self.program)
-            .current_dir(directory)
             .env_clear()
             .stdin(Stdio::from(theirs.into_fd()))
             .stdout(Stdio::from(File::open(&self.filters)?))
-            .stderr(Stdio::from(lock))
+            .stderr(Stdio::null())
             .spawn()?;
         Ok((child, ours))
     }
@@ -86,6 +87,12 @@ fn compiled<E>(
         put(&compiled, &bytes, 0o400)?;
     }
     Ok(compiled)
+}
+
+/// Gives the watcher at the other end of `channel` the job in `directory`, whose plan is there, with `lock`, which it holds while it lives.
+pub(crate) fn begin(channel: &Channel, directory: &Path, lock: &File) -> io::Result<()> {
+    let directory = File::open(directory)?;
+    channel.send(&Begin {}, &[directory.as_fd(), lock.as_fd()])
 }
 
 /// Why there is no program to start.

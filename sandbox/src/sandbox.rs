@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use gradus_jail::cgroup::{self, LimitName};
+use gradus_jail::channel::Channel;
 use gradus_jail::outcome::Outcome;
 use gradus_jail::plan::{Identity, Neighbour, Plan};
 use gradus_jail::protocol::{Answer, Ended, KillReason, Report, Request};
@@ -24,7 +25,7 @@ use crate::disks;
 use crate::gpu::Granted;
 use crate::job::{Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
-use crate::program::{Program, ProgramError};
+use crate::program::{Program, ProgramError, begin};
 use crate::scratch::quota::make_directory;
 use crate::scratch::{ScratchError, make_image};
 use crate::seccomp::{CompilePolicyError, GPU, Policy, TRAINER};
@@ -215,8 +216,16 @@ impl Sandbox {
     pub fn start_on(&self, job: &Job, gpus: Option<&Granted>) -> Result<Started, SandboxError> {
         let name = job.name.as_str();
         reaper::reap();
+        // First of all: it makes itself ready meanwhile.
+        let with_gpu = gpus.map(|_| self.program_with_gpu()).transpose()?;
+        let program = with_gpu.as_ref().unwrap_or(&self.program);
+        let (watcher, report) = program.start().map_err(|source| SandboxError::Host {
+            what: format!("job {name:?}: its watcher"),
+            source,
+        })?;
+        let watcher = Watcher::new(watcher);
         let (directory, lock) = self.state.create(name)?;
-        self.start_in(job, gpus, &directory, &lock)
+        self.start_in(job, gpus, &directory, &lock, watcher, report)
             .map_err(|error| {
                 // Nobody else does this: the lock is held, by the watcher perhaps a moment longer, which has nothing left to do.
                 let undone = self.state.claim(name).map_err(SandboxError::from);
@@ -244,12 +253,10 @@ impl Sandbox {
         gpus: Option<&Granted>,
         directory: &Path,
         lock: &fs::File,
+        mut watcher: Watcher,
+        report: Channel,
     ) -> Result<Started, SandboxError> {
         let name = job.name.as_str();
-        let host = |what: &str| {
-            let what = format!("job {name:?}: {what}");
-            move |source| SandboxError::Host { what, source }
-        };
         let identity = self.identity(|| self.state.take_ids(name))?;
         if job.scratch == ScratchKind::Quota {
             let (path, limits) = (self.state.scratch_directory(name), &job.limits);
@@ -263,18 +270,18 @@ impl Sandbox {
         }
         let scratch_image = self.scratch_image(job, directory)?;
         let mut plan = self.plan_for(job, identity, scratch_image)?;
-        let mut program = None;
         if let Some(gpus) = gpus {
             gpus.add_to(&mut plan);
-            program = Some(self.program_with_gpu()?);
         }
         self.state.write_plan(name, &plan)?;
-        let lock = lock.try_clone().map_err(host("its lock"))?;
-        let program = program.as_ref().unwrap_or(&self.program);
-        let (watcher, report) = program
-            .start(directory, lock)
-            .map_err(host("its watcher"))?;
-        let mut watcher = Watcher::new(watcher);
+        match begin(&report, directory, lock) {
+            // One that has ended already is found out below.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            other => other.map_err(|source| SandboxError::Host {
+                what: format!("job {name:?}: {}", directory.display()),
+                source,
+            })?,
+        }
         match report.receive::<Report>() {
             Ok(Some((Report::Started(processes), mut descriptors))) => Ok(Started {
                 name: name.to_owned(),
@@ -418,22 +425,17 @@ impl Sandbox {
     /// Forgets the job `name`, which has ended, and its outputs.
     pub fn remove(&self, name: &str) -> Result<(), SandboxError> {
         loop {
-            match self.state.record(name)?.phase {
-                Phase::Starting | Phase::Running => {
-                    return Err(SandboxError::Runs(name.to_owned()));
-                }
-                Phase::Lost | Phase::Ended(_) => {}
+            let claim = self.state.claim(name)?;
+            let (record, watcher_lives) = self.state.record_and_life(name)?;
+            if let Phase::Starting | Phase::Running = record.phase {
+                return Err(SandboxError::Runs(name.to_owned()));
             }
-            if !self.state.watcher_lives(name)? {
-                let claim = self.state.claim(name)?;
-                let record = self.state.record(name)?;
-                // Otherwise it is another one, that has its name since.
-                if !self.state.watcher_lives(name)? {
-                    self.forget(&record, claim)?;
-                    reaper::reap();
-                    return Ok(());
-                }
+            if !watcher_lives {
+                self.forget(&record, claim)?;
+                reaper::reap();
+                return Ok(());
             }
+            drop(claim);
             // It waits for somebody to take its outputs, or is about to end.
             drop(self.ask(name, &Request::Release));
             std::thread::sleep(Duration::from_micros(200));

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! jobs/NAME/      a job: plan, journal, output, control socket (gradus_jail::watcher)
-//! ids/NUMBER      a range of user ids that is taken: a link to the name of the job that has it
+//! ids/NUMBER      a range of user ids that is taken: another name of the journal of the job that has it
 //! store/          outputs that were taken, by digest ([`crate::store`])
 //! templates/      empty file systems by size, copied for each job ([`crate::scratch`])
 //! new/, gone/     jobs' directories that are being made, or removed
@@ -28,8 +28,9 @@ use gradus_jail::protocol::{Ended, Identity as Processes, Report};
 use gradus_jail::watcher::{JOURNAL_FILE, PLAN_FILE};
 use rustix::fs::{FlockOperation, flock};
 
-/// Held by a job's watcher, and takes what it says of itself.
-pub(crate) const LOCK_FILE: &str = "watcher.errors";
+/// Held by a job's watcher, and takes what it says of itself: lines that are no states. Not a file of its own, since to make and to remove one
+/// is among what takes longest in a launch.
+pub(crate) const LOCK_FILE: &str = JOURNAL_FILE;
 
 /// The first user id on the host that jobs get. Below it are people and services.
 pub(crate) const FIRST_ID: u32 = 524_288;
@@ -214,6 +215,11 @@ impl State {
 
     /// What is known of the job `name`.
     pub fn record(&self, name: &str) -> Result<Record, StateError> {
+        self.record_and_life(name).map(|(record, _)| record)
+    }
+
+    /// What is known of the job `name`, and whether its watcher lives, or whoever is about to start it.
+    pub(crate) fn record_and_life(&self, name: &str) -> Result<(Record, bool), StateError> {
         let path = self.directory(name).join(LOCK_FILE);
         let lock = self.open_lock(name)?;
         // Before the journal: a watcher that ends in between has written its last line.
@@ -237,12 +243,13 @@ impl State {
         if fs::metadata(&path).map(|meta| meta.ino()).ok() != Some(same) {
             return Err(StateError::Missing(name.to_owned()));
         }
-        Ok(Record {
+        let record = Record {
             name: name.to_owned(),
             phase,
             processes,
             outputs_wait,
-        })
+        };
+        Ok((record, lives))
     }
 
     /// Whether a job that has ended so was to have outputs.

@@ -98,13 +98,15 @@ fn of_a_chatty_job_the_beginning_and_the_end_are_kept_and_the_gap_is_counted() {
     assert_eq!(kept + gaps[0], ended.usage.log_bytes);
     assert!(records[0].bytes.starts_with(b"first\n"));
     assert_eq!(bytes_of(&records, Stream::Errors), b"last\n");
-    // What is kept of `yes` is its text, wherever the gap begins and ends.
-    for record in records
-        .iter()
-        .filter(|record| record.stream == Stream::Output)
-    {
+    // What is kept of `yes` is its text, wherever the gap begins and ends, and wherever between its pieces the other stream was read.
+    let mut errors = 0;
+    for record in &records {
+        if record.stream == Stream::Errors {
+            errors += record.bytes.len() as u64;
+            continue;
+        }
         for (index, byte) in record.bytes.iter().enumerate() {
-            let position = record.before + index as u64;
+            let position = record.before - errors + index as u64;
             if position >= 6 {
                 assert_eq!(*byte, b"0123456789abcde\n"[((position - 6) % 16) as usize]);
             }

@@ -57,7 +57,12 @@ impl Channel {
 
     /// The next message and its descriptors, which a new program does not get; none where the other end is closed.
     pub fn receive<M: DeserializeOwned>(&self) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
-        let mut bytes = vec![0; MESSAGE_BYTES_MAX];
+        // Room for what comes, not for what might: to clear it takes a process that has just been cloned a page fault for each page.
+        let length = self.next_length()?;
+        if length == 0 {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; length.min(MESSAGE_BYTES_MAX)];
         let mut space =
             vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -69,8 +74,6 @@ impl Channel {
                 RecvFlags::CMSG_CLOEXEC,
             ) {
                 Err(rustix::io::Errno::INTR) => {}
-                // The other end is gone with messages of ours unread: closed all the same.
-                Err(rustix::io::Errno::CONNRESET) => return Ok(None),
                 other => break other?,
             }
         };
@@ -79,9 +82,6 @@ impl Channel {
             if let RecvAncillaryMessage::ScmRights(rights) = message {
                 descriptors.extend(rights);
             }
-        }
-        if received.bytes == 0 {
-            return Ok(None);
         }
         if received
             .flags
@@ -93,6 +93,21 @@ impl Channel {
         }
         let message = serde_json::from_slice(&bytes[..received.bytes]).map_err(io::Error::other)?;
         Ok(Some((message, descriptors)))
+    }
+}
+
+impl Channel {
+    /// Bytes of the next message, which is waited for; 0 where the other end is closed.
+    fn next_length(&self) -> io::Result<usize> {
+        loop {
+            let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+            match rustix::net::recv(&self.0, &mut [0; 1], flags) {
+                Err(rustix::io::Errno::INTR) => {}
+                // The other end is gone with messages of ours unread. Said once, and before what it has sent itself.
+                Err(rustix::io::Errno::CONNRESET) => {}
+                other => return Ok(other?.1),
+            }
+        }
     }
 }
 
@@ -112,5 +127,42 @@ impl Channel {
     /// The socket itself, to be given to a new program.
     pub fn into_fd(self) -> OwnedFd {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_of_an_end_that_read_nothing_is_heard() {
+        let (ours, theirs) = Channel::pair().expect("a channel");
+        ours.send(&1, &[]).expect("sent");
+        theirs.send(&2, &[]).expect("sent");
+        drop(theirs);
+        let heard = |channel: &Channel| channel.receive::<i32>().expect("no error");
+        assert!(matches!(heard(&ours), Some((2, _))));
+        assert!(heard(&ours).is_none() && heard(&ours).is_none());
+        ours.send(&3, &[]).expect_err("nobody is there");
+    }
+
+    #[test]
+    fn a_message_beyond_the_limit_is_an_error_and_the_next_one_comes_whole() {
+        let (ours, theirs) = Channel::pair().expect("a channel");
+        let text = "x".repeat(MESSAGE_BYTES_MAX);
+        ours.send(&text, &[]).expect("sent");
+        ours.send(&&text[..MESSAGE_BYTES_MAX - 2], &[])
+            .expect("sent");
+        theirs.receive::<String>().expect_err("two quotes too many");
+        let (heard, _) = theirs.receive::<String>().expect("no error").expect("open");
+        assert_eq!(heard.len(), MESSAGE_BYTES_MAX - 2);
+    }
+
+    #[test]
+    fn an_end_that_read_nothing_and_said_nothing_is_closed() {
+        let (ours, theirs) = Channel::pair().expect("a channel");
+        ours.send(&1, &[]).expect("sent");
+        drop(theirs);
+        assert!(ours.receive::<i32>().expect("no error").is_none());
     }
 }

@@ -12,11 +12,13 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Entrance;
 use crate::channel::Channel;
 use crate::outcome::{LaunchError, Stage};
 use crate::plan::{Plan, Process};
-use crate::protocol::{FromInside, Go, Status};
+use crate::protocol::{Enter, FromInside, Go, Status};
 use crate::step::{At, short};
 use crate::syscalls::{self, Cloned};
 
@@ -72,10 +74,12 @@ fn start(
     syscalls::close_all_but(&mut own).at(Stage::Watcher, || "closing the watcher's descriptors")?;
     // What is made here has the permissions that are asked for.
     rustix::process::umask(rustix::fs::Mode::empty());
+    if plan.network.of.is_none() {
+        // Here and not with the others: it takes the longest, and the watcher has things to do meanwhile.
+        syscalls::new_network_namespace().map_err(crate::watcher::no_namespaces)?;
+    }
     let given = receive(plan, channel)?;
     restrict::become_root(plan.identity.count)?;
-    // Now that it is in its groups, those are the roots that it sees.
-    syscalls::new_cgroup_namespace().at(Stage::Namespaces, || "a namespace of control groups")?;
     // The watcher's end is the job's: a job that nobody watches has no limits of time and output.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .at(Stage::Namespaces, || "ending with the watcher")?;
@@ -84,8 +88,10 @@ fn start(
         format!("host name {:?}", plan.hostname)
     })?;
     let proxy = network::prepare(&plan.network)?;
+    enter(channel)?;
+    // Now that it is in its groups, those are the roots that it sees.
+    syscalls::new_cgroup_namespace().at(Stage::Namespaces, || "a namespace of control groups")?;
     rustix::process::setsid().at(Stage::Namespaces, || "a session of its own")?;
-    restrict::no_way_back()?;
     let ready = FromInside::Ready {
         outputs: outputs.is_some(),
         proxy: proxy.is_some(),
@@ -98,17 +104,23 @@ fn start(
 
     syscalls::block_signals().at(Stage::Restrict, || "blocking signals")?;
     let (started, starting) = Channel::pair().at(Stage::Exec, || "a channel to the program")?;
-    // Before the program's process is made, which has them from here: to install them takes the kernel a while.
-    let held = restrict::apply_filters(plan, filters)?;
+    // Its process is made before the host's root is gone and this process has given up anything: both take the kernel a while, and it can
+    // do the same for itself meanwhile. It runs nothing that is not ours before it is told to.
     match syscalls::clone_process().at(Stage::Exec, || "a process for the program")? {
         Cloned::Child => {
-            let error = program(plan, streams);
+            drop(started);
+            let error = program(plan, filters, streams, &starting);
             let _ = starting.send(&error, &[]);
             std::process::exit(127)
         }
         Cloned::Parent(pid) => {
             // The program's ends of its streams must be its own, or they would never end.
             drop((streams, starting));
+            root::let_go_of_host()?;
+            restrict::no_way_back()?;
+            // One that has failed has closed its end: why is said there.
+            let _ = started.send(&Run, &[]);
+            let held = restrict::apply_filters(plan, filters)?;
             restrict::drop_capabilities()?;
             // A program that runs has closed its end without a word.
             if let Some((error, _)) = started
@@ -123,6 +135,33 @@ fn start(
             Ok(Pid::from_raw(pid).expect("a clone's id is not 0"))
         }
     }
+}
+
+/// The first process to that of the program: nothing of the host is there any more.
+#[derive(Serialize, Deserialize)]
+struct Run;
+
+/// Enters the groups of version 1, which are there by now: nothing that it does is anybody else's from here on.
+fn enter(channel: &Channel) -> Result<(), LaunchError> {
+    let nothing = || LaunchError {
+        stage: Stage::Watcher,
+        errno: 0,
+        what: "the watcher is gone".to_owned(),
+    };
+    let (enter, descriptors): (Enter, _) = channel
+        .receive()
+        .at(Stage::Watcher, || "the watcher's word")?
+        .ok_or_else(nothing)?;
+    if descriptors.len() != enter.groups {
+        return Err(LaunchError {
+            stage: Stage::Watcher,
+            errno: 0,
+            what: "fewer groups than promised".to_owned(),
+        });
+    }
+    Entrance::from_descriptors(descriptors)
+        .enter()
+        .at(Stage::Cgroup, || "entering the job's control groups")
 }
 
 fn receive(plan: &Plan, channel: &Channel) -> Result<Given, LaunchError> {
@@ -165,8 +204,8 @@ fn receive(plan: &Plan, channel: &Channel) -> Result<Given, LaunchError> {
     Ok(given)
 }
 
-/// Becomes the program; returns why not.
-fn program(plan: &Plan, streams: Streams) -> LaunchError {
+/// Becomes the program when it is told to on `word`; returns why not.
+fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams, word: &Channel) -> LaunchError {
     let attempt = || -> Result<std::convert::Infallible, LaunchError> {
         let process = &plan.process;
         let failed = |_| LaunchError {
@@ -180,6 +219,9 @@ fn program(plan: &Plan, streams: Streams) -> LaunchError {
                 .map(|text| CString::new(text.as_str()).map_err(failed))
                 .collect()
         };
+        rustix::process::chdir("/").at(Stage::Root, || "/")?;
+        restrict::no_way_back()?;
+        restrict::apply_filters(plan, filters)?;
         let (argv, env) = (strings(&process.argv)?, strings(&process.env)?);
         let candidates = candidates(process)?;
         rustix::stdio::dup2_stdin(&streams.input).at(Stage::Exec, || "standard input")?;
@@ -193,6 +235,10 @@ fn program(plan: &Plan, streams: Streams) -> LaunchError {
             format!("working directory {}", short(&process.cwd))
         })?;
         restrict::drop_capabilities()?;
+        // Where it is not told, the first process has failed and says why, or is gone.
+        if !matches!(word.receive::<Run>(), Ok(Some(_))) {
+            std::process::exit(127);
+        }
         syscalls::close_on_exec_from(3).at(Stage::Restrict, || "closing descriptors")?;
         syscalls::default_signals().at(Stage::Restrict, || "default signals")?;
         let mut error = std::io::Error::from_raw_os_error(libc::ENOENT);

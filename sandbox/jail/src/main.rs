@@ -1,5 +1,5 @@
-//! The watcher of one job. Started by gradus alone: in the job's directory, with the channel to report on as standard input and the seccomp
-//! programs as standard output.
+//! The watcher of one job. Started by gradus alone: with the channel to report on as standard input and the seccomp programs as standard
+//! output.
 
 use std::os::fd::AsFd;
 use std::process::ExitCode;

@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::landlock::Held;
 use crate::outcome::{LaunchError, Outcome, Usage};
 
+/// A supervisor to the watcher that it has started: here is your job. Its directory comes along, and the file whose lock says that the watcher
+/// lives, which takes what it says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {}
+
 /// The watcher to the job's first process: the user ids are set, and these are the mounts of the host, in this order. None of them where the
 /// plan's identity is one id: that process opens them itself then.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -17,6 +23,13 @@ pub(crate) struct Go {
     pub(crate) mounts: Vec<usize>,
     /// how many devices
     pub(crate) devices: usize,
+}
+
+/// The watcher to the job's first process: its groups and the filter of its devices are there; the ways into groups of version 1 come along.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Enter {
+    /// how many groups
+    pub(crate) groups: usize,
 }
 
 /// The job's first process to the watcher.

@@ -6,7 +6,7 @@
 //! | file | what |
 //! |---|---|
 //! | `plan.json` | the plan, written by the supervisor |
-//! | `journal` | a line of JSON for each state that the job has reached |
+//! | `journal` | a line of JSON for each state that the job has reached, whatever else this process has to say, and the lock it holds |
 //! | `log.*` | its output ([`logs`]) |
 //! | `control` | the socket on which this process takes requests ([`crate::protocol`]) |
 
@@ -18,6 +18,7 @@ pub(crate) mod mounts;
 mod neighbour;
 mod serve;
 
+pub(crate) use launch::no_namespaces;
 pub use launch::process_start_ticks;
 pub use listener::connect_to;
 
@@ -28,7 +29,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use crate::channel::Channel;
 use crate::outcome::{LaunchError, Outcome, Stage, Usage};
 use crate::plan::{Plan, VERSION};
-use crate::protocol::{Ended, Report};
+use crate::protocol::{Begin, Ended, Report};
 use crate::step::At;
 
 /// Names of the files in a job's directory.
@@ -38,15 +39,26 @@ pub const JOURNAL_FILE: &str = "journal";
 /// See [`PLAN_FILE`].
 pub const CONTROL_FILE: &str = "control";
 
-/// Runs the job whose directory is the current one. `report` is the channel to whoever started this, `filters` a file with the seccomp
-/// programs ([`write_filters`]).
+/// Runs the job that comes on `report`, the channel to whoever started this. `filters` is a file with the seccomp programs
+/// ([`write_filters`]).
 pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
     let report = Channel::from(report);
     rustix::process::setsid().ok();
+    let Some((Begin {}, given)) = report.receive()? else {
+        // There is no job, or nobody any more who wants one.
+        return Ok(());
+    };
+    let Ok([directory, lock]) = <[OwnedFd; 2]>::try_from(given) else {
+        return Err(io::Error::other("a job without a directory and a lock"));
+    };
+    rustix::process::fchdir(&directory)?;
+    rustix::stdio::dup2_stderr(&lock)?;
+    drop((directory, lock));
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     let prepared = prepare(filters);
-    let launched = prepared.and_then(|(plan, filters, listener)| {
-        let running = launch::launch(&plan, &filters)?;
+    let launched = prepared.and_then(|(plan, filters)| {
+        let listen = || listener::listen().at(Stage::Watcher, || CONTROL_FILE);
+        let (running, listener) = launch::launch(&plan, &filters, listen)?;
         let started = Report::Started(running.identity.clone());
         match journal(&started).at(Stage::Watcher, || here(JOURNAL_FILE)) {
             Ok(()) => Ok((plan, listener, running, started)),
@@ -89,7 +101,7 @@ pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
     }
 }
 
-fn prepare(filters: OwnedFd) -> Result<(Plan, Vec<Vec<u8>>, OwnedFd), LaunchError> {
+fn prepare(filters: OwnedFd) -> Result<(Plan, Vec<Vec<u8>>), LaunchError> {
     let text = fs::read(PLAN_FILE).at(Stage::Plan, || PLAN_FILE)?;
     let plan: Plan = serde_json::from_slice(&text)
         .map_err(io::Error::other)
@@ -118,8 +130,7 @@ fn prepare(filters: OwnedFd) -> Result<(Plan, Vec<Vec<u8>>, OwnedFd), LaunchErro
             what,
         });
     }
-    let listener = listener::listen().at(Stage::Watcher, || CONTROL_FILE)?;
-    Ok((plan, filters, listener))
+    Ok((plan, filters))
 }
 
 /// A file of the job's directory, for people.

@@ -159,7 +159,7 @@ fn churn(sandbox: &Sandbox, job: &dyn Fn(&str, &str) -> Job, who: &str) {
     say(&good.to_string());
 }
 
-/// Many launches: says how much memory this process had after a tenth of them, and after all.
+/// Many launches: says how much memory this process had after a hundredth of them, a tenth, and all.
 fn flat(sandbox: &Sandbox, job: &Job, launches: u32) {
     let job = Job {
         scratch: ScratchKind::Memory,
@@ -168,7 +168,7 @@ fn flat(sandbox: &Sandbox, job: &Job, launches: u32) {
     for launch in 1..=launches {
         sandbox.start(&job).unwrap().wait().unwrap();
         sandbox.remove(&job.name).unwrap();
-        if launch == launches / 10 || launch == launches {
+        if [launches / 100, launches / 10, launches].contains(&launch) {
             say(&crate::memory::resident_kib("self").to_string());
         }
     }

@@ -13,7 +13,7 @@ use super::error::CgroupError;
 use super::files::{Dir, last, remove_dir};
 use super::host::{Backend, Controller};
 use super::limits::check_name;
-use super::plan::Plan;
+use super::plan::{Plan, PlannedGroup};
 
 /// The groups of one job, one in each hierarchy that its plan needs. They stay when this is dropped: a job outlives its supervisor.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub struct RecordedGroup {
 impl Plan {
     /// What [`Group::record`] will be. Written down before the groups are made, nothing can be left that nobody knows of.
     pub fn record(&self) -> Record {
-        let group = |group: &super::plan::PlannedGroup| RecordedGroup {
+        let group = |group: &PlannedGroup| RecordedGroup {
             backend: group.backend,
             controllers: group.controllers.clone(),
             path: group.path.clone(),
@@ -77,21 +77,49 @@ impl Group {
             name: plan.name.clone(),
             members: Vec::with_capacity(plan.groups.len()),
         };
-        match group.make(plan) {
-            Ok(()) => Ok(group),
-            Err(first) => Err(match group.remove(Duration::ZERO) {
+        group.make_or_remove(&plan.groups)?;
+        Ok(group)
+    }
+
+    /// Makes what a process has to be started in, the group of version 2; [`Group::complete`] makes the others, and needs not be waited for by
+    /// what only prepares a job. All or nothing, as [`Group::create`].
+    ///
+    /// # Errors
+    /// As [`Group::create`].
+    pub fn create_first(plan: &Plan) -> Result<Group, CgroupError> {
+        let mut group = Group {
+            name: plan.name.clone(),
+            members: Vec::with_capacity(plan.groups.len()),
+        };
+        let (v2, _) = by_version(plan);
+        group.make_or_remove(v2)?;
+        Ok(group)
+    }
+
+    /// Makes the groups of version 1 that the plan has. If a step fails, all of the groups are left for [`Group::end`] and [`Group::remove`].
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub fn complete(&mut self, plan: &Plan) -> Result<(), CgroupError> {
+        let (_, v1) = by_version(plan);
+        self.make(v1, &plan.name)
+    }
+
+    fn make_or_remove(&mut self, groups: &[PlannedGroup]) -> Result<(), CgroupError> {
+        let name = self.name.clone();
+        self.make(groups, &name)
+            .map_err(|first| match self.remove(Duration::ZERO) {
                 Ok(()) => first,
                 Err(undo) => CgroupError::Undo {
                     first: Box::new(first),
                     undo: Box::new(undo),
                 },
-            }),
-        }
+            })
     }
 
-    fn make(&mut self, plan: &Plan) -> Result<(), CgroupError> {
-        for planned in &plan.groups {
-            check_path(&planned.path, &plan.name)?;
+    fn make(&mut self, groups: &[PlannedGroup], name: &str) -> Result<(), CgroupError> {
+        for planned in groups {
+            check_path(&planned.path, name)?;
             let dir = Dir::make(&planned.path, planned.backend)?;
             self.members.push(Member {
                 backend: planned.backend,
@@ -241,6 +269,16 @@ pub struct Entrance {
 }
 
 impl Entrance {
+    /// The way by descriptors of another process: see [`Entrance::descriptors`].
+    pub(crate) fn from_descriptors(tasks: Vec<OwnedFd>) -> Entrance {
+        Entrance { tasks }
+    }
+
+    /// What the process that enters is to be given.
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.tasks.iter().map(AsFd::as_fd).collect()
+    }
+
     /// Moves the calling thread. Allocates nothing and waits for nothing, so it can be called between clone and exec.
     ///
     /// Only for a process of one thread: other threads would stay where they are, and memory is charged where the first thread is.
@@ -254,6 +292,15 @@ impl Entrance {
         }
         Ok(())
     }
+}
+
+/// A plan's groups of version 2, which come first, and those of version 1.
+fn by_version(plan: &Plan) -> (&[PlannedGroup], &[PlannedGroup]) {
+    let v2 = plan
+        .groups
+        .iter()
+        .take_while(|group| group.backend == Backend::V2);
+    plan.groups.split_at(v2.count())
 }
 
 /// A group's path is absolute, without detours, and ends in the name.

@@ -32,7 +32,7 @@ const WORKSHOP: &str = "/proc";
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 
-/// Makes the root and enters it. The directory of outputs, if the plan has some.
+/// Makes the root and enters it; the host's is left for [`let_go_of_host`]. The directory of outputs, if the plan has some.
 pub(super) fn build(plan: &Plan, given: Given) -> Result<Option<OwnedFd>, LaunchError> {
     mount_change(
         "/",
@@ -84,10 +84,13 @@ pub(super) fn build(plan: &Plan, given: Given) -> Result<Option<OwnedFd>, Launch
     }
     fchdir(&root).at(Stage::Root, || "the new root")?;
     pivot_root(".", ".").at(Stage::Root, || "exchanging the roots")?;
-    // The host's root now lies over the new one.
-    unmount(".", UnmountFlags::DETACH).at(Stage::Root, || "letting go of the host's root")?;
-    chdir("/").at(Stage::Root, || "/")?;
     Ok(outputs)
+}
+
+/// Lets go of the host's root, which lies over the new one once [`build`] is done. The kernel waits for all processors meanwhile.
+pub(super) fn let_go_of_host() -> Result<(), LaunchError> {
+    unmount(".", UnmountFlags::DETACH).at(Stage::Root, || "letting go of the host's root")?;
+    chdir("/").at(Stage::Root, || "/")
 }
 
 /// Mounts the file system `kind`, not attached yet. An option without a value is a flag.

@@ -18,21 +18,17 @@ pub(crate) enum Cloned<T> {
     Child,
 }
 
-/// Clones this process into namespaces of its own, all but those of time and control groups, and that of the network if `network`, and into the control group
+/// Clones this process into namespaces of its own, all but those of time, control groups and the network, and into the control group
 /// `group`. Its id, and a descriptor of it.
 pub(crate) fn clone_into_namespaces(
-    network: bool,
     group: Option<BorrowedFd<'_>>,
 ) -> io::Result<Cloned<(i32, OwnedFd)>> {
-    let mut flags = libc::CLONE_PIDFD
+    let flags = libc::CLONE_PIDFD
         | libc::CLONE_NEWUSER
         | libc::CLONE_NEWNS
         | libc::CLONE_NEWPID
         | libc::CLONE_NEWIPC
         | libc::CLONE_NEWUTS;
-    if network {
-        flags |= libc::CLONE_NEWNET;
-    }
     let mut flags = flags as u64;
     if group.is_some() {
         flags |= CLONE_INTO_CGROUP;
@@ -68,6 +64,12 @@ pub(crate) fn clone_process() -> io::Result<Cloned<i32>> {
         0 => Ok(Cloned::Child),
         pid => Ok(Cloned::Parent(pid as i32)),
     }
+}
+
+/// From here on this process has a network of its own, which nothing leads out of.
+pub(crate) fn new_network_namespace() -> io::Result<()> {
+    // SAFETY: the process has one thread, so nothing is shared with others, and no memory is passed.
+    checked(unsafe { libc::unshare(libc::CLONE_NEWNET) }.into()).map(drop)
 }
 
 /// From here on this process's control groups are the roots of all it sees.

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::launch::Running;
@@ -34,6 +35,16 @@ pub(super) fn kill_group(group: &Group) -> Result<(), String> {
 pub(super) fn end_group(group: &Group) -> Result<(), String> {
     kill_group(group)?;
     group.remove(GONE_WITHIN).map_err(|error| error.to_string())
+}
+
+/// Waits until the first process, which was killed, is gone, and all of its namespace with it; or as long as the kernel may take.
+pub(super) fn wait_for_first(pidfd: &OwnedFd) {
+    let limit = Timespec {
+        tv_sec: GONE_WITHIN.as_secs() as i64,
+        tv_nsec: 0,
+    };
+    let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
+    let _ = rustix::io::retry_on_intr(|| poll(&mut polled, Some(&limit)));
 }
 
 /// Kills the first process, and with it its namespace, and waits for it. It may have been waited for already.

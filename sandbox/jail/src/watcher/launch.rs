@@ -1,20 +1,20 @@
 //! From a plan to a process inside: control groups, namespaces, ids, and the mounts that only the host's user may open.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::neighbour::{Visit, visit};
-use crate::cgroup::{Entrance, Group};
+use crate::cgroup::{self, Entrance, Group};
 use crate::channel::Channel;
 use crate::device_filter;
 use crate::inside::{self, Streams};
 use crate::landlock::Held;
 use crate::outcome::{LaunchError, Stage};
 use crate::plan::Plan;
-use crate::protocol::{FromInside, Go, Identity};
+use crate::protocol::{Enter, FromInside, Go, Identity};
 use crate::step::{At, chain};
 use crate::syscalls::{self, Cloned};
 
@@ -34,15 +34,19 @@ pub(super) struct Running {
     pub(super) proxy: Option<OwnedFd>,
 }
 
-/// Applies `plan`. On failure nothing of the job is left.
-pub(super) fn launch(plan: &Plan, filters: &[Vec<u8>]) -> Result<Running, LaunchError> {
-    let group = match &plan.cgroup {
-        Some(groups) => Some(Group::create(groups).map_err(|error| error.to_launch_error())?),
+/// Applies `plan`. On failure nothing of the job is left. `meanwhile` is done while the job's first process makes its root.
+pub(super) fn launch<T>(
+    plan: &Plan,
+    filters: &[Vec<u8>],
+    meanwhile: impl FnOnce() -> Result<T, LaunchError>,
+) -> Result<(Running, T), LaunchError> {
+    let mut group = match &plan.cgroup {
+        Some(groups) => Some(Group::create_first(groups).map_err(|error| error.to_launch_error())?),
         None => None,
     };
-    let started = start(plan, filters, group.as_ref());
+    let started = start(plan, filters, group.as_mut(), meanwhile);
     match (started, group) {
-        (Ok(started), group) => Ok(Running { group, ..started }),
+        (Ok((started, done)), group) => Ok((Running { group, ..started }, done)),
         (Err(mut error), Some(group)) => {
             if let Err(left) = super::ending::end_group(&group) {
                 error.what = format!("{}; then {left}", error.what);
@@ -53,7 +57,12 @@ pub(super) fn launch(plan: &Plan, filters: &[Vec<u8>]) -> Result<Running, Launch
     }
 }
 
-fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Running, LaunchError> {
+fn start<T>(
+    plan: &Plan,
+    filters: &[Vec<u8>],
+    group: Option<&mut Group>,
+    meanwhile: impl FnOnce() -> Result<T, LaunchError>,
+) -> Result<(Running, T), LaunchError> {
     let (ours, theirs) = Channel::pair().at(Stage::Watcher, || "a channel to the job")?;
     let (output, output_end) =
         pipe_with(PipeFlags::CLOEXEC).at(Stage::Watcher, || "a pipe for output")?;
@@ -73,25 +82,13 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
     }
     let input = open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .at(Stage::Watcher, || "/dev/null")?;
-    let into = group.and_then(Group::v2_fd);
-    if let (Some(group), false) = (into, plan.device_rules.is_empty()) {
-        device_filter::attach(group, &plan.device_rules).map_err(|error| LaunchError {
-            stage: Stage::Devices,
-            errno: 0,
-            what: chain(&error),
-        })?;
-    }
-    let entrance = group
-        .map(Group::entrance)
-        .transpose()
-        .map_err(|error| error.to_launch_error())?;
+    let into = group.as_deref().and_then(Group::v2_fd);
     let visit = plan.network.of.as_ref().map(visit).transpose()?;
-    let cloned = syscalls::clone_into_namespaces(visit.is_none(), into).map_err(no_namespaces);
+    let cloned = syscalls::clone_into_namespaces(into).map_err(no_namespaces);
     let sysfs;
     let (pid, pidfd) = match cloned {
         Ok(Cloned::Child) => {
             drop((ours, output, errors));
-            enter(entrance.as_ref(), &theirs);
             let streams = Streams {
                 input,
                 output: output_end,
@@ -115,17 +112,18 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         error
     };
     let Admitted {
+        done,
         outputs,
         proxy,
         landlock,
-    } = admit(plan, pid, sysfs, &ours).map_err(ended_on_failure)?;
+    } = admit(plan, pid, sysfs, &ours, group, meanwhile).map_err(ended_on_failure)?;
     let identity = Identity {
         watcher: rustix::process::getpid().as_raw_nonzero().get(),
         init: pid,
         init_start_ticks: start_ticks(pid).map_err(ended_on_failure)?,
         landlock,
     };
-    Ok(Running {
+    let running = Running {
         identity,
         pidfd,
         channel: ours,
@@ -134,10 +132,12 @@ fn start(plan: &Plan, filters: &[Vec<u8>], group: Option<&Group>) -> Result<Runn
         errors,
         outputs,
         proxy,
-    })
+    };
+    Ok((running, done))
 }
 
-fn no_namespaces(error: std::io::Error) -> LaunchError {
+/// Why a process has no namespaces of its own.
+pub(crate) fn no_namespaces(error: std::io::Error) -> LaunchError {
     let errno = error.raw_os_error().unwrap_or(0);
     let why = match errno {
         libc::EPERM => {
@@ -156,35 +156,24 @@ fn no_namespaces(error: std::io::Error) -> LaunchError {
     }
 }
 
-/// Enters the groups of version 1, in the new process: nothing that it does is anybody else's from here on.
-fn enter(entrance: Option<&Entrance>, channel: &Channel) {
-    if let Some(Err(errno)) = entrance.map(Entrance::enter) {
-        let what = "entering the job's control groups".to_owned();
-        let error = LaunchError {
-            stage: Stage::Cgroup,
-            errno: errno.raw_os_error(),
-            what,
-        };
-        let _ = channel.send(&FromInside::Failed(error), &[]);
-        std::process::exit(1);
-    }
-}
-
-/// What the job's first process has given out when its program runs.
-#[derive(Default)]
-struct Admitted {
+/// What there is when the job's program runs.
+struct Admitted<T> {
+    /// of what was done meanwhile
+    done: T,
     outputs: Option<OwnedFd>,
     proxy: Option<OwnedFd>,
     landlock: Option<Held>,
 }
 
-/// Gives the process its ids and mounts, and waits until its program runs.
-fn admit(
+/// Gives the process its ids, mounts and groups, and waits until its program runs.
+fn admit<T>(
     plan: &Plan,
     pid: i32,
     sysfs: Option<OwnedFd>,
     channel: &Channel,
-) -> Result<Admitted, LaunchError> {
+    group: Option<&mut Group>,
+    meanwhile: impl FnOnce() -> Result<T, LaunchError>,
+) -> Result<Admitted<T>, LaunchError> {
     map_ids(plan, pid)?;
     let score = format!("/proc/{pid}/oom_score_adj");
     fs::write(&score, "1000").at(Stage::Identity, || score)?;
@@ -193,11 +182,26 @@ fn admit(
     } else {
         (Go::default(), Vec::new())
     };
-    channel
-        .send(&go, &mounts.iter().map(AsFd::as_fd).collect::<Vec<_>>())
-        .at(Stage::Namespaces, || "the job's first process is gone")?;
+    tell(
+        channel,
+        &go,
+        &mounts.iter().map(AsFd::as_fd).collect::<Vec<_>>(),
+    )?;
     drop(mounts);
-    let mut admitted = Admitted::default();
+    let entrance = match (group, &plan.cgroup) {
+        (Some(group), Some(groups)) => Some(fence(plan, group, groups)?),
+        _ => None,
+    };
+    let ways = entrance
+        .as_ref()
+        .map(Entrance::descriptors)
+        .unwrap_or_default();
+    let groups = ways.len();
+    let done = meanwhile()?;
+    tell(channel, &Enter { groups }, &ways)?;
+    drop(ways);
+    drop(entrance);
+    let (mut its_outputs, mut its_proxy) = (None, None);
     loop {
         let heard = channel
             .receive::<FromInside>()
@@ -212,13 +216,15 @@ fn admit(
             FromInside::Ready { outputs, proxy } => {
                 let mut descriptors = descriptors.into_iter();
                 let mut next = |there: bool| if there { descriptors.next() } else { None };
-                admitted.outputs = next(outputs);
-                admitted.proxy = next(proxy);
+                its_outputs = next(outputs);
+                its_proxy = next(proxy);
             }
             FromInside::Started(landlock) => {
                 return Ok(Admitted {
+                    done,
+                    outputs: its_outputs,
+                    proxy: its_proxy,
                     landlock,
-                    ..admitted
                 });
             }
             FromInside::Failed(error) => return Err(error),
@@ -232,6 +238,33 @@ fn admit(
             }
         }
     }
+}
+
+/// Tells the process inside. One that is gone has said why, which is heard next.
+fn tell(
+    channel: &Channel,
+    message: &impl serde::Serialize,
+    descriptors: &[BorrowedFd<'_>],
+) -> Result<(), LaunchError> {
+    match channel.send(message, descriptors) {
+        Err(error) if error.raw_os_error() == Some(libc::EPIPE) => Ok(()),
+        other => other.at(Stage::Namespaces, || "the job's first process"),
+    }
+}
+
+/// Makes the rest of the groups and the filter of devices, and opens the way in.
+fn fence(plan: &Plan, group: &mut Group, groups: &cgroup::Plan) -> Result<Entrance, LaunchError> {
+    group
+        .complete(groups)
+        .map_err(|error| error.to_launch_error())?;
+    if let (Some(v2), false) = (group.v2_fd(), plan.device_rules.is_empty()) {
+        device_filter::attach(v2, &plan.device_rules).map_err(|error| LaunchError {
+            stage: Stage::Devices,
+            errno: 0,
+            what: chain(&error),
+        })?;
+    }
+    group.entrance().map_err(|error| error.to_launch_error())
 }
 
 fn map_ids(plan: &Plan, pid: i32) -> Result<(), LaunchError> {

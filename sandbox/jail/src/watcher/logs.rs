@@ -23,7 +23,7 @@ pub const FILES: [&str; 3] = ["log.head", "log.1", "log.0"];
 #[derive(Debug)]
 pub(super) struct Logs {
     limits: Limits,
-    head: File,
+    head: Option<File>,
     tail: Option<File>,
     tail_bytes: u64,
     /// bytes printed so far, kept or not
@@ -37,13 +37,13 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    /// Empty files in the current directory.
-    pub(super) fn create(limits: Limits) -> io::Result<Logs> {
+    /// Of a job that has printed nothing: each file is made when there is something to keep in it.
+    pub(super) fn new(limits: Limits) -> Logs {
         let now = Instant::now();
         let tokens = limits.rate_bytes as f64;
-        Ok(Logs {
+        Logs {
             limits,
-            head: append(FILES[0])?,
+            head: None,
             tail: None,
             tail_bytes: 0,
             total: 0,
@@ -51,7 +51,7 @@ impl Logs {
             started: now,
             tokens,
             refilled: now,
-        })
+        }
     }
 
     /// Bytes printed so far.
@@ -91,7 +91,11 @@ impl Logs {
         };
         let (first, rest) = bytes.split_at(head);
         if !first.is_empty() {
-            write(&mut self.head, self.started, stream, self.total, first)?;
+            let head = match &mut self.head {
+                Some(head) => head,
+                none => none.insert(append(FILES[0])?),
+            };
+            write(head, self.started, stream, self.total, first)?;
             self.head_bytes += (HEADER_BYTES + first.len()) as u64;
         }
         if !rest.is_empty() && self.limits.tail_bytes > 0 {

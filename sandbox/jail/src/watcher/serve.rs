@@ -75,7 +75,7 @@ pub(super) fn serve(
     };
     let mut watch = Watch {
         running,
-        logs: Logs::create(plan.logs.clone())?,
+        logs: Logs::new(plan.logs.clone()),
         streams,
         clients: Vec::new(),
         timer: timerfd_create(
@@ -312,6 +312,9 @@ impl Watch {
             ..Usage::default()
         };
         if let Some(group) = &self.running.group {
+            // Killed at once as a whole, and waited for where the kernel gives notice at once; then its groups are empty as a rule.
+            left.extend(group.kill().err().map(|error| error.to_string()));
+            ending::wait_for_first(&self.running.pidfd);
             left.extend(ending::kill_group(group).err());
         }
         waitid(

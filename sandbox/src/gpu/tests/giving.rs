@@ -1,7 +1,7 @@
 //! What a job is given, as its plan says it.
 
 use super::*;
-use crate::job::{Job, Limits, ScratchKind};
+use crate::job::{Job, Limits, Network, ScratchKind};
 use crate::plan::{Given, plan};
 use gradus_jail::plan::Identity;
 
@@ -20,6 +20,7 @@ fn job() -> Job {
         gid: 0,
         inputs: Vec::new(),
         outputs: Vec::new(),
+        network: Network::default(),
         scratch: ScratchKind::Memory,
         limits: Limits::default(),
         best_effort: false,
@@ -36,6 +37,8 @@ fn plans(ids: u32, granted: &Granted) -> (Plan, Plan) {
         },
         cgroup: None,
         scratch_image: None,
+        scratch_directory: None,
+        neighbour: None,
         seccomp: "trainer".to_owned(),
         shortfalls: Vec::new(),
     };
