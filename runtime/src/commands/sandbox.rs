@@ -89,20 +89,20 @@ pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
     };
     let sandbox = Sandbox::open(&state)?;
     let driver_root = gpus::root_of(arguments.driver_root.as_ref());
-    let open_gpus = || gpus::Gpus::open(&sandbox, &driver_root);
+    let gpus = || gpus::Gpus::of(&sandbox, &driver_root);
     match &arguments.command {
         SandboxCommand::Run(arguments) => {
-            let gpus = (!arguments.gpus.is_empty()).then(open_gpus).transpose()?;
+            let gpus = (!arguments.gpus.is_empty()).then(gpus);
             run::run(&sandbox, gpus.as_ref(), arguments)
         }
-        SandboxCommand::Gpus(arguments) => gpus::gpus(&open_gpus()?, arguments),
-        SandboxCommand::KeepGpus(arguments) => gpus::keep_gpus(&open_gpus()?, arguments),
+        SandboxCommand::Gpus(arguments) => gpus::gpus(&gpus(), arguments),
+        SandboxCommand::KeepGpus(arguments) => gpus::keep_gpus(&gpus(), arguments),
         SandboxCommand::Ps(arguments) => jobs::list(&sandbox, arguments),
         SandboxCommand::Logs(arguments) => jobs::logs(&sandbox, arguments),
         SandboxCommand::Kill(arguments) => jobs::kill(&sandbox, arguments),
         SandboxCommand::Inspect(arguments) => jobs::inspect(&sandbox, &arguments.name),
-        SandboxCommand::Gc(arguments) => jobs::collect_garbage(&sandbox, &open_gpus()?, arguments),
-        SandboxCommand::Doctor(arguments) => doctor::run(&sandbox, &open_gpus()?, arguments),
+        SandboxCommand::Gc(arguments) => jobs::collect_garbage(&sandbox, &gpus(), arguments),
+        SandboxCommand::Doctor(arguments) => doctor::run(&sandbox, &gpus(), arguments),
     }
 }
 

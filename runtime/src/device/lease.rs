@@ -253,7 +253,7 @@ impl Lease {
         }
         // Jobs of the sandbox hold GPUs by files, which are there before locks are looked for.
         let of = device.instance.and(device.gpu.uuid.as_deref());
-        let held = Holds::open(self.state.path()).and_then(|holds| holds.holder(&uuid, of));
+        let held = Holds::at(self.state.path()).holder(&uuid, of);
         if let Some(hold) = held.map_err(LeaseError::Holds)? {
             let holder = Holder {
                 pid: None,

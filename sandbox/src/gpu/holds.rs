@@ -33,16 +33,12 @@ pub struct Holds {
 }
 
 impl Holds {
-    /// In the directory `root`, which all who use the host's GPUs share.
-    ///
-    /// # Errors
-    /// If it cannot be made.
-    pub fn open(root: &Path) -> Result<Holds, GpuError> {
-        let held = root.join("held");
-        fs::create_dir_all(&held).map_err(io_error(&held))?;
-        Ok(Holds {
+    /// In the directory `root`, which all who use the host's GPUs share. Nothing is made before something is taken.
+    #[must_use]
+    pub fn at(root: &Path) -> Holds {
+        Holds {
             root: root.to_owned(),
-        })
+        }
     }
 
     fn folder(&self) -> PathBuf {
@@ -65,6 +61,7 @@ impl Holds {
             .unwrap_or_default();
         granted.taken_unix_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         let folder = self.folder();
+        fs::create_dir_all(&folder).map_err(io_error(&folder))?;
         let _turn = Turn::wait(&folder).map_err(io_error(&folder))?;
         let mut held: Vec<Held> = Vec::new();
         for gpu in granted.gpus() {
@@ -205,7 +202,11 @@ impl Holds {
     pub fn list(&self) -> Result<Vec<Hold>, GpuError> {
         let folder = self.folder();
         let mut holds = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(io_error(&folder))? {
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(holds),
+            other => other.map_err(io_error(&folder))?,
+        };
+        for entry in entries {
             let entry = entry.map_err(io_error(&folder))?;
             if entry.file_name().to_string_lossy().starts_with('.') {
                 continue;

@@ -102,7 +102,7 @@ impl Place {
     fn new() -> Option<Place> {
         let arena = Arena::new()?;
         let root = DriverRoot::new(&[A, B]).expect("root makes device nodes");
-        let holds = Holds::open(&arena.path("gpus")).unwrap();
+        let holds = Holds::at(&arena.path("gpus"));
         Some(Place {
             arena,
             root,

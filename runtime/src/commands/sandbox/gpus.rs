@@ -30,18 +30,18 @@ pub(super) struct Gpus<'a> {
 
 impl<'a> Gpus<'a> {
     /// With the driver below `root`. Holds are where evaluations have their leases, for all state directories of jobs.
-    pub(super) fn open(sandbox: &'a Sandbox, root: &'a Path) -> Result<Self, CommandError> {
+    pub(super) fn of(sandbox: &'a Sandbox, root: &'a Path) -> Self {
         let shared = StateDir::from_environment();
         let folder = match &shared {
             Some(state) => state.path(),
             None => sandbox.state().root(),
         };
-        Ok(Self {
+        Self {
             sandbox,
             root,
-            holds: Holds::open(folder)?,
+            holds: Holds::at(folder),
             nvml: Management::of(root),
-        })
+        }
     }
 
     /// What the arguments ask for, found but not taken; none if they ask for none.

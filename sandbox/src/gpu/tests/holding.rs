@@ -17,7 +17,7 @@ impl Place {
         );
         let folder = tempfile::tempdir().unwrap();
         Some(Place {
-            holds: Holds::open(folder.path()).unwrap(),
+            holds: Holds::at(folder.path()),
             folder,
             root,
         })
