@@ -30,7 +30,9 @@ impl Place {
         let bin = folder.path().join("rootfs/bin");
         fs::create_dir_all(&bin).unwrap();
         fs::copy(busybox, bin.join("busybox")).unwrap();
-        for name in ["sh", "id", "cat", "sleep", "ls", "dd", "echo"] {
+        for name in [
+            "sh", "id", "cat", "sleep", "ls", "dd", "echo", "nc", "printf",
+        ] {
             symlink("busybox", bin.join(name)).unwrap();
         }
         Some(Place { folder })
@@ -330,5 +332,87 @@ fn the_doctor_runs_a_job_and_leaves_nothing() {
         .find(|finding| finding["what"] == "a job")
         .unwrap();
     assert_eq!(job["state"], "ready", "{findings:#}");
+    place.is_clean();
+}
+
+/// The world here is a server of this machine's loopback, which the job's own loopback does not reach.
+#[test]
+fn a_job_reaches_the_hosts_that_it_may_and_no_others() {
+    let Some(place) = Place::new() else { return };
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = server.local_addr().unwrap().to_string();
+    let serving = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut client, _) = server.accept().unwrap();
+        let mut request = [0; 4];
+        client.read_exact(&mut request).unwrap();
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\nfound").unwrap();
+        request
+    });
+    let log = place.path("requests.jsonl");
+    let script = format!(
+        "echo $https_proxy
+         for host in {host} other.example.org; do printf \"GET http://$host/x HTTP/1.1\\r\\n\\r\\n\" | nc 127.0.0.1 3128; echo; done
+         nc -w 1 {} </dev/null || echo closed",
+        host.replace(':', " ")
+    );
+    let options = ["--allow-host", &host, "--egress-log", log.to_str().unwrap()];
+    let run = place.run(&options, &script);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(&serving.join().unwrap(), b"GET ");
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines[0], "http://127.0.0.1:3128");
+    assert!(run.stdout.contains("found"), "{}", run.stdout);
+    assert!(
+        run.stdout
+            .contains("HTTP/1.1 403 other.example.org port 80"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.ends_with("closed\n"), "{}", run.stdout);
+    assert!(
+        run.stderr.contains("1 of 2 requests refused"),
+        "{}",
+        run.stderr
+    );
+    let records = fs::read_to_string(&log).unwrap();
+    let records: Vec<Value> = records
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(records[0]["target"], format!("http://{host}/x"));
+    assert_eq!(records[0]["verdict"]["kind"], "passed");
+    assert_eq!(records[1]["verdict"]["kind"], "refused");
+    place.is_clean();
+}
+
+#[test]
+fn jobs_side_by_side_find_each_other_by_address() {
+    let Some(place) = Place::new() else { return };
+    let rootfs = place.path("rootfs");
+    let rootfs = rootfs.to_str().unwrap();
+    let serve = "while :; do echo hello | nc -l -p 7000; done";
+    let detached = place.sandbox(&[
+        "run", "--rootfs", rootfs, "--name", "serves", "--detach", "--", "sh", "-c", serve,
+    ]);
+    assert_eq!(detached.code, Some(0), "{}", detached.stderr);
+    let ask =
+        "until [ \"$(nc 127.0.0.1 7000 </dev/null)\" = hello ]; do sleep 0.01; done; echo found";
+    let run = place.run(&["--next-to", "serves"], ask);
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (Some(0), "found\n"),
+        "{}",
+        run.stderr
+    );
+    place.sandbox(&["kill", "--grace", "0s", "serves"]);
+    let late = place.run(&["--next-to", "serves"], ":");
+    assert!(
+        late.stderr
+            .contains("does not run, and its network was to be shared"),
+        "{}",
+        late.stderr
+    );
+    place.sandbox(&["gc"]);
     place.is_clean();
 }

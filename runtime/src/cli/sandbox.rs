@@ -2,6 +2,7 @@
 
 use crate::bytes::ByteSize;
 use clap::{Args, Subcommand};
+use gradus_egress::policy::HostRule;
 use gradus_sandbox::job::ScratchKind;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -114,6 +115,27 @@ pub struct RunArgs {
         conflicts_with = "detach"
     )]
     pub take: Option<PathBuf>,
+
+    /// A host that it may reach, through a proxy that its environment names: HOST[:PORT], *.DOMAIN, or * for every host. Repeat.
+    #[arg(long = "allow-host", value_name = "HOST", conflicts_with = "detach")]
+    pub allow_hosts: Vec<HostRule>,
+
+    /// Bytes from and to those hosts in all.
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "16GiB",
+        requires = "allow_hosts"
+    )]
+    pub egress: ByteSize,
+
+    /// A file for a line of JSON for each of its requests.
+    #[arg(long, value_name = "FILE", requires = "allow_hosts")]
+    pub egress_log: Option<PathBuf>,
+
+    /// A job that runs and whose loopback it shares.
+    #[arg(long, value_name = "JOB")]
+    pub next_to: Option<String>,
 
     /// Where what it writes goes: memory, disk, quota (a directory that the state directory's file system bounds), or auto.
     #[arg(long, value_name = "PLACE", default_value = "auto", value_parser = parse_scratch)]

@@ -1,6 +1,7 @@
 //! `gradus sandbox`: programs that reach nothing they were not given.
 
 mod doctor;
+mod egress;
 mod jobs;
 mod run;
 

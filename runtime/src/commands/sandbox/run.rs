@@ -1,10 +1,11 @@
 //! `gradus sandbox run`.
 
-use super::{CommandError, print};
+use super::{CommandError, egress, print};
 use crate::cli::sandbox::{Pair, RunArgs};
 use crate::exit::Exit;
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::output_file::OutputFile;
+use gradus_egress::proxy::Proxy;
 use gradus_sandbox::job::{Input, Job, Limits, Network, Output};
 use gradus_sandbox::logs::Reader;
 use gradus_sandbox::outcome::Outcome;
@@ -34,13 +35,24 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, Comman
         .as_deref()
         .map(OutputFile::checked)
         .transpose()?;
+    let requests = egress::record(arguments)?;
     let mut started = sandbox.start(&job)?;
+    let proxy = egress::serve(&mut started, arguments, requests);
+    if proxy.is_err() {
+        sandbox.kill(started.name(), KillReason::Cancelled, Duration::ZERO)?;
+        sandbox.wait(started.name())?;
+        sandbox.remove(started.name())?;
+    }
+    let proxy = proxy?;
     if arguments.detach {
         print(&format!("{}\n", started.name()))?;
         return Ok(Exit::Done);
     }
     let interrupt = Interrupt::listen();
     let ended = follow(sandbox, &mut started, &interrupt, arguments.grace)?;
+    if let Some(report) = proxy.map(Proxy::finish) {
+        egress::tell(&report);
+    }
     for left in &ended.left {
         // The job's end is known; that something is left of it has to be known too.
         let _ = writeln!(io::stderr(), "gradus: {left}");
@@ -119,6 +131,9 @@ fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
     if !env.iter().any(|variable| variable.starts_with("PATH=")) {
         env.push("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
     }
+    if !arguments.allow_hosts.is_empty() {
+        env.splice(0..0, gradus_egress::proxy::variables(egress::PORT));
+    }
     Ok(Job {
         name: arguments.name.clone().unwrap_or_else(free_name),
         layers: arguments
@@ -138,7 +153,10 @@ fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
             .map(input)
             .collect::<Result<_, CommandError>>()?,
         outputs: arguments.outputs.iter().map(output).collect(),
-        network: Network::default(),
+        network: Network {
+            of: arguments.next_to.clone(),
+            proxy_port: (!arguments.allow_hosts.is_empty()).then_some(egress::PORT),
+        },
         scratch: arguments.scratch,
         best_effort: arguments.best_effort,
         limits: Limits {

@@ -1,0 +1,73 @@
+//! The hosts that a job may reach.
+
+use super::CommandError;
+use crate::cli::sandbox::RunArgs;
+use gradus_egress::policy::Policy;
+use gradus_egress::proxy::Proxy;
+use gradus_egress::record::Report;
+use gradus_sandbox::sandbox::Started;
+use std::fs::File;
+use std::io::{self, Write};
+
+/// Where a job finds its proxy: the port that proxies have by custom.
+pub(super) const PORT: u16 = 3128;
+
+/// The file for requests, made before anything runs.
+pub(super) fn record(arguments: &RunArgs) -> Result<Box<dyn Write + Send>, CommandError> {
+    let Some(path) = &arguments.egress_log else {
+        return Ok(Box::new(io::sink()));
+    };
+    let file = File::create(path).map_err(|source| CommandError::Io {
+        what: path.display().to_string(),
+        source,
+    })?;
+    Ok(Box::new(file))
+}
+
+/// Answers on the proxy's port of `started`, if it has one.
+pub(super) fn serve(
+    started: &mut Started,
+    arguments: &RunArgs,
+    requests: Box<dyn Write + Send>,
+) -> Result<Option<Proxy>, CommandError> {
+    let Some(listener) = started.proxy.take() else {
+        return Ok(None);
+    };
+    let policy = Policy {
+        hosts: arguments.allow_hosts.clone(),
+        bytes_max: arguments.egress.0,
+        ..Policy::none()
+    };
+    let proxy = Proxy::start(listener, policy, requests);
+    proxy.map(Some).map_err(|source| CommandError::Io {
+        what: "the job's proxy".to_owned(),
+        source,
+    })
+}
+
+/// Says what is not on record, or was cut off: the job's own words may not be enough to see why it failed.
+pub(super) fn tell(report: &Report) {
+    let mut words = Vec::new();
+    if report.refused > 0 {
+        words.push(format!(
+            "{} of {} requests refused",
+            report.refused, report.requests
+        ));
+    }
+    if report.exhausted {
+        words.push("its limit of bytes is reached".to_owned());
+    }
+    if report.unrecorded > 0 {
+        words.push(format!(
+            "{} requests could not be written down",
+            report.unrecorded
+        ));
+    }
+    if !words.is_empty() {
+        let _ = writeln!(
+            io::stderr(),
+            "gradus: the job's proxy: {}",
+            words.join("; ")
+        );
+    }
+}
