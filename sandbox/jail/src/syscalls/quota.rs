@@ -32,17 +32,10 @@ const BLOCK: u64 = 1024;
 
 fn attributes(directory: BorrowedFd<'_>) -> io::Result<Attributes> {
     let mut attributes = Attributes::default();
+    let command = FS_IOC_FSGETXATTR as libc::Ioctl;
     // SAFETY: the descriptor is open, and `attributes` has the layout and size that this command writes.
-    checked(
-        unsafe {
-            libc::ioctl(
-                directory.as_raw_fd(),
-                FS_IOC_FSGETXATTR as _,
-                &raw mut attributes,
-            )
-        }
-        .into(),
-    )?;
+    let answer = unsafe { libc::ioctl(directory.as_raw_fd(), command, &raw mut attributes) };
+    checked(answer.into())?;
     Ok(attributes)
 }
 
@@ -56,18 +49,10 @@ pub(crate) fn set_project(directory: BorrowedFd<'_>, project: u32) -> io::Result
     let mut attributes = attributes(directory)?;
     attributes.project = project;
     attributes.flags |= FS_XFLAG_PROJINHERIT;
+    let command = FS_IOC_FSSETXATTR as libc::Ioctl;
     // SAFETY: the descriptor is open, and `attributes` has the layout and size that this command reads.
-    checked(
-        unsafe {
-            libc::ioctl(
-                directory.as_raw_fd(),
-                FS_IOC_FSSETXATTR as _,
-                &raw const attributes,
-            )
-        }
-        .into(),
-    )
-    .map(drop)
+    let answer = unsafe { libc::ioctl(directory.as_raw_fd(), command, &raw const attributes) };
+    checked(answer.into()).map(drop)
 }
 
 /// Sets what `project` may have on the file system of `directory`; 0 for any.
