@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use gradus_jail::cgroup;
 use gradus_jail::outcome::Outcome;
-use gradus_jail::plan::{Identity, Plan};
+use gradus_jail::plan::{Identity, Mount, Plan, Source};
 use gradus_jail::protocol::{Answer, Ended, KillReason, Report, Request};
 use gradus_jail::watcher::connect_to;
 
-use crate::job::{Job, Limits, ScratchKind};
+use crate::job::{BuildStep, Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
 use crate::program::{Program, ProgramError};
 use crate::scratch::{ScratchError, make_image};
@@ -76,6 +76,14 @@ impl Sandbox {
         &self.control_groups
     }
 
+    /// Makes the image file `path` with a file system of `bytes` and `inodes` in it.
+    ///
+    /// # Errors
+    /// As [`ScratchError`] says; nothing is there then.
+    pub fn make_image(&self, path: &Path, bytes: u64, inodes: u64) -> Result<(), ScratchError> {
+        make_image(&self.state.templates(), path, bytes, inodes)
+    }
+
     /// The watcher's program, a file.
     pub(crate) fn program(&self) -> &Path {
         self.program.path()
@@ -92,7 +100,7 @@ impl Sandbox {
         })?;
         let scratch_image =
             wants_disk(job).then(|| self.state.directory(&job.name).join(SCRATCH_FILE));
-        self.plan_for(job, identity, scratch_image)
+        self.plan_for(job, identity, scratch_image, None)
     }
 
     fn plan_for(
@@ -100,6 +108,7 @@ impl Sandbox {
         job: &Job,
         identity: Identity,
         scratch_image: Option<PathBuf>,
+        step: Option<&BuildStep>,
     ) -> Result<Plan, SandboxError> {
         let name = self.state.group_name(&job.name);
         let failed = |source| SandboxError::Limits {
@@ -127,6 +136,7 @@ impl Sandbox {
                 cgroup,
                 scratch_image,
                 shortfalls,
+                step: step.cloned(),
             },
         ))
     }
@@ -170,33 +180,44 @@ impl Sandbox {
 
     /// Starts `job`; its program runs when this returns. What has failed to start leaves nothing.
     pub fn start(&self, job: &Job) -> Result<Started, SandboxError> {
+        self.start_as(job, None)
+    }
+
+    /// Starts `job` as a step of a build; [`Sandbox::written`] has what it wrote. Like outputs, that waits until the job is removed.
+    pub fn start_step(&self, job: &Job, step: &BuildStep) -> Result<Started, SandboxError> {
+        self.start_as(job, Some(step))
+    }
+
+    fn start_as(&self, job: &Job, step: Option<&BuildStep>) -> Result<Started, SandboxError> {
         let name = job.name.as_str();
         reaper::reap();
         let (directory, lock) = self.state.create(name)?;
-        self.start_in(job, &directory, &lock).map_err(|error| {
-            // Nobody else does this: the lock is held, by the watcher perhaps a moment longer, which has nothing left to do.
-            let undone = self.state.claim(name).map_err(SandboxError::from);
-            let undone = undone.and_then(|claim| {
-                self.end_rest(name, None)?;
-                Ok(self.state.remove(name, claim)?)
-            });
-            match undone {
-                Ok(()) => error,
-                Err(undo) => SandboxError::Left {
-                    name: name.to_owned(),
-                    what: format!(
-                        "{}; then {}",
-                        recovery::chain(&error),
-                        recovery::chain(&undo)
-                    ),
-                },
-            }
-        })
+        self.start_in(job, step, &directory, &lock)
+            .map_err(|error| {
+                // Nobody else does this: the lock is held, by the watcher perhaps a moment longer, which has nothing left to do.
+                let undone = self.state.claim(name).map_err(SandboxError::from);
+                let undone = undone.and_then(|claim| {
+                    self.end_rest(name, None)?;
+                    Ok(self.state.remove(name, claim)?)
+                });
+                match undone {
+                    Ok(()) => error,
+                    Err(undo) => SandboxError::Left {
+                        name: name.to_owned(),
+                        what: format!(
+                            "{}; then {}",
+                            recovery::chain(&error),
+                            recovery::chain(&undo)
+                        ),
+                    },
+                }
+            })
     }
 
     fn start_in(
         &self,
         job: &Job,
+        step: Option<&BuildStep>,
         directory: &Path,
         lock: &fs::File,
     ) -> Result<Started, SandboxError> {
@@ -207,7 +228,7 @@ impl Sandbox {
         };
         let identity = self.identity(|| self.state.take_ids(name))?;
         let scratch_image = self.scratch_image(job, directory)?;
-        let plan = self.plan_for(job, identity, scratch_image)?;
+        let plan = self.plan_for(job, identity, scratch_image, step)?;
         self.state.write_plan(name, &plan)?;
         let lock = lock.try_clone().map_err(host("its lock"))?;
         let (watcher, report) = self
@@ -321,14 +342,34 @@ impl Sandbox {
 
     /// The directory with a directory for each output of the job `name`, which has ended; none if it has no outputs or they are gone.
     pub fn outputs(&self, name: &str) -> Result<Option<OwnedFd>, SandboxError> {
+        let plan = self.state.plan(name)?;
+        let has_some = plan.is_some_and(|plan| has_outputs(&plan));
+        Ok(self
+            .handed_over(name)?
+            .into_iter()
+            .next()
+            .filter(|_| has_some))
+    }
+
+    /// What the step `name` of a build, which has ended, wrote to its root, with whose ids: an overlay's upper directory, on which nobody works
+    /// any more. None where it is gone, or the job was no such step.
+    pub fn written(&self, name: &str) -> Result<Option<(OwnedFd, Identity)>, SandboxError> {
+        let Some(plan) = self.state.plan(name)?.filter(|plan| plan.keeps_root) else {
+            return Ok(None);
+        };
+        let last = self.handed_over(name)?.pop();
+        Ok(last.map(|directory| (directory, plan.identity)))
+    }
+
+    fn handed_over(&self, name: &str) -> Result<Vec<OwnedFd>, SandboxError> {
         match self.state.record(name)?.phase {
             Phase::Starting | Phase::Running => return Err(SandboxError::Runs(name.to_owned())),
-            Phase::Lost => return Ok(None),
-            Phase::Ended(_) if !self.state.watcher_lives(name)? => return Ok(None),
+            Phase::Lost => return Ok(Vec::new()),
+            Phase::Ended(_) if !self.state.watcher_lives(name)? => return Ok(Vec::new()),
             Phase::Ended(_) => {}
         }
-        let (_, mut descriptors) = self.ask(name, &Request::Outputs)?;
-        Ok(descriptors.pop())
+        let (_, descriptors) = self.ask(name, &Request::Outputs)?;
+        Ok(descriptors)
     }
 
     /// Lets the watcher of the job `name` go, if that has ended, with its outputs. Waits for nothing: with many jobs to remove, their watchers
@@ -366,6 +407,12 @@ impl Sandbox {
             std::thread::sleep(Duration::from_micros(200));
         }
     }
+}
+
+/// Whether outputs of it are handed over.
+fn has_outputs(plan: &Plan) -> bool {
+    let is_output = |mount: &Mount| matches!(mount.source, Source::Output { .. });
+    plan.mounts.iter().any(is_output)
 }
 
 /// Whether a job's writes go to an image on disk, which only root can mount.

@@ -77,7 +77,7 @@ fn start(
     // The watcher's end is the job's: a job that nobody watches has no limits of time and output.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .at(Stage::Namespaces, || "ending with the watcher")?;
-    let outputs = root::build(plan, given)?;
+    let handed_over = root::build(plan, given)?;
     rustix::system::sethostname(plan.hostname.as_bytes()).at(Stage::Namespaces, || {
         format!("host name {:?}", plan.hostname)
     })?;
@@ -91,14 +91,14 @@ fn start(
         syscalls::loopback_up(socket.as_fd()).at(Stage::Network, || "bringing up the loopback")?;
     }
     rustix::process::setsid().at(Stage::Namespaces, || "a session of its own")?;
-    restrict::no_way_back()?;
+    restrict::no_way_back(&plan.capabilities)?;
     channel
         .send(
             &FromInside::Ready,
-            &outputs.iter().map(AsFd::as_fd).collect::<Vec<_>>(),
+            &handed_over.iter().map(AsFd::as_fd).collect::<Vec<_>>(),
         )
         .at(Stage::Watcher, || "the watcher is gone")?;
-    drop(outputs);
+    drop(handed_over);
 
     syscalls::block_signals().at(Stage::Restrict, || "blocking signals")?;
     let (started, starting) = Channel::pair().at(Stage::Exec, || "a channel to the program")?;
@@ -113,7 +113,7 @@ fn start(
         Cloned::Parent(pid) => {
             // The program's ends of its streams must be its own, or they would never end.
             drop((streams, starting));
-            restrict::drop_capabilities()?;
+            restrict::keep_capabilities(&[])?;
             // A program that runs has closed its end without a word.
             if let Some((error, _)) = started
                 .receive::<LaunchError>()
@@ -191,7 +191,13 @@ fn program(plan: &Plan, streams: Streams) -> LaunchError {
         rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || {
             format!("working directory {}", short(&process.cwd))
         })?;
-        restrict::drop_capabilities()?;
+        // Those of user 0: another one has lost them with that.
+        let kept = if process.uid == 0 {
+            plan.capabilities.as_slice()
+        } else {
+            &[]
+        };
+        restrict::keep_capabilities(kept)?;
         syscalls::close_on_exec_from(3).at(Stage::Restrict, || "closing descriptors")?;
         syscalls::default_signals().at(Stage::Restrict, || "default signals")?;
         let mut error = std::io::Error::from_raw_os_error(libc::ENOENT);

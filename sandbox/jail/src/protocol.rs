@@ -21,7 +21,7 @@ pub(crate) struct Go {
 /// The job's first process to the watcher.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromInside {
-    /// everything is applied; the directory of outputs comes with it
+    /// everything is applied; what is handed over at the end comes with it
     Ready,
     /// the program runs, and this is what landlock holds
     Started(Option<Held>),
@@ -87,7 +87,7 @@ pub enum Request {
     },
     /// say when it has ended
     Wait,
-    /// its outputs' directory, when it has ended
+    /// its outputs' directory and what it wrote to its root, as its plan has them, when it has ended
     Outputs,
     /// its outputs are taken: the watcher can go
     Release,
@@ -109,7 +109,7 @@ pub enum KillReason {
 pub enum Answer {
     /// understood
     Done,
-    /// the job has ended; its outputs' directory comes along where they were asked for and there are some
+    /// the job has ended; what is handed over comes along where it was asked for and there is some
     Ended(Ended),
     /// it still runs
     Running,

@@ -139,6 +139,10 @@ pub(super) fn inspect(sandbox: &Sandbox, name: &str) -> Result<Exit, CommandErro
 pub(super) fn collect_garbage(sandbox: &Sandbox, arguments: &GcArgs) -> Result<Exit, CommandError> {
     // What cannot be recovered, for want of room perhaps, must not keep the rest.
     let recovered = sandbox.recover();
+    // Builds that were killed: their commands run on otherwise.
+    for name in gradus_builder::sweep(sandbox)? {
+        print(&format!("{name}: of a build that was killed\n"))?;
+    }
     let jobs = sandbox.jobs()?;
     let (kept, removed): (Vec<&Record>, Vec<&Record>) = jobs
         .iter()
@@ -162,6 +166,7 @@ pub(super) fn collect_garbage(sandbox: &Sandbox, arguments: &GcArgs) -> Result<E
         missing_is_fine(sandbox.remove(&job.name))?;
         print(&format!("{}: {outcome}\n", job.name))?;
     }
+    super::images::release(sandbox)?;
     recovered?;
     Ok(Exit::Done)
 }

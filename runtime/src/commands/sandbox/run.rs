@@ -1,5 +1,6 @@
 //! `gradus sandbox run`.
 
+use super::images::RunImage;
 use super::{CommandError, print};
 use crate::cli::sandbox::{Pair, RunArgs};
 use crate::exit::Exit;
@@ -21,7 +22,7 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, CommandError> {
-    let job = job(arguments)?;
+    let (job, image) = job(sandbox, arguments)?;
     if arguments.dry_run {
         let plan =
             serde_json::to_string_pretty(&sandbox.plan(&job)?).expect("plans are plain data");
@@ -34,6 +35,7 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, Comman
         .as_deref()
         .map(OutputFile::checked)
         .transpose()?;
+    let kept = image.map(|image| image.keep(&job.name)).transpose()?;
     let mut started = sandbox.start(&job)?;
     if arguments.detach {
         print(&format!("{}\n", started.name()))?;
@@ -54,6 +56,7 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, Comman
     }
     if !arguments.keep {
         sandbox.remove(started.name())?;
+        drop(kept);
     }
     Ok(Exit::Program(if interrupt.requested() {
         INTERRUPTED
@@ -93,7 +96,11 @@ fn take(
 }
 
 /// What `arguments` ask for.
-fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
+fn job(sandbox: &Sandbox, arguments: &RunArgs) -> Result<(Job, Option<RunImage>), CommandError> {
+    let image = match &arguments.image {
+        Some(name) => Some(RunImage::find(sandbox, name)?),
+        None => None,
+    };
     let absolute = |path: &Path| -> Result<PathBuf, CommandError> {
         path.canonicalize().map_err(|source| CommandError::Io {
             what: path.display().to_string(),
@@ -110,8 +117,17 @@ fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
         name: pair.left.clone(),
         inside: pair.inside.clone(),
     };
-    let mut env = arguments.env.clone();
-    if let Some(wrong) = env.iter().find(|variable| !variable.contains('=')) {
+    let mut env = image.as_ref().map_or(Vec::new(), RunImage::env);
+    for variable in &arguments.env {
+        let name = variable.split('=').next().unwrap_or_default();
+        env.retain(|known| known.split('=').next() != Some(name));
+        env.push(variable.clone());
+    }
+    if let Some(wrong) = arguments
+        .env
+        .iter()
+        .find(|variable| !variable.contains('='))
+    {
         return Err(CommandError::Usage(format!(
             "--env {wrong:?}: NAME=VALUE is expected"
         )));
@@ -119,19 +135,32 @@ fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
     if !env.iter().any(|variable| variable.starts_with("PATH=")) {
         env.push("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
     }
-    Ok(Job {
-        name: arguments.name.clone().unwrap_or_else(free_name),
-        layers: arguments
+    let layers = match &image {
+        Some(image) => image.layers()?,
+        None => arguments
             .rootfs
             .iter()
             .map(|path| absolute(path))
             .collect::<Result<_, _>>()?,
+    };
+    let user = match (&image, arguments.user) {
+        (Some(image), None) => image.user()?,
+        (_, user) => user.unwrap_or((0, 0)),
+    };
+    let argv = match &image {
+        Some(image) => image.argv(arguments.entrypoint.as_deref(), &arguments.command)?,
+        None => arguments.command.clone(),
+    };
+    let cwd = arguments.cwd.clone();
+    let job = Job {
+        name: arguments.name.clone().unwrap_or_else(free_name),
+        layers,
         writable_root: !arguments.read_only,
-        argv: arguments.command.clone(),
+        argv,
         env,
-        cwd: arguments.cwd.clone(),
-        uid: arguments.user.0,
-        gid: arguments.user.1,
+        cwd: cwd.unwrap_or_else(|| image.as_ref().map_or("/", RunImage::cwd).to_owned()),
+        uid: user.0,
+        gid: user.1,
         inputs: arguments
             .inputs
             .iter()
@@ -153,7 +182,8 @@ fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
             log_bytes: arguments.log.0,
             ..Limits::default()
         },
-    })
+    };
+    Ok((job, image))
 }
 
 fn free_name() -> String {

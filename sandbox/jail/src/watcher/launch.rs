@@ -28,7 +28,8 @@ pub(super) struct Running {
     pub(super) group: Option<Group>,
     pub(super) output: OwnedFd,
     pub(super) errors: OwnedFd,
-    pub(super) outputs: Option<OwnedFd>,
+    /// what is handed over when it has ended: the directory of outputs, then what it wrote to its root, as its plan has them
+    pub(super) outputs: Vec<OwnedFd>,
 }
 
 /// Applies `plan`. On failure nothing of the job is left.
@@ -158,7 +159,7 @@ fn admit(
     plan: &Plan,
     pid: i32,
     channel: &Channel,
-) -> Result<(Option<OwnedFd>, Option<Held>), LaunchError> {
+) -> Result<(Vec<OwnedFd>, Option<Held>), LaunchError> {
     map_ids(plan, pid)?;
     let score = format!("/proc/{pid}/oom_score_adj");
     fs::write(&score, "1000").at(Stage::Identity, || score)?;
@@ -167,19 +168,19 @@ fn admit(
         .send(&go, &mounts.iter().map(AsFd::as_fd).collect::<Vec<_>>())
         .at(Stage::Namespaces, || "the job's first process is gone")?;
     drop(mounts);
-    let mut outputs = None;
+    let mut outputs = Vec::new();
     loop {
         let heard = channel
             .receive::<FromInside>()
             .at(Stage::Namespaces, || "the job's first process")?;
-        let (message, mut descriptors) = heard.ok_or_else(|| LaunchError {
+        let (message, descriptors) = heard.ok_or_else(|| LaunchError {
             stage: Stage::Namespaces,
             errno: 0,
             what: "the job's first process ended without a word; was it killed for lack of memory?"
                 .to_owned(),
         })?;
         match message {
-            FromInside::Ready => outputs = descriptors.pop(),
+            FromInside::Ready => outputs = descriptors,
             FromInside::Started(held) => return Ok((outputs, held)),
             FromInside::Failed(error) => return Err(error),
             FromInside::Ended(status) => {

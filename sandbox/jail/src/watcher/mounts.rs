@@ -54,10 +54,12 @@ pub(super) fn open_all(plan: &Plan, pid: i32) -> Result<(Go, Vec<OwnedFd>), Laun
     };
     mounts.extend(scratch);
     for (index, mount) in plan.mounts.iter().enumerate() {
-        if let Source::ReadOnly { path } = &mount.source {
-            mounts.push(input(path, idmap)?);
-            go.mounts.push(index);
+        match &mount.source {
+            Source::ReadOnly { path } => mounts.push(input(path, idmap)?),
+            Source::Image { image, .. } => mounts.push(image_file(image, idmap)?),
+            _ => continue,
         }
+        go.mounts.push(index);
     }
     for device in &plan.devices {
         // They can be written to all the same; their permissions and times, which are the host's, cannot.
@@ -94,17 +96,16 @@ fn scratch(
             copy(path, MountAttributes { idmap, ..STRICT }, Stage::Scratch).map(Some)
         }
         Scratch::Loop { image } => {
-            let mount = image_file(image)?;
-            let attributes = MountAttributes { idmap, ..STRICT };
-            mount_setattr(mount.as_fd(), attributes)
-                .at(Stage::Scratch, || image.display().to_string())?;
+            let mount = image_file(image, idmap)?;
+            std::fs::remove_file(image).at(Stage::Scratch, || image.display().to_string())?;
             Ok(Some(mount))
         }
     }
 }
 
-/// The file system in the file `image`, which loses its name: file and loop device go with the last who uses them, however that ends.
-fn image_file(image: &Path) -> Result<OwnedFd, LaunchError> {
+/// The file system in the file `image`. The loop device goes with the last who uses it, however that ends, and so does the file where it loses
+/// its name.
+fn image_file(image: &Path, idmap: Option<BorrowedFd<'_>>) -> Result<OwnedFd, LaunchError> {
     let named = || image.display().to_string();
     let file =
         open(image, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).at(Stage::Scratch, named)?;
@@ -123,7 +124,7 @@ fn image_file(image: &Path) -> Result<OwnedFd, LaunchError> {
     let mount = mounted().at(Stage::Scratch, || {
         format!("mounting {} from {path}", named())
     })?;
-    std::fs::remove_file(image).at(Stage::Scratch, named)?;
+    mount_setattr(mount.as_fd(), MountAttributes { idmap, ..STRICT }).at(Stage::Scratch, named)?;
     Ok(mount)
 }
 
