@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 
 use gradus_jail::channel::Channel;
 
+use crate::seccomp::{self, Policy};
+
 /// A static program, built beside this crate.
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gradus-jail"));
 
@@ -20,31 +22,35 @@ const BUILD: &str = env!("GRADUS_JAIL_BUILD");
 pub(crate) struct Program {
     program: PathBuf,
     filters: PathBuf,
+    step_filters: PathBuf,
 }
 
 impl Program {
-    /// Puts into `folder` what is not there yet. `filters` makes the programs for the policy whose text is `policy`.
+    /// Puts into `folder` what is not there yet. `filters` makes the programs of a policy.
     pub(crate) fn new<E>(
         folder: &Path,
-        policy: &str,
-        filters: impl FnOnce() -> Result<Vec<Vec<u8>>, E>,
+        filters: impl Fn(&Policy) -> Result<Vec<Vec<u8>>, E>,
     ) -> Result<Program, ProgramError<E>> {
         let program = folder.join(format!("gradus-jail-{BUILD}"));
         if fs::metadata(&program).map_or(true, |meta| meta.len() != PROGRAM.len() as u64) {
             put(&program, PROGRAM, 0o500)?;
         }
-        let hash = gradus_jail::fnv1a(policy.as_bytes());
-        let compiled = folder.join(format!("seccomp-{BUILD}-{hash:016x}"));
-        if !compiled.exists() {
-            let mut bytes = Vec::new();
-            let filters = filters().map_err(ProgramError::Filters)?;
-            gradus_jail::watcher::write_filters(&mut bytes, &filters)
-                .expect("memory can be written");
-            put(&compiled, &bytes, 0o400)?;
-        }
+        let compiled = |texts: &[&str], policy: fn() -> Policy| {
+            let hash = gradus_jail::fnv1a(texts.concat().as_bytes());
+            let compiled = folder.join(format!("seccomp-{BUILD}-{hash:016x}"));
+            if !compiled.exists() {
+                let mut bytes = Vec::new();
+                let filters = filters(&policy()).map_err(ProgramError::Filters)?;
+                gradus_jail::watcher::write_filters(&mut bytes, &filters)
+                    .expect("memory can be written");
+                put(&compiled, &bytes, 0o400)?;
+            }
+            Ok(compiled)
+        };
         Ok(Program {
+            filters: compiled(&[seccomp::TRAINER], Policy::trainer)?,
+            step_filters: compiled(&[seccomp::TRAINER, seccomp::BUILD], Policy::build)?,
             program,
-            filters: compiled,
         })
     }
 
@@ -53,14 +59,25 @@ impl Program {
         &self.program
     }
 
-    /// Starts a watcher in the job's directory, which holds `lock` while it lives: the process, and the channel on which it reports.
-    pub(crate) fn start(&self, directory: &Path, lock: File) -> io::Result<(Child, Channel)> {
+    /// Starts a watcher in the job's directory, which holds `lock` while it lives: the process, and the channel on which it reports. `is_step`: of a
+    /// build, whose policy is another one.
+    pub(crate) fn start(
+        &self,
+        directory: &Path,
+        lock: File,
+        is_step: bool,
+    ) -> io::Result<(Child, Channel)> {
         let (ours, theirs) = Channel::pair()?;
+        let filters = if is_step {
+            &self.step_filters
+        } else {
+            &self.filters
+        };
         let child = Command::new(&self.program)
             .current_dir(directory)
             .env_clear()
             .stdin(Stdio::from(theirs.into_fd()))
-            .stdout(Stdio::from(File::open(&self.filters)?))
+            .stdout(Stdio::from(File::open(filters)?))
             .stderr(Stdio::from(lock))
             .spawn()?;
         Ok((child, ours))

@@ -24,12 +24,12 @@ use crate::job::{BuildStep, Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
 use crate::program::{Program, ProgramError};
 use crate::scratch::{ScratchError, make_image};
-use crate::seccomp::{Policy, TRAINER};
+use crate::seccomp::Policy;
 use crate::state::{FIRST_ID, IDS, Phase, Record, State, StateError};
 use reaper::Watcher;
 
-/// Which system calls jobs may make.
-const POLICY: &str = "trainer";
+/// Which system calls jobs may make, and steps of builds.
+const POLICIES: [&str; 2] = ["trainer", "build"];
 
 /// How long after its start a watcher may take to listen.
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
@@ -49,15 +49,14 @@ impl Sandbox {
     /// Opens the state directory `root`.
     pub fn open(root: &Path) -> Result<Sandbox, SandboxError> {
         let state = State::open(root)?;
-        let filters = || Policy::trainer().compile().map(|filters| filters.programs);
-        let program =
-            Program::new(&state.templates(), TRAINER, filters).map_err(|error| match error {
-                ProgramError::Filters(source) => SandboxError::Policy(source),
-                ProgramError::Io(path, source) => SandboxError::Host {
-                    what: format!("{} cannot be written", path.display()),
-                    source,
-                },
-            })?;
+        let filters = |policy: &Policy| policy.compile().map(|filters| filters.programs);
+        let program = Program::new(&state.templates(), filters).map_err(|error| match error {
+            ProgramError::Filters(source) => SandboxError::Policy(source),
+            ProgramError::Io(path, source) => SandboxError::Host {
+                what: format!("{} cannot be written", path.display()),
+                source,
+            },
+        })?;
         let control_groups = crate::host::control_groups(&state.templates());
         Ok(Sandbox {
             state,
@@ -132,7 +131,7 @@ impl Sandbox {
             job,
             Given {
                 identity,
-                seccomp: POLICY.to_owned(),
+                seccomp: POLICIES[usize::from(step.is_some())].to_owned(),
                 cgroup,
                 scratch_image,
                 shortfalls,
@@ -233,7 +232,7 @@ impl Sandbox {
         let lock = lock.try_clone().map_err(host("its lock"))?;
         let (watcher, report) = self
             .program
-            .start(directory, lock)
+            .start(directory, lock, step.is_some())
             .map_err(host("its watcher"))?;
         let mut watcher = Watcher::new(watcher);
         match report.receive::<Report>() {

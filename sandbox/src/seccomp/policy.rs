@@ -10,7 +10,10 @@ use super::numbers::{Lookup, Numbers};
 /// The form of policies that this version reads.
 pub const VERSION: u32 = 1;
 
-/// The policy for training and builds, as text.
+/// What commands of builds may do besides, as text.
+pub const BUILD: &str = include_str!("../../seccomp/build.toml");
+
+/// The policy for training, as text.
 pub const TRAINER: &str = include_str!("../../seccomp/trainer.toml");
 
 /// Which system calls a program may make.
@@ -196,13 +199,31 @@ pub enum LoadPolicyError {
 }
 
 impl Policy {
-    /// The policy for training and for the commands of builds, which is part of this program.
+    /// The policy for training, which is part of this program.
     ///
     /// # Panics
     /// Never: a test reads it.
     #[must_use]
     pub fn trainer() -> Policy {
         Policy::parse(TRAINER).expect("a test reads the embedded policy")
+    }
+
+    /// The policy for commands of builds: that for training, and further cases of calls that it has.
+    ///
+    /// # Panics
+    /// Never: a test makes it.
+    #[must_use]
+    pub fn build() -> Policy {
+        let mut policy = Policy::trainer();
+        let more = Policy::parse(BUILD).expect("a test reads the embedded policy");
+        assert!(more.allow.is_empty() && more.deny.is_empty());
+        policy.name = more.name;
+        for added in more.when {
+            let rule = policy.when.iter_mut().find(|rule| rule.call == added.call);
+            let rule = rule.expect("cases are added to calls that are there");
+            rule.case.extend(added.case);
+        }
+        policy
     }
 
     /// Reads a policy.
