@@ -36,3 +36,4 @@ mod gpu_lease;
 mod nvrtc;
 #[cfg(target_os = "linux")]
 mod sandbox;
+mod sandbox_build;

@@ -1,5 +1,7 @@
 //! A build, from the Dockerfile to an image in the store.
 
+mod files;
+mod inputs;
 mod stage;
 
 use std::collections::BTreeMap;

@@ -62,7 +62,7 @@ impl Cache {
             sandbox
                 .make_image(&cache.image, bytes, INODES.min(bytes / 4096))
                 .map_err(|source| {
-                    BuildError::Sandbox(SandboxError::Scratch {
+                    BuildError::from(SandboxError::Scratch {
                         name: format!("cache {id}"),
                         source,
                     })

@@ -19,15 +19,15 @@ use crate::users::UserError;
 #[allow(missing_docs)] // the messages say it
 pub enum BuildError {
     #[error(transparent)]
-    Dockerfile(#[from] DockerfileError),
+    Dockerfile(Box<DockerfileError>),
     #[error(transparent)]
-    Context(#[from] ContextError),
+    Context(Box<ContextError>),
     #[error("line {line}: {text}")]
     Step {
         line: usize,
         text: String,
         #[source]
-        source: StepError,
+        source: Box<StepError>,
     },
     #[error(
         "line {line}: the image {reference} is not in the store\nhelp: bring it there with `gradus sandbox pull`, `gradus sandbox image import` or a build of that name"
@@ -75,11 +75,11 @@ pub enum BuildError {
     )]
     NotRoot,
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(Box<StoreError>),
     #[error("the image cannot be put into the store")]
-    Image(#[from] ImportImageError),
+    Image(#[source] Box<ImportImageError>),
     #[error(transparent)]
-    Sandbox(#[from] SandboxError),
+    Sandbox(Box<SandboxError>),
     #[error("{path}: {step} failed")]
     Io {
         step: &'static str,
@@ -94,7 +94,7 @@ pub enum BuildError {
 #[allow(missing_docs)] // the messages say it
 pub enum StepError {
     #[error(transparent)]
-    Copy(#[from] CopyError),
+    Copy(Box<CopyError>),
     #[error(transparent)]
     User(#[from] UserError),
     #[error("{what} is not supported\nhelp: {help}")]
@@ -106,13 +106,13 @@ pub enum StepError {
     #[error("the command {}", ended(.outcome))]
     Command { outcome: Outcome },
     #[error("the command cannot be started")]
-    Launch(#[source] SandboxError),
+    Launch(#[source] Box<SandboxError>),
     #[error(
         "what the command wrote is gone\nhelp: build again; `gradus sandbox gc` ends what is left of it"
     )]
     Gone,
     #[error(transparent)]
-    Layer(#[from] PutLayerError),
+    Layer(Box<PutLayerError>),
     #[error("{0}")]
     Mount(String),
 }
@@ -154,8 +154,10 @@ impl BuildError {
             | BuildError::Store(_)
             | BuildError::Sandbox(_)
             | BuildError::Io { .. } => Owner::Host,
-            BuildError::Image(ImportImageError::Store(_)) => Owner::Host,
-            BuildError::Image(_) => Owner::Bug,
+            BuildError::Image(error) => match **error {
+                ImportImageError::Store(_) => Owner::Host,
+                _ => Owner::Bug,
+            },
         }
     }
 }
@@ -164,7 +166,7 @@ impl StepError {
     /// Whose fault it is.
     pub fn owner(&self) -> Owner {
         match self {
-            StepError::Copy(error) => match error {
+            StepError::Copy(error) => match &**error {
                 CopyError::Context(error) => error.owner(),
                 CopyError::Archive { source, .. } => source.owner(),
                 CopyError::Stage(error) => stage_owner(error),
@@ -183,37 +185,38 @@ impl StepError {
                 Outcome::Lost | Outcome::Cancelled | Outcome::LaunchFailed { .. } => Owner::Host,
                 _ => Owner::Submission,
             },
-            StepError::Launch(SandboxError::Launch { source, .. }) if source.is_submissions() => {
-                Owner::Submission
-            }
-            StepError::Launch(_) => Owner::Host,
+            StepError::Launch(error) => match &**error {
+                SandboxError::Launch { source, .. } if source.is_submissions() => Owner::Submission,
+                _ => Owner::Host,
+            },
             StepError::Layer(error) => error.owner(),
         }
     }
 }
 
-impl From<StageError> for StepError {
-    fn from(error: StageError) -> StepError {
-        StepError::Copy(CopyError::Stage(error))
-    }
+/// Causes are large and rare: they lie elsewhere.
+macro_rules! boxed {
+    ($($cause:ty => $error:ident :: $variant:ident),* $(,)?) => {$(
+        impl From<$cause> for $error {
+            fn from(cause: $cause) -> $error {
+                $error::$variant(Box::new(cause.into()))
+            }
+        }
+    )*};
 }
 
-impl From<UnionError> for StepError {
-    fn from(error: UnionError) -> StepError {
-        StepError::Copy(CopyError::Union(error))
-    }
-}
-
-impl From<ContextError> for StepError {
-    fn from(error: ContextError) -> StepError {
-        StepError::Copy(CopyError::Context(error))
-    }
-}
-
-impl From<StoreError> for StepError {
-    fn from(error: StoreError) -> StepError {
-        StepError::Layer(PutLayerError::Store(error))
-    }
+boxed! {
+    DockerfileError => BuildError::Dockerfile,
+    ContextError => BuildError::Context,
+    StoreError => BuildError::Store,
+    ImportImageError => BuildError::Image,
+    SandboxError => BuildError::Sandbox,
+    CopyError => StepError::Copy,
+    StageError => StepError::Copy,
+    UnionError => StepError::Copy,
+    ContextError => StepError::Copy,
+    PutLayerError => StepError::Layer,
+    StoreError => StepError::Layer,
 }
 
 fn stage_owner(error: &StageError) -> Owner {

@@ -10,6 +10,7 @@
 //! | module | is about |
 //! |---|---|
 //! | [`build()`], `build/stage` | a Dockerfile to an image, step by step |
+//! | `build/inputs`, `build/files` | what a step reads; what it does with files |
 //! | `run` | `RUN`: a job and its layer |
 //! | `mounts`, `caches` | `RUN --mount`; directories kept between builds |
 //! | `copy` | `COPY` and `ADD` |

@@ -86,20 +86,16 @@ impl Materials<'_> {
                     .unwrap_or(TMPFS_BYTES)
                     .min(self.limits.memory_bytes),
             },
-            MountKind::Bind { .. } | MountKind::Cache { .. }
-                if mount.read_only != matches!(mount.kind, MountKind::Bind { .. }) =>
-            {
+            MountKind::Bind { .. } if !mount.read_only => {
                 return Err(refused(
-                    format!(
-                        "a mount of type {} that is {}",
-                        if mount.read_only { "cache" } else { "bind" },
-                        if mount.read_only {
-                            "read-only"
-                        } else {
-                            "written to"
-                        }
-                    ),
-                    "bind mounts are read-only, caches are written to: copy the files, or leave the option out",
+                    "a mount of type bind that is written to".to_owned(),
+                    "leave the option out, and copy what is changed",
+                ));
+            }
+            MountKind::Cache { .. } if mount.read_only => {
+                return Err(refused(
+                    "a mount of type cache that is read-only".to_owned(),
+                    "leave the option out: the next command that is given the cache may write to it anyway",
                 ));
             }
             MountKind::Bind { source, .. } => StepSource::ReadOnly(self.bind(source, from)?),

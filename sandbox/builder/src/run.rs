@@ -98,7 +98,7 @@ pub(crate) fn run(
         Ok(started) => started,
         Err(error) => {
             running.removed = !materials.sandbox.state().directory(&job.name).exists();
-            return Err(StepError::Launch(error).into());
+            return Err(StepError::Launch(Box::new(error)).into());
         }
     };
     let serving = match egress.map(|egress| egress.serve(&mut started)).transpose() {

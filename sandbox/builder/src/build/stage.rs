@@ -5,28 +5,18 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use gradus_image::Digest;
-use gradus_image::context::Selected;
-use gradus_image::dockerfile::key::Input;
-use gradus_image::dockerfile::resolve::{CopyFrom, CopySource, CopyStep};
-use gradus_image::dockerfile::{
-    Action, Base, ContentHash, ImageConfig, Key, PlannedStage, Platform, Resolved, Step,
-};
-use gradus_image::layer::{ExportOptions, LayerCaps};
+use gradus_image::dockerfile::{Action, Base, ImageConfig, Key, PlannedStage, Resolved, Step};
 use gradus_image::layout::{self, History};
-use gradus_image::store::{ImageLayer, ImageRecord, LayerRecord, Pin, StepRecord, Store};
+use gradus_image::store::{ImageLayer, ImageRecord, Pin, StepRecord, Store};
 use sha2::{Digest as _, Sha256};
 
 use crate::bases::Resolver;
-use crate::copy::{Changes, Copier, Unpacker, archive_caps};
 use crate::error::{BuildError, StepError};
 use crate::image::rfc3339;
-use crate::mounts::{From, Materials, MountError};
+use crate::mounts::{Materials, MountError};
 use crate::network::Network;
 use crate::progress::{Event, Large, StepReport};
-use crate::run::{self, Command};
-use crate::staging::{Meta, Staging};
-use crate::union::{Entry, Found, Union};
-use crate::users::{self, Alone, User};
+use crate::union::{Entry, Union};
 
 /// Most files of a layer that are reported as large.
 const LARGE_MAX: usize = 100;
@@ -124,13 +114,13 @@ impl Stage {
     }
 
     /// Trees of its layers, the uppermost first.
-    fn trees(&self, store: &Store) -> Result<Vec<PathBuf>, BuildError> {
+    pub(super) fn trees(&self, store: &Store) -> Result<Vec<PathBuf>, BuildError> {
         Ok(store.layer_dirs(&record_of(&self.layers))?)
     }
 }
 
 /// Layers as the store takes them together; of an image that is none yet.
-fn record_of(layers: &[ImageLayer]) -> ImageRecord {
+pub(super) fn record_of(layers: &[ImageLayer]) -> ImageRecord {
     ImageRecord {
         config: Digest::of(b""),
         manifest: None,
@@ -181,7 +171,7 @@ impl Builder<'_> {
     }
 
     /// What is left of the build's time.
-    fn time_left(&self) -> Result<Option<Duration>, BuildError> {
+    pub(super) fn time_left(&self) -> Result<Option<Duration>, BuildError> {
         if (self.materials.cancelled)() {
             return Err(BuildError::Cancelled);
         }
@@ -204,7 +194,7 @@ impl Builder<'_> {
         let at_line = |source: StepError| BuildError::Step {
             line: step.line,
             text: step.text.chars().take(120).collect(),
-            source,
+            source: Box::new(source),
         };
         let mut history = History {
             created: Some(rfc3339(u64::try_from(self.materials.epoch_s).unwrap_or(0))),
@@ -276,253 +266,6 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// A digest for each thing that a step reads, and what it selects in the context.
-    fn inputs(
-        &mut self,
-        step: &Step,
-    ) -> Result<(Vec<ContentHash>, Vec<(String, Selected)>), MountError> {
-        let (mut digests, mut selections) = (Vec::new(), Vec::new());
-        for input in step.inputs() {
-            digests.push(match input {
-                Input::Network => self.network.digest(),
-                Input::Url(_) => {
-                    return Err(StepError::Refused {
-                        what: "ADD of a URL".to_owned(),
-                        help: "put the file into the context, or fetch it with RUN where builds have a network",
-                    }
-                    .into());
-                }
-                Input::Files { from, paths } => {
-                    let mut hash = Sha256::new();
-                    for path in paths {
-                        let digest = match from {
-                            CopyFrom::Context => {
-                                let selected = self
-                                    .materials
-                                    .context
-                                    .select(path)
-                                    .map_err(StepError::from)?;
-                                let digest = selected.digest;
-                                selections.push((path.to_owned(), selected));
-                                digest
-                            }
-                            // The same layers have the same files.
-                            CopyFrom::Stage(_) | CopyFrom::Image(_) => {
-                                self.layers_digest(from, &step.scope.platform, step.line, path)?
-                            }
-                        };
-                        hash.update(digest);
-                    }
-                    hash.finalize().into()
-                }
-            });
-        }
-        Ok((digests, selections))
-    }
-
-    fn layers_digest(
-        &mut self,
-        from: &CopyFrom,
-        platform: &Platform,
-        line: usize,
-        path: &str,
-    ) -> Result<ContentHash, MountError> {
-        let mut hash = Sha256::new();
-        hash.update(b"layers");
-        for layer in self.layers_of(from, platform, line)? {
-            hash.update(layer.diff_id.hex());
-        }
-        hash.update(path);
-        Ok(hash.finalize().into())
-    }
-
-    fn layers_of(
-        &mut self,
-        from: &CopyFrom,
-        platform: &Platform,
-        line: usize,
-    ) -> Result<Vec<ImageLayer>, BuildError> {
-        Ok(match from {
-            CopyFrom::Context => Vec::new(),
-            CopyFrom::Stage(index) => {
-                let stage = self.stages.get(index).expect("stages are built in order");
-                stage.layers.clone()
-            }
-            CopyFrom::Image(reference) => {
-                let base = self.resolver.get(line, reference, platform)?;
-                base.image.layers
-            }
-        })
-    }
-
-    fn union_of(
-        &mut self,
-        from: &CopyFrom,
-        platform: &Platform,
-        line: usize,
-    ) -> Result<Union, MountError> {
-        let layers = self.layers_of(from, platform, line)?;
-        let trees = self
-            .store
-            .layer_dirs(&record_of(&layers))
-            .map_err(BuildError::from)?;
-        Ok(Union::open(&trees).map_err(StepError::from)?)
-    }
-
-    /// Does a step that changes files.
-    fn act(
-        &mut self,
-        step: &Step,
-        stage: &Stage,
-        selections: &[(String, Selected)],
-    ) -> Result<Option<LayerRecord>, MountError> {
-        match &step.action {
-            Action::Config => Ok(None),
-            Action::Workdir(path) => self.workdir(step, stage, path),
-            Action::Copy(copy) => self.copy(step, stage, copy, selections),
-            Action::Run(run) => {
-                let mut unions = Vec::new();
-                for (from, _) in &run.mount_sources {
-                    unions.push(match from {
-                        CopyFrom::Context => None,
-                        from => Some(self.union_of(from, &step.scope.platform, step.line)?),
-                    });
-                }
-                let command = Command {
-                    run,
-                    scope: &step.scope,
-                    layers: stage.trees(self.store)?,
-                    sources: unions
-                        .iter()
-                        .map(|union| union.as_ref().map_or(From::Context, From::Layers))
-                        .collect(),
-                    proxies: self.proxies,
-                    network: self.network,
-                    time: self.time_left()?,
-                };
-                let to = (self.store, self.pin);
-                run::run(command, &self.materials, to, self.tell).map(Some)
-            }
-        }
-    }
-
-    fn staging(&self, lower: &Union, owner: User) -> Result<(PathBuf, Staging), MountError> {
-        let dir = self.materials.session.directory("layer")?;
-        let implied = Meta {
-            mode: 0o755,
-            owner,
-            mtime_s: self.materials.epoch_s,
-        };
-        let limits = self.materials.limits;
-        let staging = Staging::new(&dir, lower, implied, limits.disk_bytes, limits.disk_inodes)
-            .map_err(StepError::from)?;
-        Ok((dir, staging))
-    }
-
-    /// What was staged as a layer.
-    fn commit(&self, dir: PathBuf, staging: Staging) -> Result<Option<LayerRecord>, MountError> {
-        if !staging.finish().map_err(StepError::from)? {
-            return Ok(None);
-        }
-        let mut options = ExportOptions::new(u64::try_from(self.materials.epoch_s).unwrap_or(0));
-        // What is copied from layers keeps its times; what is new has the build's.
-        options.caps = LayerCaps {
-            unpacked_bytes: self.materials.limits.disk_bytes.saturating_mul(2),
-            ..LayerCaps::default()
-        };
-        let layer = self
-            .store
-            .put_upper(self.pin, &dir, &options)
-            .map_err(StepError::from)?;
-        gradus_image::layer::remove_tree(&dir).map_err(crate::session::failed("removing", &dir))?;
-        Ok(Some(layer))
-    }
-
-    fn workdir(
-        &mut self,
-        step: &Step,
-        stage: &Stage,
-        path: &str,
-    ) -> Result<Option<LayerRecord>, MountError> {
-        let lower = Union::open(&stage.trees(self.store)?).map_err(StepError::from)?;
-        let path = match lower.resolve(path, true).map_err(StepError::from)? {
-            Found::There {
-                entry: Entry::Directory(_),
-                ..
-            } => return Ok(None),
-            Found::Missing { mut path, rest, .. } => {
-                path.extend(rest);
-                path
-            }
-            Found::There { path, .. } | Found::Blocked { path } => path,
-        };
-        let owner =
-            users::find(&lower, &step.scope.user, Alone::Looked).map_err(StepError::from)?;
-        let (dir, mut staging) = self.staging(&lower, owner)?;
-        staging.directory(&path, None).map_err(StepError::from)?;
-        self.commit(dir, staging)
-    }
-
-    fn copy(
-        &mut self,
-        step: &Step,
-        stage: &Stage,
-        copy: &CopyStep,
-        selections: &[(String, Selected)],
-    ) -> Result<Option<LayerRecord>, MountError> {
-        let image = Union::open(&stage.trees(self.store)?).map_err(StepError::from)?;
-        let owner = match &copy.chown {
-            Some(text) => Some(users::find(&image, text, Alone::Same).map_err(StepError::from)?),
-            None => None,
-        };
-        // --link: as if there were nothing beneath.
-        let lower = match copy.link {
-            true => Union::open(&[]).map_err(StepError::from)?,
-            false => image,
-        };
-        let (dir, mut staging) = self.staging(&lower, owner.unwrap_or(User { uid: 0, gid: 0 }))?;
-        let scratch = self.materials.session.directory("add")?;
-        let limits = self.materials.limits;
-        let mut unpacker = Unpacker {
-            scratch: &scratch,
-            caps: archive_caps(limits.disk_bytes, limits.disk_inodes),
-            unpacked: 0,
-        };
-        let from = match copy.from {
-            CopyFrom::Context => None,
-            _ => Some(self.union_of(&copy.from, &step.scope.platform, step.line)?),
-        };
-        let mut copier = Copier {
-            staging: &mut staging,
-            destination: &copy.destination,
-            into_directory: copy.into_directory,
-            changes: Changes {
-                owner,
-                mode: copy.chmod,
-                epoch_s: self.materials.epoch_s,
-            },
-        };
-        let mut selections = selections.iter();
-        for source in &copy.sources {
-            let done = match (source, &from) {
-                (CopySource::File { name, content }, _) => copier.text(name, content),
-                (CopySource::Path(path), Some(from)) => copier.layers(from, path),
-                (CopySource::Path(path), None) => {
-                    let (_, selected) = selections.next().expect("each path was selected");
-                    let unpacker = copy.unpack.then_some(&mut unpacker);
-                    copier.context(self.materials.context, path, selected, unpacker)
-                }
-                // Refused with the step's inputs.
-                (CopySource::Url(_), _) => Ok(()),
-            };
-            done.map_err(StepError::from)?;
-        }
-        let layer = self.commit(dir, staging);
-        gradus_image::layer::remove_tree(&scratch)
-            .map_err(crate::session::failed("removing", &scratch))?;
-        layer
-    }
-
     /// Files of a layer that are large, the largest first.
     fn large(&self, layer: &Digest) -> Result<Vec<(String, u64)>, BuildError> {
         let from_bytes = self.materials.limits.large_bytes;
@@ -532,7 +275,7 @@ impl Builder<'_> {
                 let bytes = u64::try_from(stat.st_size).unwrap_or(0);
                 if matches!(entry, Entry::File(_)) && bytes >= from_bytes {
                     large.push((crate::staging::joined(path), bytes));
-                    large.sort_by(|one, other| other.1.cmp(&one.1));
+                    large.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
                     large.truncate(LARGE_MAX);
                 }
                 Ok::<_, crate::union::UnionError>(())

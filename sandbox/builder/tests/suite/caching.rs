@@ -42,7 +42,7 @@ fn a_step_is_done_again_when_what_it_sees_has_changed() {
     let unseen = yard
         .build_with(text, &with(&[("V", "1"), ("UNUSED", "x")]))
         .unwrap();
-    assert_eq!(cached(&unseen)[2], true);
+    assert!(cached(&unseen)[2]);
     let no_cache = With {
         no_cache: true,
         ..With::default()

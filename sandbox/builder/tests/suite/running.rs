@@ -117,11 +117,12 @@ fn commands_that_fail_or_take_too_much_are_the_submissions_fault() {
         let (error, text) = yard.fails_with(&format!("FROM base\nRUN {command}"), &with);
         assert_eq!(error.owner(), Owner::Submission, "{text}");
         let BuildError::Step {
-            line: 2,
-            source: StepError::Command { outcome },
-            ..
+            line: 2, source, ..
         } = &error
         else {
+            panic!("{text}")
+        };
+        let StepError::Command { outcome } = &**source else {
             panic!("{text}")
         };
         assert_eq!(*outcome, wanted, "{text}");
