@@ -83,7 +83,7 @@ fn an_image_is_built_listed_moved_and_run() {
     let Some(place) = Place::new() else { return };
     fs::write(place.path("context/run.sh"), "id; pwd; echo $A $0 \"$@\"\n").unwrap();
     let result = place.path("built.json");
-    let text = "FROM base\nENV A=b\nRUN echo \u{1b}[31mred && echo x > /made\nWORKDIR /w\nCOPY run.sh .\nUSER app\n\
+    let text = "FROM base\nENV A=b\nRUN echo -e '\\033[31mred' && echo x > /made\nWORKDIR /w\nCOPY run.sh .\nUSER app\n\
         ENTRYPOINT [\"sh\", \"run.sh\"]\nCMD [\"one\", \"two\"]\n";
     let built = place.build(
         text,
