@@ -185,6 +185,40 @@ fn an_image_is_built_listed_moved_and_run() {
 }
 
 #[test]
+fn an_image_stays_as_long_as_a_job_runs_on_it() {
+    let Some(place) = Place::new() else { return };
+    let leases = || {
+        fs::read_dir(place.path("state/images/leases"))
+            .unwrap()
+            .count()
+    };
+    let ran = place.sandbox(&[
+        "run", "--detach", "--image", "base", "--name", "long", "--", "sleep", "1000",
+    ]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    place.sandbox(&["image", "remove", "base"]);
+    let collected = place.sandbox(&["image", "gc", "--age", "0s", "--size", "1KiB"]);
+    assert_eq!(collected.code, Some(0), "{}", collected.stderr);
+    assert_eq!(leases(), 1);
+    assert!(
+        fs::read_dir(place.path("state/images/layers"))
+            .unwrap()
+            .count()
+            > 0
+    );
+    place.sandbox(&["kill", "long", "--grace", "0s"]);
+    assert_eq!(place.sandbox(&["gc"]).code, Some(0));
+    assert_eq!(leases(), 0);
+    place.sandbox(&["image", "gc", "--age", "0s"]);
+    assert_eq!(
+        fs::read_dir(place.path("state/images/layers"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
 fn the_exit_code_says_whose_fault_it_is() {
     let Some(place) = Place::new() else { return };
     let huge = [b"FROM base\n# ".as_slice(), &vec![b'x'; 10 << 20]].concat();

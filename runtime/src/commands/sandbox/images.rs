@@ -181,7 +181,8 @@ pub(super) struct RunImage {
 /// An image that stays as long as a job does; let go when this is dropped.
 pub(super) struct Kept {
     store: Store,
-    lease: String,
+    /// none where the job outlives this process
+    lease: Option<String>,
 }
 
 impl RunImage {
@@ -202,7 +203,7 @@ impl RunImage {
         self.store.lease(&lease, &self.image.config)?;
         Ok(Kept {
             store: self.store,
-            lease,
+            lease: Some(lease),
         })
     }
 
@@ -251,10 +252,19 @@ impl RunImage {
     }
 }
 
+impl Kept {
+    /// The job outlives this process: gc lets the image go when the job is gone.
+    pub(super) fn leave(mut self) {
+        self.lease = None;
+    }
+}
+
 impl Drop for Kept {
     fn drop(&mut self) {
-        // What stays is let go by gc.
-        let _ = self.store.release(&self.lease);
+        if let Some(lease) = &self.lease {
+            // What stays is let go by gc.
+            let _ = self.store.release(lease);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `gradus sandbox run`.
 
-use super::images::RunImage;
+use super::images::{Kept, RunImage};
 use super::{CommandError, print};
 use crate::cli::sandbox::{Pair, RunArgs};
 use crate::exit::Exit;
@@ -38,6 +38,7 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, Comman
     let kept = image.map(|image| image.keep(&job.name)).transpose()?;
     let mut started = sandbox.start(&job)?;
     if arguments.detach {
+        kept.map(Kept::leave);
         print(&format!("{}\n", started.name()))?;
         return Ok(Exit::Done);
     }
@@ -57,6 +58,8 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, Comman
     if !arguments.keep {
         sandbox.remove(started.name())?;
         drop(kept);
+    } else {
+        kept.map(Kept::leave);
     }
     Ok(Exit::Program(if interrupt.requested() {
         INTERRUPTED
