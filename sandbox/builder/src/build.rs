@@ -42,6 +42,9 @@ pub struct Request<'a> {
     pub args: BTreeMap<String, String>,
     /// files that commands may read while they run
     pub secrets: &'a [Secret],
+    /// whose caches commands see and leave for later builds: everybody's whose builds are given the same. None for caches that end with the
+    /// build; a step that is given one is then done each time
+    pub cache_scope: Option<String>,
     /// whether steps are done again that were done before
     pub no_cache: bool,
     /// names that the image gets
@@ -112,6 +115,7 @@ pub fn build(
             session: &session,
             limits: &request.limits,
             secrets: request.secrets,
+            cache_scope: request.cache_scope.as_deref(),
             context: &context,
             epoch_s,
             cancelled,

@@ -1,5 +1,8 @@
 //! Directories that commands keep between builds: each a file system in an image file, so that its size is bounded.
 //!
+//! What one build leaves in a cache the next one runs, so builds of people who do not trust each other must not share any: caches belong to a
+//! scope that the operator names. Without one they end with their build.
+//!
 //! Such a file system can be mounted once at a time, so commands that share a cache take turns, whatever `sharing` says.
 
 use std::fs::{self, File};
@@ -11,7 +14,7 @@ use gradus_sandbox::sandbox::{Sandbox, SandboxError};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::BuildError;
-use crate::session::{failed, lock_file, make_private};
+use crate::session::{Session, failed, lock_file, make_private};
 
 /// Files of a cache.
 const INODES: u64 = 1 << 20;
@@ -27,18 +30,26 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// The cache `id`, made where it is not there.
+    /// The cache `id` of the build's scope, made where it is not there.
     pub(crate) fn take(
         sandbox: &Sandbox,
+        session: &Session,
+        scope: Option<&str>,
         id: &str,
         bytes: u64,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Cache, BuildError> {
-        let name: String = Sha256::digest(id.as_bytes())[..16]
+        let mut hash = Sha256::new();
+        hash.update(Sha256::digest(scope.unwrap_or_default()));
+        hash.update(id);
+        let name: String = hash.finalize()[..16]
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let home = sandbox.state().builds().join("caches").join(name);
+        let home = match scope {
+            Some(_) => sandbox.state().builds().join("caches").join(name),
+            None => session.path().join("caches").join(name),
+        };
         make_private(&home)?;
         let lock = lock_file(&home.join("lock"), cancelled)?;
         // Whoever had it before may have been killed, and its command lives on.

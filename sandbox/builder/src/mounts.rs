@@ -42,6 +42,7 @@ pub(crate) struct Materials<'a> {
     pub(crate) session: &'a Session,
     pub(crate) limits: &'a BuildLimits,
     pub(crate) secrets: &'a [Secret],
+    pub(crate) cache_scope: Option<&'a str>,
     pub(crate) context: &'a Context,
     pub(crate) epoch_s: i64,
     pub(crate) cancelled: &'a dyn Fn() -> bool,
@@ -108,7 +109,14 @@ impl Materials<'_> {
             MountKind::Cache {
                 id, mode, uid, gid, ..
             } => {
-                let cache = Cache::take(self.sandbox, id, self.limits.cache_bytes, self.cancelled)?;
+                let cache = Cache::take(
+                    self.sandbox,
+                    self.session,
+                    self.cache_scope,
+                    id,
+                    self.limits.cache_bytes,
+                    self.cancelled,
+                )?;
                 let image = cache.image.clone();
                 to.caches.push(cache);
                 StepSource::Image {

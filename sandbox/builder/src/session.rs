@@ -60,6 +60,16 @@ impl Session {
         })
     }
 
+    /// Its name.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn number(&self) -> u32 {
         self.next.set(self.next.get() + 1);
         self.next.get()

@@ -34,6 +34,11 @@ pub struct BuildArgs {
     #[arg(long = "secret", value_name = "id=ID,src=FILE", value_parser = parse_secret)]
     pub secrets: Vec<Given>,
 
+    /// Keep caches of RUN --mount=type=cache for later builds of this scope. Whoever shares a scope runs what others left in its caches: one
+    /// for each submitter [default: caches end with the build].
+    #[arg(long, value_name = "NAME")]
+    pub cache_scope: Option<String>,
+
     /// Do every step again.
     #[arg(long)]
     pub no_cache: bool,

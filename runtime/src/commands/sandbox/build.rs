@@ -59,6 +59,7 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &BuildArgs) -> Result<Exit, Comm
         target: arguments.target.clone(),
         args,
         secrets: &secrets,
+        cache_scope: arguments.cache_scope.clone(),
         no_cache: arguments.no_cache,
         names,
         limits: limits(arguments),

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use gradus_image::Digest;
-use gradus_image::dockerfile::{Action, Base, ImageConfig, Key, PlannedStage, Resolved, Step};
+use gradus_image::dockerfile::{
+    Action, Base, ImageConfig, Key, Mount, MountKind, PlannedStage, Resolved, Step,
+};
 use gradus_image::layout::{self, History};
 use gradus_image::store::{ImageLayer, ImageRecord, Pin, StepRecord, Store};
 use sha2::{Digest as _, Sha256};
@@ -138,6 +140,30 @@ impl Builder<'_> {
         Key(hash.finalize().into())
     }
 
+    /// What is in a cache is part of no key: whose it is has to be, or a build would be given what another one's cache made.
+    fn with_caches(&self, step: &Step, key: Key) -> Key {
+        let Action::Run(run) = &step.action else {
+            return key;
+        };
+        let is_cache = |mount: &Mount| matches!(mount.kind, MountKind::Cache { .. });
+        if !run.mounts.iter().any(is_cache) {
+            return key;
+        }
+        let mut hash = Sha256::new();
+        match self.materials.cache_scope {
+            Some(scope) => {
+                hash.update(b"caches of ");
+                hash.update(Sha256::digest(scope));
+            }
+            None => {
+                hash.update(b"caches of one build ");
+                hash.update(Sha256::digest(self.materials.session.id()));
+            }
+        }
+        hash.update(key.0);
+        Key(hash.finalize().into())
+    }
+
     pub(super) fn step_begins(&mut self, line: usize, text: &str) {
         self.number += 1;
         (self.tell)(Event::Step {
@@ -214,6 +240,7 @@ impl Builder<'_> {
         let key = step
             .key(&stage.key, &digests)
             .expect("there is a digest for each input");
+        let key = self.with_caches(step, key);
         let known = match self.no_cache {
             true => None,
             false => self.store.step(self.pin, &key)?,

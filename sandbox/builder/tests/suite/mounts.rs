@@ -172,3 +172,32 @@ fn mounts_that_are_not_supported_are_refused_by_line() {
         );
     }
 }
+
+#[test]
+fn a_cache_is_that_of_its_scope_and_of_nobody_else() {
+    let Some(yard) = Yard::new() else { return };
+    let scoped = |cache_scope| With {
+        cache_scope,
+        ..With::default()
+    };
+    let mount = "--mount=type=cache,target=/k";
+    let text = format!(
+        "FROM base\nRUN {mount} test ! -e /k/f && touch /k/f && echo made > /made\nRUN {mount} test -e /k/f"
+    );
+    let cached = |cache_scope| {
+        let built = yard
+            .build_with(&text, &scoped(cache_scope))
+            .unwrap_or_else(|error| panic!("{}", chain(&error)));
+        yard.assert_clean();
+        built.steps[1].cached
+    };
+    // Each begins with nothing, though the text and all that it sees is the same.
+    assert!(!cached(Some("one")) && !cached(Some("two")));
+    assert!(cached(Some("one")));
+    // Without a scope a cache is there for one build, and no step that had it is known to another.
+    assert!(!cached(None) && !cached(None));
+    let kept = fs::read_dir(yard.path("state/builds/caches"))
+        .unwrap()
+        .count();
+    assert_eq!(kept, 2);
+}

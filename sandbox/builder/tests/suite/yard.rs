@@ -38,6 +38,7 @@ pub(crate) struct With<'a> {
     pub(crate) target: Option<&'a str>,
     pub(crate) args: &'a [(&'a str, &'a str)],
     pub(crate) secrets: &'a [Secret],
+    pub(crate) cache_scope: Option<&'a str>,
     pub(crate) names: &'a [&'a str],
     pub(crate) limits: BuildLimits,
     pub(crate) network: Network<'a>,
@@ -50,6 +51,7 @@ impl Default for With<'_> {
             target: None,
             args: &[],
             secrets: &[],
+            cache_scope: Some("tests"),
             names: &[],
             limits: BuildLimits {
                 memory_bytes: 256 << 20,
@@ -138,6 +140,7 @@ impl Yard {
             target: with.target.map(str::to_owned),
             args,
             secrets: with.secrets,
+            cache_scope: with.cache_scope.map(str::to_owned),
             no_cache: with.no_cache,
             names: with.names.iter().map(|name| (*name).to_owned()).collect(),
             limits: with.limits.clone(),
