@@ -1,6 +1,6 @@
 //! `gradus sandbox run`.
 
-use super::images::{Kept, RunImage};
+use super::images::RunImage;
 use super::{CommandError, print};
 use crate::cli::sandbox::{Pair, RunArgs};
 use crate::exit::Exit;
@@ -38,7 +38,9 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, Comman
     let kept = image.map(|image| image.keep(&job.name)).transpose()?;
     let mut started = sandbox.start(&job)?;
     if arguments.detach {
-        kept.map(Kept::leave);
+        if let Some(kept) = kept {
+            kept.leave();
+        }
         print(&format!("{}\n", started.name()))?;
         return Ok(Exit::Done);
     }
@@ -59,7 +61,9 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &RunArgs) -> Result<Exit, Comman
         sandbox.remove(started.name())?;
         drop(kept);
     } else {
-        kept.map(Kept::leave);
+        if let Some(kept) = kept {
+            kept.leave();
+        }
     }
     Ok(Exit::Program(if interrupt.requested() {
         INTERRUPTED
