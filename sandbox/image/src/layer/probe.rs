@@ -35,7 +35,6 @@ mod tests {
     use super::*;
     use crate::layer::Compression;
     use crate::layer::decode::compress;
-    use std::io::Write;
 
     #[test]
     fn archives_are_told_from_other_files_by_content() {
