@@ -85,6 +85,45 @@ pub struct Output {
     pub inside: String,
 }
 
+/// What makes a job a step of a build: it changes its root as its user 0, and what it wrote there can be taken when it has ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildStep {
+    /// what is mounted meanwhile, in this order
+    pub mounts: Vec<StepMount>,
+}
+
+/// Something that is there while a step of a build runs, and not in its root afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepMount {
+    /// inside, absolute
+    pub inside: String,
+    /// what is there
+    pub source: StepSource,
+}
+
+/// What a step's mount shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepSource {
+    /// a file or directory of the host, read-only
+    ReadOnly(PathBuf),
+    /// an empty directory, part of the step's memory
+    Memory {
+        /// bytes at most
+        bytes: u64,
+    },
+    /// a directory in an image file, which is kept; root alone can have it
+    Image {
+        /// the image, in use by nobody else
+        image: PathBuf,
+        /// permissions of the directory, where it is new
+        mode: u32,
+        /// its owner inside, then
+        uid: u32,
+        /// and group
+        gid: u32,
+    },
+}
+
 /// What a job may use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use gradus_jail::device_filter;
 use gradus_jail::plan::{
-    Deadline, Identity, Logs, Mount, Neighbour, Network, Plan, Process, Resource, Rlimit, Scratch,
-    Source, VERSION,
+    Capability, Deadline, Identity, Logs, Mount, Neighbour, Network, Plan, Process, Resource,
+    Rlimit, Scratch, Source, VERSION,
 };
 
-use crate::job::Job;
+use crate::job::{BuildStep, Job, StepSource};
 
 /// Device nodes that every job has. They hold no state and reach nothing.
 const DEVICES: [&str; 6] = [
@@ -66,7 +66,22 @@ pub struct Given {
     pub neighbour: Option<Neighbour>,
     /// limits that the host cannot keep
     pub shortfalls: Vec<gradus_jail::cgroup::Shortfall>,
+    /// what it is given besides, if it is a step of a build
+    pub step: Option<BuildStep>,
 }
+
+/// What user 0 may do in a step of a build, and in no other job: what `apt`, `dpkg`, `pip` and `useradd` do to files and processes of their own
+/// image. Of what builders give as a rule it lacks NET_BIND_SERVICE and SETPCAP, which nothing needs here; SETFCAP, since no layer keeps such
+/// attributes; SYS_CHROOT, MKNOD, NET_RAW and AUDIT_WRITE.
+const BUILD_CAPABILITIES: [Capability; 7] = [
+    Capability::Chown,
+    Capability::DacOverride,
+    Capability::Fowner,
+    Capability::Fsetid,
+    Capability::Kill,
+    Capability::Setgid,
+    Capability::Setuid,
+];
 
 /// The plan for `job`.
 pub fn plan(job: &Job, given: Given) -> Plan {
@@ -117,6 +132,28 @@ pub fn plan(job: &Job, given: Given) -> Plan {
             },
         )
     }));
+    for mount in given.step.iter().flat_map(|step| &step.mounts) {
+        let source = match &mount.source {
+            StepSource::ReadOnly(path) => Source::ReadOnly { path: path.clone() },
+            StepSource::Memory { bytes } => Source::Tmpfs {
+                bytes: *bytes,
+                inodes: limits.disk_inodes,
+                mode: 0o1777,
+            },
+            StepSource::Image {
+                image,
+                mode,
+                uid,
+                gid,
+            } => Source::Image {
+                image: image.clone(),
+                mode: *mode,
+                uid: *uid,
+                gid: *gid,
+            },
+        };
+        mounts.push(fixed(&mount.inside, source));
+    }
     let rlimit = |resource, value| Rlimit { resource, value };
     let privileged = given.identity.is_range();
     let mut rlimits = vec![
@@ -166,6 +203,11 @@ pub fn plan(job: &Job, given: Given) -> Plan {
             gid: job.gid,
             umask: 0o022,
         },
+        capabilities: match given.step {
+            Some(_) => BUILD_CAPABILITIES.to_vec(),
+            None => Vec::new(),
+        },
+        keeps_root: given.step.is_some(),
         landlock: true,
         seccomp: Some(given.seccomp),
         deadline: limits.wall.map(|wall| Deadline {

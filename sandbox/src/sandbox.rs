@@ -17,23 +17,32 @@ use std::time::{Duration, Instant};
 use gradus_jail::cgroup::{self, LimitName};
 use gradus_jail::channel::Channel;
 use gradus_jail::outcome::Outcome;
-use gradus_jail::plan::{Identity, Neighbour, Plan};
+use gradus_jail::plan::{Identity, Mount, Neighbour, Plan, Source};
 use gradus_jail::protocol::{Answer, Ended, KillReason, Report, Request};
 use gradus_jail::watcher::connect_to;
 
 use crate::disks;
 use crate::gpu::Granted;
-use crate::job::{Job, Limits, ScratchKind};
+use crate::job::{BuildStep, Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
 use crate::program::{Program, ProgramError, begin};
 use crate::scratch::quota::make_directory;
 use crate::scratch::{ScratchError, make_image};
-use crate::seccomp::{CompilePolicyError, GPU, Policy, TRAINER};
+use crate::seccomp::{BUILD, CompilePolicyError, GPU, Policy, TRAINER};
 use crate::state::{FIRST_ID, IDS, Phase, Record, State, StateError};
 use reaper::Watcher;
 
-/// Which system calls jobs may make.
-const POLICY: &str = "trainer";
+/// Which system calls jobs may make, and steps of builds.
+const POLICIES: [&str; 2] = ["trainer", "build"];
+
+/// What a job is given besides what it asks for.
+#[derive(Clone, Copy)]
+enum More<'a> {
+    Nothing,
+    Gpus(&'a Granted),
+    /// it is a step of a build
+    Step(&'a BuildStep),
+}
 
 /// How long after its start a watcher may take to listen.
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
@@ -73,6 +82,14 @@ impl Sandbox {
         &self.control_groups
     }
 
+    /// Makes the image file `path` with a file system of `bytes` and `inodes` in it.
+    ///
+    /// # Errors
+    /// As [`ScratchError`] says; nothing is there then.
+    pub fn make_image(&self, path: &Path, bytes: u64, inodes: u64) -> Result<(), ScratchError> {
+        make_image(&self.state.templates(), path, bytes, inodes)
+    }
+
     /// The watcher's program, a file.
     pub(crate) fn program(&self) -> &Path {
         self.program.path()
@@ -94,11 +111,8 @@ impl Sandbox {
         })?;
         let scratch_image =
             wants_disk(job).then(|| self.state.directory(&job.name).join(SCRATCH_FILE));
-        let mut plan = self.plan_for(job, identity, scratch_image)?;
-        if let Some(gpus) = gpus {
-            gpus.add_to(&mut plan);
-        }
-        Ok(plan)
+        let more = gpus.map_or(More::Nothing, More::Gpus);
+        self.plan_for(job, identity, scratch_image, more)
     }
 
     fn plan_for(
@@ -106,6 +120,7 @@ impl Sandbox {
         job: &Job,
         identity: Identity,
         scratch_image: Option<PathBuf>,
+        more: More<'_>,
     ) -> Result<Plan, SandboxError> {
         if !identity.is_range() && (job.uid, job.gid) != (0, 0) {
             return Err(SandboxError::OneId {
@@ -139,19 +154,28 @@ impl Sandbox {
             });
         }
         let cgroup = (!groups.groups.is_empty()).then_some(groups);
-        Ok(plan(
+        let step = match more {
+            More::Step(step) => Some(step),
+            More::Nothing | More::Gpus(_) => None,
+        };
+        let mut plan = plan(
             job,
             Given {
                 identity,
-                seccomp: POLICY.to_owned(),
+                seccomp: POLICIES[usize::from(step.is_some())].to_owned(),
                 cgroup,
                 scratch_image,
                 scratch_directory: (job.scratch == ScratchKind::Quota)
                     .then(|| self.state.scratch_directory(&job.name)),
                 neighbour: self.neighbour(job)?,
                 shortfalls,
+                step: step.cloned(),
             },
-        ))
+        );
+        if let More::Gpus(gpus) = more {
+            gpus.add_to(&mut plan);
+        }
+        Ok(plan)
     }
 
     /// The job whose network `job` shares, which runs.
@@ -209,23 +233,32 @@ impl Sandbox {
 
     /// Starts `job`; its program runs when this returns. What has failed to start leaves nothing.
     pub fn start(&self, job: &Job) -> Result<Started, SandboxError> {
-        self.start_on(job, None)
+        self.start_with(job, More::Nothing)
     }
 
     /// The same with GPUs that were taken for it. They stay held, for a keeper ([`crate::gpu::keeper`]) or, if this fails, to be released.
     pub fn start_on(&self, job: &Job, gpus: Option<&Granted>) -> Result<Started, SandboxError> {
+        self.start_with(job, gpus.map_or(More::Nothing, More::Gpus))
+    }
+
+    /// Starts `job` as a step of a build; [`Sandbox::written`] has what it wrote. Like outputs, that waits until the job is removed.
+    pub fn start_step(&self, job: &Job, step: &BuildStep) -> Result<Started, SandboxError> {
+        self.start_with(job, More::Step(step))
+    }
+
+    fn start_with(&self, job: &Job, more: More<'_>) -> Result<Started, SandboxError> {
         let name = job.name.as_str();
         reaper::reap();
         // First of all: it makes itself ready meanwhile.
-        let with_gpu = gpus.map(|_| self.program_with_gpu()).transpose()?;
-        let program = with_gpu.as_ref().unwrap_or(&self.program);
+        let other = self.program_for(more)?;
+        let program = other.as_ref().unwrap_or(&self.program);
         let (watcher, report) = program.start().map_err(|source| SandboxError::Host {
             what: format!("job {name:?}: its watcher"),
             source,
         })?;
         let watcher = Watcher::new(watcher);
         let (directory, lock) = self.state.create(name)?;
-        self.start_in(job, gpus, &directory, &lock, watcher, report)
+        self.start_in(job, more, &directory, &lock, watcher, report)
             .map_err(|error| {
                 // Nobody else does this: the lock is held, by the watcher perhaps a moment longer, which has nothing left to do.
                 let undone = self.state.claim(name).map_err(SandboxError::from);
@@ -250,7 +283,7 @@ impl Sandbox {
     fn start_in(
         &self,
         job: &Job,
-        gpus: Option<&Granted>,
+        more: More<'_>,
         directory: &Path,
         lock: &fs::File,
         mut watcher: Watcher,
@@ -269,10 +302,7 @@ impl Sandbox {
             )?;
         }
         let scratch_image = self.scratch_image(job, directory)?;
-        let mut plan = self.plan_for(job, identity, scratch_image)?;
-        if let Some(gpus) = gpus {
-            gpus.add_to(&mut plan);
-        }
+        let plan = self.plan_for(job, identity, scratch_image, more)?;
         self.state.write_plan(name, &plan)?;
         match begin(&report, directory, lock) {
             // One that has ended already is found out below.
@@ -317,15 +347,21 @@ impl Sandbox {
         }
     }
 
-    fn program_with_gpu(&self) -> Result<Program, SandboxError> {
-        let filters = || {
-            Policy::trainer_with_gpu()
-                .compile()
-                .map(|filters| filters.programs)
+    /// The watcher's program with other filters than those of most jobs, for what needs them.
+    fn program_for(&self, more: More<'_>) -> Result<Option<Program>, SandboxError> {
+        let (text, policy): (_, fn() -> Policy) = match more {
+            More::Nothing => return Ok(None),
+            More::Gpus(_) => (GPU, Policy::trainer_with_gpu),
+            More::Step(_) => (BUILD, Policy::build),
         };
-        let policy = format!("{TRAINER}{GPU}");
+        let filters = || policy().compile().map(|filters| filters.programs);
         self.program
-            .with_filters(&self.state.templates(), &policy, filters)
+            .with_filters(
+                &self.state.templates(),
+                &format!("{TRAINER}{text}"),
+                filters,
+            )
+            .map(Some)
             .map_err(program_error)
     }
 
@@ -401,14 +437,34 @@ impl Sandbox {
 
     /// The directory with a directory for each output of the job `name`, which has ended; none if it has no outputs or they are gone.
     pub fn outputs(&self, name: &str) -> Result<Option<OwnedFd>, SandboxError> {
+        let plan = self.state.plan(name)?;
+        let has_some = plan.is_some_and(|plan| has_outputs(&plan));
+        Ok(self
+            .handed_over(name)?
+            .into_iter()
+            .next()
+            .filter(|_| has_some))
+    }
+
+    /// What the step `name` of a build, which has ended, wrote to its root, with whose ids: an overlay's upper directory, on which nobody works
+    /// any more. None where it is gone, or the job was no such step.
+    pub fn written(&self, name: &str) -> Result<Option<(OwnedFd, Identity)>, SandboxError> {
+        let Some(plan) = self.state.plan(name)?.filter(|plan| plan.keeps_root) else {
+            return Ok(None);
+        };
+        let last = self.handed_over(name)?.pop();
+        Ok(last.map(|directory| (directory, plan.identity)))
+    }
+
+    fn handed_over(&self, name: &str) -> Result<Vec<OwnedFd>, SandboxError> {
         match self.state.record(name)?.phase {
             Phase::Starting | Phase::Running => return Err(SandboxError::Runs(name.to_owned())),
-            Phase::Lost => return Ok(None),
-            Phase::Ended(_) if !self.state.watcher_lives(name)? => return Ok(None),
+            Phase::Lost => return Ok(Vec::new()),
+            Phase::Ended(_) if !self.state.watcher_lives(name)? => return Ok(Vec::new()),
             Phase::Ended(_) => {}
         }
-        let (_, mut descriptors) = self.ask(name, &Request::Outputs)?;
-        Ok(descriptors.pop())
+        let (_, descriptors) = self.ask(name, &Request::Outputs)?;
+        Ok(descriptors)
     }
 
     /// Lets the watcher of the job `name` go, if that has ended, with its outputs. Waits for nothing: with many jobs to remove, their watchers
@@ -461,6 +517,12 @@ fn program_error(error: ProgramError<CompilePolicyError>) -> SandboxError {
             source,
         },
     }
+}
+
+/// Whether outputs of it are handed over.
+fn has_outputs(plan: &Plan) -> bool {
+    let is_output = |mount: &Mount| matches!(mount.source, Source::Output { .. });
+    plan.mounts.iter().any(is_output)
 }
 
 /// Whether a job's writes go to an image on disk, which only root can mount.

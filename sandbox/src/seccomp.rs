@@ -18,7 +18,7 @@ mod tree;
 
 pub use compile::{Architecture, CompilePolicyError, Filters};
 pub use describe::{Description, Effect};
-pub use policy::{GPU, LoadPolicyError, Policy, TRAINER};
+pub use policy::{BUILD, GPU, LoadPolicyError, Policy, TRAINER};
 pub use tree::TooLong;
 
 #[cfg(test)]

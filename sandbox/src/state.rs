@@ -4,6 +4,7 @@
 //! jobs/NAME/      a job: plan, journal, output, control socket (gradus_jail::watcher)
 //! ids/NUMBER      a range of user ids that is taken: another name of the journal of the job that has it
 //! store/          outputs that were taken, by digest ([`crate::store`])
+//! images/         images and layers; builds/: what builds use and keep (gradus-image, gradus-builder)
 //! templates/      empty file systems by size, copied for each job ([`crate::scratch`])
 //! new/, gone/     jobs' directories that are being made, or removed
 //! ```
@@ -174,6 +175,16 @@ impl State {
         self.root.join("store")
     }
 
+    /// Where images and their layers lie, by digest.
+    pub fn images(&self) -> PathBuf {
+        self.root.join("images")
+    }
+
+    /// Where builds keep what is theirs: caches, and what a running one uses.
+    pub fn builds(&self) -> PathBuf {
+        self.root.join("builds")
+    }
+
     /// The control group's name for the job `name`: no other state directory's job has it.
     pub(crate) fn group_name(&self, name: &str) -> String {
         let mut hasher = DefaultHasher::new();
@@ -252,13 +263,14 @@ impl State {
         Ok((record, lives))
     }
 
-    /// Whether a job that has ended so was to have outputs.
+    /// Whether a job that has ended so was to have outputs, or to keep what it wrote to its root.
     fn has_outputs(&self, name: &str, ended: Option<&Ended>) -> bool {
         let launched =
             ended.is_some_and(|ended| !matches!(ended.outcome, Outcome::LaunchFailed { .. }));
         let is_output =
             |mount: &gradus_jail::plan::Mount| matches!(mount.source, Source::Output { .. });
-        launched && matches!(self.plan(name), Ok(Some(plan)) if plan.mounts.iter().any(is_output))
+        launched
+            && matches!(self.plan(name), Ok(Some(plan)) if plan.keeps_root || plan.mounts.iter().any(is_output))
     }
 
     fn journal(&self, name: &str) -> Result<Vec<Report>, StateError> {

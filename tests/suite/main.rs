@@ -37,5 +37,6 @@ mod gpu_lease;
 mod nvrtc;
 #[cfg(target_os = "linux")]
 mod sandbox;
+mod sandbox_build;
 #[cfg(target_os = "linux")]
 mod sandbox_gpu;

@@ -1,5 +1,12 @@
 //! Arguments of `gradus sandbox`.
 
+mod build;
+
+pub use build::{
+    BuildArgs, ExportArgs, Given, ImageArgs, ImageCommand, ImageGcArgs, ImportArgs, ListArgs,
+    RemoveArgs,
+};
+
 use crate::bytes::ByteSize;
 use clap::{Args, Subcommand};
 use gradus_egress::policy::HostRule;
@@ -29,6 +36,10 @@ pub struct SandboxArgs {
 pub enum SandboxCommand {
     /// Run a program so that it reaches nothing it was not given.
     Run(Box<RunArgs>),
+    /// Build an image from a Dockerfile, each command in the sandbox.
+    Build(Box<BuildArgs>),
+    /// List images, take them in, write them out, remove them.
+    Image(ImageArgs),
     /// List jobs.
     Ps(PsArgs),
     /// Print what a job has printed.
@@ -53,8 +64,12 @@ pub enum SandboxCommand {
 #[command(after_help = EXIT_CODES)]
 pub struct RunArgs {
     /// A directory under the job's root, never changed. Repeat for layers, the uppermost first.
-    #[arg(long, value_name = "DIR", required = true)]
+    #[arg(long, value_name = "DIR", required_unless_present = "image")]
     pub rootfs: Vec<PathBuf>,
+
+    /// An image by name or digest instead: its layers, environment, user, working directory and program.
+    #[arg(long, value_name = "NAME", conflicts_with = "rootfs")]
+    pub image: Option<String>,
 
     /// Name of the job [default: one that is free].
     #[arg(long)]
@@ -170,13 +185,17 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub env: Vec<String>,
 
-    /// Working directory inside.
-    #[arg(long, value_name = "DIR", default_value = "/")]
-    pub cwd: String,
+    /// Working directory inside [default: the image's, else /].
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<String>,
 
-    /// User and group inside, by number.
-    #[arg(long, value_name = "UID[:GID]", default_value = "0:0", value_parser = parse_user)]
-    pub user: (u32, u32),
+    /// User and group inside, by number [default: the image's, else 0:0].
+    #[arg(long, value_name = "UID[:GID]", value_parser = parse_user)]
+    pub user: Option<(u32, u32)>,
+
+    /// Program instead of the image's entrypoint; empty for none.
+    #[arg(long, value_name = "PROGRAM", requires = "image")]
+    pub entrypoint: Option<String>,
 
     /// Its root cannot be written, but for /tmp and its outputs.
     #[arg(long)]
@@ -198,8 +217,12 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// Program and arguments.
-    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    /// Program and arguments; of an image, arguments of its entrypoint instead of its own.
+    #[arg(
+        required_unless_present = "image",
+        trailing_var_arg = true,
+        value_name = "COMMAND"
+    )]
     pub command: Vec<String>,
 }
 

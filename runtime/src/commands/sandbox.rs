@@ -1,15 +1,21 @@
 //! `gradus sandbox`: programs that reach nothing they were not given.
 
+mod build;
 mod doctor;
 mod egress;
 mod gpus;
+mod images;
 mod jobs;
 mod run;
 
 use crate::cli::sandbox::{SandboxArgs, SandboxCommand};
 use crate::device::StateDir;
 use crate::exit::Exit;
+use crate::interrupt::INTERRUPTED;
 use crate::output_file::OutputFileError;
+use gradus_builder::{BuildError, UserError};
+use gradus_image::Owner;
+use gradus_image::layout::{ExportImageError, ImportImageError};
 use gradus_sandbox::gpu::GpuError;
 use gradus_sandbox::logs::LogError;
 use gradus_sandbox::outputs::CollectError;
@@ -46,6 +52,24 @@ pub enum CommandError {
     /// There is no place for jobs.
     #[error("no directory for jobs\nhelp: set HOME or GRADUS_STATE_DIR, or name one with --state")]
     NoState,
+    /// About a build.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// About images.
+    #[error(transparent)]
+    Images(#[from] gradus_image::store::StoreError),
+    /// An image that cannot be taken.
+    #[error("the image is not taken")]
+    Import(#[from] ImportImageError),
+    /// An image that cannot be written.
+    #[error("the image is not written")]
+    Export(#[from] ExportImageError),
+    /// An image's user.
+    #[error("the image cannot be run as it says")]
+    User(#[from] UserError),
+    /// There is no such image.
+    #[error("there is no image {0:?}; help: `gradus sandbox image list` lists them")]
+    NoImage(String),
     /// What was asked for does not fit.
     #[error("{0}")]
     Usage(String),
@@ -65,6 +89,13 @@ impl CommandError {
     pub fn code(&self) -> u8 {
         match self {
             CommandError::Usage(_) => 2,
+            CommandError::Build(BuildError::Cancelled) => INTERRUPTED,
+            CommandError::Build(error) => match error.owner() {
+                Owner::Submission => 1,
+                Owner::Host => 125,
+                Owner::Bug => 70,
+            },
+            CommandError::Import(error) if error.owner() == Owner::Submission => 1,
             CommandError::Sandbox(SandboxError::Launch { source, .. })
                 if source.is_submissions() =>
             {
@@ -97,6 +128,8 @@ pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
         }
         SandboxCommand::Gpus(arguments) => gpus::gpus(&gpus(), arguments),
         SandboxCommand::KeepGpus(arguments) => gpus::keep_gpus(&gpus(), arguments),
+        SandboxCommand::Build(arguments) => build::run(&sandbox, arguments),
+        SandboxCommand::Image(arguments) => images::run(&sandbox, arguments),
         SandboxCommand::Ps(arguments) => jobs::list(&sandbox, arguments),
         SandboxCommand::Logs(arguments) => jobs::logs(&sandbox, arguments),
         SandboxCommand::Kill(arguments) => jobs::kill(&sandbox, arguments),

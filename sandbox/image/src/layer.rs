@@ -12,6 +12,7 @@
 //! | `tree` | a path | its parent's descriptor; knows how deep each directory really lies |
 //! | [`apply()`] | entries | files with their owners; whiteouts as overlay wants them |
 //! | [`export()`] | an overlay's upper directory | an archive, the same one each time |
+//! | [`is_archive`] | some bytes | whether they are an archive |
 //! | [`remove`] | a tree of any depth | nothing |
 //!
 //! Of the `tar` crate the header's fields are used, not the iterator: that one reads a long name or an extended header of
@@ -37,6 +38,7 @@ mod header;
 mod note;
 mod path;
 mod pax;
+mod probe;
 pub mod remove;
 mod sparse;
 mod tree;
@@ -45,8 +47,9 @@ pub use apply::{Applied, Expected, apply, verify};
 pub use caps::LayerCaps;
 pub use decode::Compression;
 pub use error::{ApplyLayerError, ExportLayerError};
-pub use export::{ExportOptions, Exported, export};
+pub use export::{ExportOptions, Exported, Owners, export, export_from};
 pub use note::{Note, Notes};
+pub use probe::is_archive;
 pub use remove::remove_tree;
 
 pub(crate) use archive::{Archive, ArchiveError, EntryKind};

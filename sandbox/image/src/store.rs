@@ -9,6 +9,7 @@
 //!   layers/HEX/layer.json
 //!   images/HEX.json    an image, named for its configuration's digest
 //!   names/HEX.json     a name and the image that it stands for
+//!   steps/KEY.json     what a build's step came to, by its key
 //!   pins/              what a running process makes or uses: ends with the process
 //!   leases/            what a job uses: ends when it is released
 //!   tmp/               a directory for each process that has the store open
@@ -28,6 +29,7 @@ mod image;
 mod layer;
 mod lock;
 mod pin;
+mod step;
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +38,7 @@ pub use gc::{Collected, GcPolicy};
 pub use image::{ImageBlob, ImageLayer, ImageRecord};
 pub use layer::LayerRecord;
 pub use pin::Pin;
+pub use step::StepRecord;
 
 use lock::{Guard, Scratch};
 
@@ -48,11 +51,12 @@ pub struct Store {
 }
 
 const VERSION: &str = "1\n";
-const DIRECTORIES: [&str; 7] = [
+const DIRECTORIES: [&str; 8] = [
     "blobs/sha256",
     "layers",
     "images",
     "names",
+    "steps",
     "pins",
     "leases",
     "tmp",

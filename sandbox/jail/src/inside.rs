@@ -83,7 +83,7 @@ fn start(
     // The watcher's end is the job's: a job that nobody watches has no limits of time and output.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .at(Stage::Namespaces, || "ending with the watcher")?;
-    let outputs = root::build(plan, given)?;
+    let handed_over = root::build(plan, given)?;
     rustix::system::sethostname(plan.hostname.as_bytes()).at(Stage::Namespaces, || {
         format!("host name {:?}", plan.hostname)
     })?;
@@ -93,14 +93,14 @@ fn start(
     syscalls::new_cgroup_namespace().at(Stage::Namespaces, || "a namespace of control groups")?;
     rustix::process::setsid().at(Stage::Namespaces, || "a session of its own")?;
     let ready = FromInside::Ready {
-        outputs: outputs.is_some(),
+        handed_over: handed_over.len(),
         proxy: proxy.is_some(),
     };
-    let descriptors: Vec<_> = outputs.iter().chain(&proxy).map(AsFd::as_fd).collect();
+    let descriptors: Vec<_> = handed_over.iter().chain(&proxy).map(AsFd::as_fd).collect();
     channel
         .send(&ready, &descriptors)
         .at(Stage::Watcher, || "the watcher is gone")?;
-    drop((outputs, proxy));
+    drop((handed_over, proxy));
 
     syscalls::block_signals().at(Stage::Restrict, || "blocking signals")?;
     let (started, starting) = Channel::pair().at(Stage::Exec, || "a channel to the program")?;
@@ -117,11 +117,11 @@ fn start(
             // The program's ends of its streams must be its own, or they would never end.
             drop((streams, starting));
             root::let_go_of_host()?;
-            restrict::no_way_back()?;
+            restrict::no_way_back(&[])?;
             // One that has failed has closed its end: why is said there.
             let _ = started.send(&Run, &[]);
             let held = restrict::apply_filters(plan, filters)?;
-            restrict::drop_capabilities()?;
+            restrict::keep_capabilities(&[])?;
             // A program that runs has closed its end without a word.
             if let Some((error, _)) = started
                 .receive::<LaunchError>()
@@ -220,7 +220,7 @@ fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams, word: &Channel) -
                 .collect()
         };
         rustix::process::chdir("/").at(Stage::Root, || "/")?;
-        restrict::no_way_back()?;
+        restrict::no_way_back(&plan.capabilities)?;
         restrict::apply_filters(plan, filters)?;
         let (argv, env) = (strings(&process.argv)?, strings(&process.env)?);
         let candidates = candidates(process)?;
@@ -234,7 +234,13 @@ fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams, word: &Channel) -
         rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || {
             format!("working directory {}", short(&process.cwd))
         })?;
-        restrict::drop_capabilities()?;
+        // Those of user 0: another one has lost them with that.
+        let kept = if process.uid == 0 {
+            plan.capabilities.as_slice()
+        } else {
+            &[]
+        };
+        restrict::keep_capabilities(kept)?;
         // Where it is not told, the first process has failed and says why, or is gone.
         if !matches!(word.receive::<Run>(), Ok(Some(_))) {
             std::process::exit(127);

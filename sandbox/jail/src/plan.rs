@@ -52,6 +52,12 @@ pub struct Plan {
     pub rlimits: Vec<Rlimit>,
     /// what is run
     pub process: Process,
+    /// what its user 0 may do to files and processes of its own ids; none as a rule
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<Capability>,
+    /// whether what it wrote to its root is handed over when it has ended
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_root: bool,
     /// whether landlock is applied, at the newest level that the kernel has
     pub landlock: bool,
     /// name of the seccomp policy; the filters themselves travel beside the plan
@@ -158,6 +164,17 @@ pub enum Source {
         /// one path component
         name: String,
     },
+    /// a file system in an image file, which outlives the job; its size is the limit
+    Image {
+        /// the image, in use by nobody else
+        image: PathBuf,
+        /// permissions of the directory, where it is new
+        mode: u32,
+        /// its owner inside, then
+        uid: u32,
+        /// and group
+        gid: u32,
+    },
 }
 
 /// What the job can reach: a loopback, and who answers on it.
@@ -214,6 +231,27 @@ pub enum Resource {
     Nice,
     /// priority of processes that others wait for
     Rtprio,
+}
+
+/// Rights that user 0 of a job may keep. All of them end at its user namespace: they are about files and processes whose ids it has. What
+/// is not listed here (mounts, devices, network, other capabilities) no plan can give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// gives files to others of its ids
+    Chown,
+    /// reads and writes files of its ids, whatever their permissions
+    DacOverride,
+    /// changes permissions and times of files of its ids
+    Fowner,
+    /// keeps set-group-id bits of what it changes
+    Fsetid,
+    /// signals to processes of the job, whoever they run as
+    Kill,
+    /// becomes other groups of its ids
+    Setgid,
+    /// becomes other users of its ids
+    Setuid,
 }
 
 /// What is run.

@@ -37,8 +37,8 @@ pub(crate) struct Enter {
 pub(crate) enum FromInside {
     /// everything is applied; what is named here comes with it, in this order
     Ready {
-        /// the directory of outputs
-        outputs: bool,
+        /// how many directories that are handed over when the job has ended
+        handed_over: usize,
         /// the listening socket of the proxy's port
         proxy: bool,
     },
@@ -106,7 +106,7 @@ pub enum Request {
     },
     /// say when it has ended
     Wait,
-    /// its outputs' directory, when it has ended
+    /// its outputs' directory and what it wrote to its root, as its plan has them, when it has ended
     Outputs,
     /// its outputs are taken: the watcher can go
     Release,
@@ -128,7 +128,7 @@ pub enum KillReason {
 pub enum Answer {
     /// understood
     Done,
-    /// the job has ended; its outputs' directory comes along where they were asked for and there are some
+    /// the job has ended; what is handed over comes along where it was asked for and there is some
     Ended(Ended),
     /// it still runs
     Running,

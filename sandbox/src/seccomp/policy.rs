@@ -10,7 +10,10 @@ use super::numbers::{Lookup, Numbers};
 /// The form of policies that this version reads.
 pub const VERSION: u32 = 1;
 
-/// The policy for training and builds, as text.
+/// What commands of builds may do besides, as text.
+pub const BUILD: &str = include_str!("../../seccomp/build.toml");
+
+/// The policy for training, as text.
 pub const TRAINER: &str = include_str!("../../seccomp/trainer.toml");
 
 /// What jobs with GPUs may ask of the driver besides, as text.
@@ -207,7 +210,7 @@ pub enum LoadPolicyError {
 }
 
 impl Policy {
-    /// The policy for training and for the commands of builds, which is part of this program.
+    /// The policy for training, which is part of this program.
     ///
     /// # Panics
     /// Never: a test reads it.
@@ -242,6 +245,18 @@ impl Policy {
         }
         self.name = more.name;
         Ok(self)
+    }
+
+    /// The policy for commands of builds: that for training, and further cases of calls that it has.
+    ///
+    /// # Panics
+    /// Never: a test makes it.
+    #[must_use]
+    pub fn build() -> Policy {
+        let more = Policy::parse(BUILD).expect("a test reads the embedded policy");
+        Policy::trainer()
+            .with(more)
+            .expect("a test adds the embedded policies")
     }
 
     /// Reads a policy.

@@ -120,3 +120,18 @@ fn a_description_has_every_rule_and_reason() {
     );
     assert!(text.ends_with("killed: calls of another architecture\n"));
 }
+
+#[test]
+fn builds_may_do_one_thing_more_than_training() {
+    let (mut build, trainer) = (Policy::build(), Policy::trainer());
+    let compiled = build.compile_for(Architecture::X86_64).unwrap();
+    for program in &compiled.programs {
+        assert!(program.len() / 8 <= gradus_jail::seccomp::INSTRUCTIONS_MAX);
+    }
+    assert_eq!(build.name, "build");
+    build.name.clone_from(&trainer.name);
+    let socket = build.when.iter_mut().find(|rule| rule.call == "socket");
+    let added = socket.unwrap().case.pop().unwrap();
+    assert!(added.reason.contains("AUDIT"), "{}", added.reason);
+    assert_eq!(build, trainer);
+}

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use gradus_sandbox::job::BuildStep;
 use gradus_sandbox::logs::{Lines, Reader};
 use gradus_sandbox::outcome::Outcome;
 use gradus_sandbox::outputs::{CollectError, CollectLimits, Collected, Owner, collect};
@@ -139,4 +140,36 @@ fn a_job_cannot_make_devices_and_what_it_wrote_instead_is_taken() {
     let manifest = collected.keep(&store, "good").unwrap();
     assert_eq!(store.gc().unwrap().objects, 0);
     assert_eq!(store.kept("good").unwrap(), Some(manifest));
+}
+
+#[test]
+fn only_a_step_of_a_build_has_rights_and_hands_over_its_root() {
+    let Some(busybox) = Busybox::new() else {
+        return;
+    };
+    let mut job = busybox.job("plain", "echo x > /x");
+    let plan = busybox.sandbox.plan(&job).unwrap();
+    let json = serde_json::to_string(&plan).unwrap();
+    assert!(plan.capabilities.is_empty() && !plan.keeps_root);
+    assert!(!json.contains("capabilities") && !json.contains("keeps_root"));
+    assert_eq!(plan.seccomp.as_deref(), Some("trainer"));
+    busybox.run(&job);
+    assert!(busybox.sandbox.written("plain").unwrap().is_none());
+    assert!(busybox.sandbox.outputs("plain").unwrap().is_some());
+
+    job.name = "step".to_owned();
+    job.outputs.clear();
+    let mut started = busybox
+        .sandbox
+        .start_step(&job, &BuildStep::default())
+        .unwrap();
+    started.wait().unwrap();
+    let plan = busybox.sandbox.state().plan("step").unwrap().unwrap();
+    assert_eq!(plan.capabilities.len(), 7);
+    assert_eq!(plan.seccomp.as_deref(), Some("build"));
+    assert!(busybox.sandbox.outputs("step").unwrap().is_none());
+    let (upper, ids) = busybox.sandbox.written("step").unwrap().unwrap();
+    let stat = rustix::fs::statat(&upper, "x", rustix::fs::AtFlags::empty()).unwrap();
+    assert_eq!((stat.st_uid, stat.st_size), (ids.uid, 2));
+    assert_eq!((ids.uid, ids.count), (plan.identity.uid, 65_536));
 }

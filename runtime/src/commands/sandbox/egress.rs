@@ -71,3 +71,14 @@ pub(super) fn tell(report: &Report) {
         );
     }
 }
+
+/// Adds the variables by which programs find the proxy, but for those that are there.
+pub(super) fn add_variables(env: &mut Vec<String>) {
+    for variable in gradus_egress::proxy::variables(PORT) {
+        let name = variable.split('=').next().unwrap_or_default();
+        let is_it = |other: &String| other.split('=').next() == Some(name);
+        if !env.iter().any(is_it) {
+            env.push(variable);
+        }
+    }
+}

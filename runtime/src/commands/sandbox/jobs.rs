@@ -153,6 +153,10 @@ pub(super) fn collect_garbage(
     let recovered = sandbox.recover();
     // After it: jobs whose watcher died have ended now. Before they are removed, with their notes.
     let returned = gpus.recover();
+    // Builds that were killed: their commands run on otherwise.
+    for name in gradus_builder::sweep(sandbox)? {
+        print(&format!("{name}: of a build that was killed\n"))?;
+    }
     let jobs = sandbox.jobs()?;
     let (kept, removed): (Vec<&Record>, Vec<&Record>) = jobs
         .iter()
@@ -176,6 +180,7 @@ pub(super) fn collect_garbage(
         missing_is_fine(sandbox.remove(&job.name))?;
         print(&format!("{}: {outcome}\n", job.name))?;
     }
+    super::images::release(sandbox)?;
     recovered?;
     returned?;
     Ok(Exit::Done)

@@ -1,6 +1,7 @@
 //! `gradus sandbox run`.
 
 use super::gpus::{self, Gpus, notes_of};
+use super::images::RunImage;
 use super::{CommandError, egress, print};
 use crate::cli::sandbox::{Pair, RunArgs};
 use crate::exit::Exit;
@@ -30,7 +31,7 @@ pub(super) fn run(
     gpus: Option<&Gpus<'_>>,
     arguments: &RunArgs,
 ) -> Result<Exit, CommandError> {
-    let job = job(arguments)?;
+    let (job, image) = job(sandbox, arguments)?;
     let granted = gpus.map(|gpus| gpus.find(arguments)).transpose()?;
     if arguments.dry_run {
         let plan = sandbox.plan_on(&job, granted.as_ref())?;
@@ -45,6 +46,7 @@ pub(super) fn run(
         .map(OutputFile::checked)
         .transpose()?;
     let requests = egress::record(arguments)?;
+    let kept = image.map(|image| image.keep(&job.name)).transpose()?;
     let (mut started, mut keeper) = start(sandbox, gpus.zip(granted), &job, arguments)?;
     let proxy = egress::serve(&mut started, arguments, requests);
     if proxy.is_err() {
@@ -54,6 +56,9 @@ pub(super) fn run(
     }
     let proxy = proxy?;
     if arguments.detach {
+        if let Some(kept) = kept {
+            kept.leave();
+        }
         print(&format!("{}\n", started.name()))?;
         return Ok(Exit::Done);
     }
@@ -95,6 +100,9 @@ pub(super) fn run(
     }
     if !arguments.keep {
         sandbox.remove(started.name())?;
+        drop(kept);
+    } else if let Some(kept) = kept {
+        kept.leave();
     }
     Ok(Exit::Program(if interrupt.requested() {
         INTERRUPTED
@@ -192,7 +200,11 @@ fn take(
 }
 
 /// What `arguments` ask for.
-fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
+fn job(sandbox: &Sandbox, arguments: &RunArgs) -> Result<(Job, Option<RunImage>), CommandError> {
+    let image = match &arguments.image {
+        Some(name) => Some(RunImage::find(sandbox, name)?),
+        None => None,
+    };
     let absolute = |path: &Path| -> Result<PathBuf, CommandError> {
         path.canonicalize().map_err(|source| CommandError::Io {
             what: path.display().to_string(),
@@ -209,8 +221,17 @@ fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
         name: pair.left.clone(),
         inside: pair.inside.clone(),
     };
-    let mut env = arguments.env.clone();
-    if let Some(wrong) = env.iter().find(|variable| !variable.contains('=')) {
+    let mut env = image.as_ref().map_or(Vec::new(), RunImage::env);
+    for variable in &arguments.env {
+        let name = variable.split('=').next().unwrap_or_default();
+        env.retain(|known| known.split('=').next() != Some(name));
+        env.push(variable.clone());
+    }
+    if let Some(wrong) = arguments
+        .env
+        .iter()
+        .find(|variable| !variable.contains('='))
+    {
         return Err(CommandError::Usage(format!(
             "--env {wrong:?}: NAME=VALUE is expected"
         )));
@@ -219,21 +240,34 @@ fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
         env.push("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
     }
     if !arguments.allow_hosts.is_empty() {
-        env.splice(0..0, gradus_egress::proxy::variables(egress::PORT));
+        egress::add_variables(&mut env);
     }
-    Ok(Job {
-        name: arguments.name.clone().unwrap_or_else(free_name),
-        layers: arguments
+    let layers = match &image {
+        Some(image) => image.layers()?,
+        None => arguments
             .rootfs
             .iter()
             .map(|path| absolute(path))
             .collect::<Result<_, _>>()?,
+    };
+    let user = match (&image, arguments.user) {
+        (Some(image), None) => image.user()?,
+        (_, user) => user.unwrap_or((0, 0)),
+    };
+    let argv = match &image {
+        Some(image) => image.argv(arguments.entrypoint.as_deref(), &arguments.command)?,
+        None => arguments.command.clone(),
+    };
+    let cwd = arguments.cwd.clone();
+    let job = Job {
+        name: arguments.name.clone().unwrap_or_else(free_name),
+        layers,
         writable_root: !arguments.read_only,
-        argv: arguments.command.clone(),
+        argv,
         env,
-        cwd: arguments.cwd.clone(),
-        uid: arguments.user.0,
-        gid: arguments.user.1,
+        cwd: cwd.unwrap_or_else(|| image.as_ref().map_or("/", RunImage::cwd).to_owned()),
+        uid: user.0,
+        gid: user.1,
         inputs: arguments
             .inputs
             .iter()
@@ -261,7 +295,8 @@ fn job(arguments: &RunArgs) -> Result<Job, CommandError> {
             log_bytes: arguments.log.0,
             ..Limits::default()
         },
-    })
+    };
+    Ok((job, image))
 }
 
 fn free_name() -> String {

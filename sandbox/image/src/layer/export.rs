@@ -8,9 +8,10 @@
 //! again. [`decode::compress`](super::decode::compress) is for those who want a blob.
 
 mod attributes;
+mod mount_points;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -35,8 +36,32 @@ pub struct ExportOptions {
     pub mtime_max_s: u64,
     /// `entries`, `depth` and `unpacked_bytes` count; a file's holes are bytes.
     pub caps: LayerCaps,
+    /// Whose ids the tree's owners are on this host, if they are not those of the image.
+    pub owners: Option<Owners>,
+    /// Paths, relative, at which something was mounted, with the directories that were made for that: they are left out where they are there and
+    /// nothing else is in them.
+    pub mount_points: BTreeSet<Vec<u8>>,
     /// The layer hides all that lies beneath it, as [`Applied::opaque_root`](super::Applied::opaque_root) said.
     pub opaque_root: bool,
+}
+
+/// A range of ids of this host that stand for those from 0 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owners {
+    /// What user 0 is here.
+    pub uid: u32,
+    /// What group 0 is here.
+    pub gid: u32,
+    /// How many follow.
+    pub count: u32,
+}
+
+impl Owners {
+    /// The ids in the image; none for somebody else's.
+    fn inside(&self, uid: u32, gid: u32) -> Option<(u32, u32)> {
+        let inside = |id: u32, first: u32| id.checked_sub(first).filter(|id| *id < self.count);
+        Some((inside(uid, self.uid)?, inside(gid, self.gid)?))
+    }
 }
 
 impl ExportOptions {
@@ -45,6 +70,8 @@ impl ExportOptions {
         ExportOptions {
             mtime_max_s,
             caps: LayerCaps::default(),
+            owners: None,
+            mount_points: BTreeSet::new(),
             opaque_root: false,
         }
     }
@@ -74,6 +101,18 @@ pub fn export(
 ) -> Result<Exported, ExportLayerError> {
     let root = rustix::fs::openat(CWD, upper, DIR_FLAGS, Mode::empty())
         .map_err(ExportLayerError::io(b"/", "opening the directory"))?;
+    export_from(root, out, options)
+}
+
+/// As [`export()`], of a directory that is open.
+///
+/// # Errors
+/// As [`ExportLayerError`] says.
+pub fn export_from(
+    root: OwnedFd,
+    out: impl Write,
+    options: &ExportOptions,
+) -> Result<Exported, ExportLayerError> {
     let device = rustix::fs::fstat(&root)
         .map_err(ExportLayerError::io(b"/", "looking at the directory"))?
         .st_dev;
@@ -170,7 +209,11 @@ impl<W: Write> Walk<'_, W> {
                         format!("lies below {} directories", self.options.caps.depth),
                     ));
                 }
-                let inner = self.directory(&stack[stack.len() - 1].dir, &name, &path, &stat)?;
+                let parent = &stack[stack.len() - 1].dir;
+                if self.is_mount_point(parent, &name, &path, &stat)? {
+                    continue;
+                }
+                let inner = self.directory(parent, &name, &path, &stat)?;
                 let names = self.sorted_names(&inner, &path)?;
                 stack.push(Level {
                     dir: inner,
@@ -180,6 +223,9 @@ impl<W: Write> Walk<'_, W> {
                 continue;
             }
             let level = &stack[stack.len() - 1];
+            if self.is_mount_point(&level.dir, &name, &path, &stat)? {
+                continue;
+            }
             self.leaf(&level.dir, &name, &path, &stat)?;
         }
         Ok(())
@@ -196,7 +242,7 @@ impl<W: Write> Walk<'_, W> {
             .map_err(ExportLayerError::io(path, "opening the directory"))?;
         let xattrs = self.directory_xattrs(&dir, path)?;
         self.count()?;
-        let header = self.header(tar::EntryType::Directory, stat);
+        let header = self.header(tar::EntryType::Directory, path, stat)?;
         let mut slashed = path.to_vec();
         slashed.push(b'/');
         self.writer
@@ -242,7 +288,7 @@ impl<W: Write> Walk<'_, W> {
         self.count()?;
         let several = stat.st_nlink > 1;
         if several && let Some(first) = self.links.get(&stat.st_ino) {
-            let header = self.header(tar::EntryType::Link, stat);
+            let header = self.header(tar::EntryType::Link, path, stat)?;
             return self
                 .writer
                 .entry(&header, path, first, 0, &[])
@@ -253,13 +299,13 @@ impl<W: Write> Walk<'_, W> {
             FileType::Symlink => {
                 let target = rustix::fs::readlinkat(dir, name, Vec::new())
                     .map_err(ExportLayerError::io(path, "reading the link"))?;
-                let header = self.header(tar::EntryType::Symlink, stat);
+                let header = self.header(tar::EntryType::Symlink, path, stat)?;
                 self.writer
                     .entry(&header, path, target.as_bytes(), 0, &[])
                     .map_err(ExportLayerError::Output)?;
             }
             FileType::Fifo => {
-                let header = self.header(tar::EntryType::Fifo, stat);
+                let header = self.header(tar::EntryType::Fifo, path, stat)?;
                 self.writer
                     .entry(&header, path, b"", 0, &[])
                     .map_err(ExportLayerError::Output)?;
@@ -305,7 +351,7 @@ impl<W: Write> Walk<'_, W> {
             return Err(changed());
         }
         let xattrs = self.xattrs(&fd, path)?;
-        let header = self.header(tar::EntryType::Regular, stat);
+        let header = self.header(tar::EntryType::Regular, path, stat)?;
         self.writer
             .entry(&header, path, b"", size, &xattrs.kept)
             .map_err(ExportLayerError::Output)?;
@@ -346,14 +392,29 @@ impl<W: Write> Walk<'_, W> {
             .map_err(ExportLayerError::Output)
     }
 
-    fn header(&self, kind: tar::EntryType, stat: &Stat) -> Header {
+    fn header(
+        &self,
+        kind: tar::EntryType,
+        path: &[u8],
+        stat: &Stat,
+    ) -> Result<Header, ExportLayerError> {
         let mtime = u64::try_from(stat.st_mtime).unwrap_or(0);
-        Header {
+        let (uid, gid) = (stat.st_uid, stat.st_gid);
+        let owner = match &self.options.owners {
+            None => (uid, gid),
+            Some(owners) => owners
+                .inside(uid, gid)
+                .ok_or_else(|| ExportLayerError::Unfit {
+                    path: super::note::shown(path),
+                    reason: format!("belongs to {uid}:{gid}, which is not of the job's ids"),
+                })?,
+        };
+        Ok(Header {
             kind,
             mode: stat.st_mode & 0o7777,
-            owner: (stat.st_uid, stat.st_gid),
+            owner,
             mtime_s: mtime.min(self.options.mtime_max_s),
-        }
+        })
     }
 
     fn count(&mut self) -> Result<(), ExportLayerError> {

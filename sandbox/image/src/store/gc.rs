@@ -45,6 +45,8 @@ struct Contents {
     layers: BTreeMap<Digest, Thing>,
     blobs: BTreeMap<Digest, Thing>,
     pinned: BTreeSet<Digest>,
+    /// What was not used since then goes.
+    oldest: Option<SystemTime>,
     done: Collected,
 }
 
@@ -66,6 +68,28 @@ impl Store {
             remove_tree(&path).map_err(StoreError::io(&path, "removing a layer"))?;
         }
         Ok(contents.done)
+    }
+
+    /// Removes images that no name stands for and nothing holds. Their layers stay, as those of build steps do. How many there were.
+    ///
+    /// # Errors
+    /// `Record`, `Io`.
+    pub fn remove_nameless(&self) -> Result<usize, StoreError> {
+        let _guard = Guard::exclusive(&self.root)?;
+        pin::remove_dead(&self.root.join("pins"))?;
+        let pinned = self.pinned()?;
+        let named: BTreeSet<Digest> = self.names()?.into_iter().map(|(_, image)| image).collect();
+        let mut removed = 0;
+        for image in self.images()? {
+            let config = &image.config;
+            if named.contains(config) || pinned.contains(config) {
+                continue;
+            }
+            let path = format!("{}.json", config.hex());
+            self.remove_if_there(&self.root.join("images").join(path))?;
+            removed += 1;
+        }
+        Ok(removed)
     }
 
     fn contents(&self) -> Result<Contents, StoreError> {
@@ -113,6 +137,7 @@ impl Store {
             layers,
             blobs,
             pinned,
+            oldest: None,
             done: Collected::default(),
         })
     }
@@ -133,6 +158,10 @@ impl Store {
         for blob in &done.blobs {
             self.remove_if_there(&self.blob_path(blob))?;
         }
+        let oldest = contents.oldest;
+        for step in self.lost_steps(|layer| contents.layers.contains_key(layer), oldest)? {
+            self.remove_if_there(&step)?;
+        }
         let mut trees = Vec::new();
         for layer in &done.layers {
             let home = self.layer_home(layer);
@@ -146,6 +175,7 @@ impl Store {
 
 impl Contents {
     fn decide(&mut self, policy: &GcPolicy, now: SystemTime) {
+        self.oldest = policy.age_max.and_then(|age| now.checked_sub(age));
         let is_old = |used: SystemTime| {
             policy
                 .age_max

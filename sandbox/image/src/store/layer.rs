@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io::{BufWriter, Read};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
@@ -11,7 +12,7 @@ use super::{Pin, PutLayerError, Store, StoreError};
 use crate::Digest;
 use crate::layer::{
     Applied, Expected, ExportLayerError, ExportOptions, Exported, LayerCaps, Notes, apply, export,
-    remove_tree,
+    export_from, remove_tree,
 };
 
 /// What the store knows of a layer beside its tree.
@@ -76,10 +77,32 @@ impl Store {
         upper: &Path,
         options: &ExportOptions,
     ) -> Result<LayerRecord, PutLayerError> {
+        self.put_exported(pin, options, |out| export(upper, out, options))
+    }
+
+    /// As [`Store::put_upper`], of a directory that is open: one that has no path any more, as a job's is when the job has ended.
+    ///
+    /// # Errors
+    /// As [`Store::put_upper`].
+    pub fn put_written(
+        &self,
+        pin: &Pin,
+        upper: OwnedFd,
+        options: &ExportOptions,
+    ) -> Result<LayerRecord, PutLayerError> {
+        self.put_exported(pin, options, |out| export_from(upper, out, options))
+    }
+
+    fn put_exported(
+        &self,
+        pin: &Pin,
+        options: &ExportOptions,
+        export: impl FnOnce(BufWriter<File>) -> Result<Exported, ExportLayerError>,
+    ) -> Result<LayerRecord, PutLayerError> {
         let archive = self.scratch.next();
         let file = File::create_new(&archive)
             .map_err(StoreError::io(&archive, "making a layer's archive"))?;
-        let result = export(upper, BufWriter::with_capacity(1 << 20, file), options)
+        let result = export(BufWriter::with_capacity(1 << 20, file))
             .map_err(PutLayerError::Export)
             .and_then(|exported| {
                 let input = File::open(&archive)

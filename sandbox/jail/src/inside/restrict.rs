@@ -5,7 +5,7 @@ use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid,
 
 use crate::landlock;
 use crate::outcome::{LaunchError, Stage};
-use crate::plan::{Plan, Process, Resource};
+use crate::plan::{Capability, Plan, Process, Resource};
 use crate::seccomp;
 use crate::step::{At, chain};
 
@@ -20,13 +20,16 @@ pub(super) fn become_root(ids: u32) -> Result<(), LaunchError> {
     rustix::thread::set_thread_res_uid(root, root, root).at(Stage::Identity, || "user 0")
 }
 
-/// From here on no program gains anything by being run, and nobody inside can look into this process.
-pub(super) fn no_way_back() -> Result<(), LaunchError> {
+/// From here on no program gains anything by being run, and nobody inside can look into this process. User 0 can have `kept` and nothing else.
+pub(super) fn no_way_back(kept: &[Capability]) -> Result<(), LaunchError> {
     rustix::thread::set_no_new_privs(true).at(Stage::Restrict, || "no new privileges")?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .at(Stage::Restrict, || "no look from inside")?;
     for capability in 0..64 {
         let set = CapabilitySet::from_bits_retain(1 << capability);
+        if set_of(kept).contains(set) {
+            continue;
+        }
         match rustix::thread::remove_capability_from_bounding_set(set) {
             Ok(()) => {}
             // The kernel knows no more of them.
@@ -40,15 +43,17 @@ pub(super) fn no_way_back() -> Result<(), LaunchError> {
     }
     rustix::thread::clear_ambient_capability_set()
         .at(Stage::Restrict, || "ambient capabilities")?;
-    let locked = CapabilitiesSecureBits::NO_ROOT
-        | CapabilitiesSecureBits::NO_ROOT_LOCKED
-        | CapabilitiesSecureBits::NO_SETUID_FIXUP
+    let mut locked = CapabilitiesSecureBits::NO_ROOT_LOCKED
         | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
         | CapabilitiesSecureBits::KEEP_CAPS_LOCKED
         | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
         | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
+    // Where user 0 has rights, its programs have them too, and lose them by becoming somebody else: the kernel's old rules.
+    if kept.is_empty() {
+        locked |= CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_SETUID_FIXUP;
+    }
     rustix::thread::set_capabilities_secure_bits(locked)
-        .at(Stage::Restrict, || "user 0 without privileges")
+        .at(Stage::Restrict, || "what user 0 can be")
 }
 
 /// Lowers the limits of the plan; none is raised.
@@ -114,12 +119,28 @@ pub(super) fn apply_filters(
     Ok(held)
 }
 
-/// Gives up all capabilities.
-pub(super) fn drop_capabilities() -> Result<(), LaunchError> {
-    let none = CapabilitySets {
-        effective: CapabilitySet::empty(),
-        permitted: CapabilitySet::empty(),
+/// Gives up all capabilities but `kept`.
+pub(super) fn keep_capabilities(kept: &[Capability]) -> Result<(), LaunchError> {
+    let sets = CapabilitySets {
+        effective: set_of(kept),
+        permitted: set_of(kept),
         inheritable: CapabilitySet::empty(),
     };
-    rustix::thread::set_capabilities(None, none).at(Stage::Restrict, || "dropping capabilities")
+    rustix::thread::set_capabilities(None, sets).at(Stage::Restrict, || "dropping capabilities")
+}
+
+fn set_of(capabilities: &[Capability]) -> CapabilitySet {
+    capabilities
+        .iter()
+        .fold(CapabilitySet::empty(), |set, capability| {
+            set | match capability {
+                Capability::Chown => CapabilitySet::CHOWN,
+                Capability::DacOverride => CapabilitySet::DAC_OVERRIDE,
+                Capability::Fowner => CapabilitySet::FOWNER,
+                Capability::Fsetid => CapabilitySet::FSETID,
+                Capability::Kill => CapabilitySet::KILL,
+                Capability::Setgid => CapabilitySet::SETGID,
+                Capability::Setuid => CapabilitySet::SETUID,
+            }
+        })
 }

@@ -11,7 +11,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{CWD, Mode, OFlags, mkdir, openat};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, chown, mkdir, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, UnmountFlags,
@@ -32,8 +32,9 @@ const WORKSHOP: &str = "/proc";
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 
-/// Makes the root and enters it; the host's is left for [`let_go_of_host`]. The directory of outputs, if the plan has some.
-pub(super) fn build(plan: &Plan, given: Given) -> Result<Option<OwnedFd>, LaunchError> {
+/// Makes the root and enters it; the host's is left for [`let_go_of_host`]. What is handed over at the end: the directory of outputs, then what was written to the root, as the plan has
+/// them.
+pub(super) fn build(plan: &Plan, given: Given) -> Result<Vec<OwnedFd>, LaunchError> {
     mount_change(
         "/",
         MountPropagationFlags::REC | MountPropagationFlags::PRIVATE,
@@ -56,7 +57,16 @@ pub(super) fn build(plan: &Plan, given: Given) -> Result<Option<OwnedFd>, Launch
     overlay(plan.layers.len())?;
     let root = openat(CWD, "root", OFlags::PATH | DIRECTORY, Mode::empty())
         .at(Stage::Root, || "the overlay")?;
-    let outputs = outputs(plan)?;
+    let mut handed_over: Vec<OwnedFd> = outputs(plan)?.into_iter().collect();
+    if plan.keeps_root {
+        let written = openat(
+            CWD,
+            "scratch/upper",
+            OFlags::RDONLY | DIRECTORY,
+            Mode::empty(),
+        );
+        handed_over.push(written.at(Stage::Scratch, || "what is written")?);
+    }
     let mut given_mounts = given.mounts.into_iter().peekable();
     for (index, mount) in plan.mounts.iter().enumerate() {
         let mut host = Vec::new();
@@ -67,6 +77,7 @@ pub(super) fn build(plan: &Plan, given: Given) -> Result<Option<OwnedFd>, Launch
             root.as_fd(),
             &mount.target,
             &mount.source,
+            index,
             host,
             plan,
             &given.devices,
@@ -84,7 +95,7 @@ pub(super) fn build(plan: &Plan, given: Given) -> Result<Option<OwnedFd>, Launch
     }
     fchdir(&root).at(Stage::Root, || "the new root")?;
     pivot_root(".", ".").at(Stage::Root, || "exchanging the roots")?;
-    Ok(outputs)
+    Ok(handed_over)
 }
 
 /// Lets go of the host's root, which lies over the new one once [`build`] is done. The kernel waits for all processors meanwhile.
@@ -206,10 +217,39 @@ fn outputs(plan: &Plan) -> Result<Option<OwnedFd>, LaunchError> {
     .at(Stage::Scratch, || "outputs")
 }
 
+/// The directory `data` of a file system that outlives the job, made with these permissions and owner where it is not there. Its root has
+/// `lost+found`, which is nobody's business.
+fn kept_directory(
+    mount: BorrowedFd<'_>,
+    index: usize,
+    (mode, uid, gid): (u32, u32, u32),
+) -> Result<OwnedFd, Errno> {
+    let place = format!("kept-{index}");
+    attach_new(mount, &place)?;
+    let data = format!("{place}/data");
+    let made = mkdir(data.as_str(), Mode::from_bits_truncate(mode));
+    if made != Err(Errno::EXIST) {
+        made?;
+        chown(
+            data.as_str(),
+            Some(Uid::from_raw(uid)),
+            Some(Gid::from_raw(gid)),
+        )?;
+    }
+    let data = openat(
+        CWD,
+        data,
+        OFlags::PATH | OFlags::NOFOLLOW | DIRECTORY,
+        Mode::empty(),
+    )?;
+    super::target::copy_of(&data)
+}
+
 fn one(
     root: BorrowedFd<'_>,
     target: &str,
     source: &Source,
+    index: usize,
     mut given: Vec<OwnedFd>,
     plan: &Plan,
     devices: &[OwnedFd],
@@ -248,6 +288,20 @@ fn one(
             )
             .at(Stage::Mount, || format!("outputs/{name}"))?;
             super::target::copy_of(&from).at(Stage::Mount, || format!("outputs/{name}"))?
+        }
+        Source::Image {
+            image,
+            mode,
+            uid,
+            gid,
+        } => {
+            let named = || image.display().to_string();
+            let mount = given.pop().ok_or_else(|| LaunchError {
+                stage: Stage::Mount,
+                errno: 0,
+                what: format!("{} did not come along", image.display()),
+            })?;
+            kept_directory(mount.as_fd(), index, (*mode, *uid, *gid)).at(Stage::Mount, named)?
         }
         Source::ReadOnly { path } | Source::Device { path } => {
             let mount = given.pop().ok_or_else(|| LaunchError {

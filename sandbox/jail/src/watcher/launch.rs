@@ -29,7 +29,8 @@ pub(super) struct Running {
     pub(super) group: Option<Group>,
     pub(super) output: OwnedFd,
     pub(super) errors: OwnedFd,
-    pub(super) outputs: Option<OwnedFd>,
+    /// what is handed over when it has ended: the directory of outputs, then what it wrote to its root, as its plan has them
+    pub(super) outputs: Vec<OwnedFd>,
     /// the listening socket of the proxy's port, for whoever starts the job
     pub(super) proxy: Option<OwnedFd>,
 }
@@ -160,7 +161,7 @@ pub(crate) fn no_namespaces(error: std::io::Error) -> LaunchError {
 struct Admitted<T> {
     /// of what was done meanwhile
     done: T,
-    outputs: Option<OwnedFd>,
+    outputs: Vec<OwnedFd>,
     proxy: Option<OwnedFd>,
     landlock: Option<Held>,
 }
@@ -201,7 +202,7 @@ fn admit<T>(
     tell(channel, &Enter { groups }, &ways)?;
     drop(ways);
     drop(entrance);
-    let (mut its_outputs, mut its_proxy) = (None, None);
+    let (mut outputs, mut socket) = (Vec::new(), None);
     loop {
         let heard = channel
             .receive::<FromInside>()
@@ -213,17 +214,16 @@ fn admit<T>(
                 .to_owned(),
         })?;
         match message {
-            FromInside::Ready { outputs, proxy } => {
+            FromInside::Ready { handed_over, proxy } => {
                 let mut descriptors = descriptors.into_iter();
-                let mut next = |there: bool| if there { descriptors.next() } else { None };
-                its_outputs = next(outputs);
-                its_proxy = next(proxy);
+                outputs = descriptors.by_ref().take(handed_over).collect();
+                socket = descriptors.next().filter(|_| proxy);
             }
             FromInside::Started(landlock) => {
                 return Ok(Admitted {
                     done,
-                    outputs: its_outputs,
-                    proxy: its_proxy,
+                    outputs,
+                    proxy: socket,
                     landlock,
                 });
             }

@@ -67,6 +67,7 @@ pub(crate) fn open_all(
         let before = mounts.len();
         match &mount.source {
             Source::ReadOnly { path } => mounts.push(input(path, idmap)?),
+            Source::Image { image, .. } => mounts.push(image_file(image, idmap)?),
             Source::Sysfs => mounts.extend(sysfs.take()),
             Source::Device { path } => mounts.push(device(path)?),
             Source::Tree { entries } => {
@@ -109,17 +110,16 @@ fn scratch(
             copy(path, MountAttributes { idmap, ..STRICT }, Stage::Scratch).map(Some)
         }
         Scratch::Loop { image } => {
-            let mount = image_file(image)?;
-            let attributes = MountAttributes { idmap, ..STRICT };
-            mount_setattr(mount.as_fd(), attributes)
-                .at(Stage::Scratch, || image.display().to_string())?;
+            let mount = image_file(image, idmap)?;
+            std::fs::remove_file(image).at(Stage::Scratch, || image.display().to_string())?;
             Ok(Some(mount))
         }
     }
 }
 
-/// The file system in the file `image`, which loses its name: file and loop device go with the last who uses them, however that ends.
-fn image_file(image: &Path) -> Result<OwnedFd, LaunchError> {
+/// The file system in the file `image`. The loop device goes with the last who uses it, however that ends, and so does the file where it loses
+/// its name.
+fn image_file(image: &Path, idmap: Option<BorrowedFd<'_>>) -> Result<OwnedFd, LaunchError> {
     let named = || image.display().to_string();
     let file =
         open(image, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).at(Stage::Scratch, named)?;
@@ -138,7 +138,7 @@ fn image_file(image: &Path) -> Result<OwnedFd, LaunchError> {
     let mount = mounted().at(Stage::Scratch, || {
         format!("mounting {} from {path}", named())
     })?;
-    std::fs::remove_file(image).at(Stage::Scratch, named)?;
+    mount_setattr(mount.as_fd(), MountAttributes { idmap, ..STRICT }).at(Stage::Scratch, named)?;
     Ok(mount)
 }
 

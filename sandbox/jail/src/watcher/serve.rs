@@ -50,7 +50,7 @@ struct Client {
 pub(super) struct Outputs {
     clients: Vec<Client>,
     ended: Ended,
-    directory: OwnedFd,
+    directories: Vec<OwnedFd>,
 }
 
 /// Watches a running job to its end: its outputs, if it has some.
@@ -99,7 +99,7 @@ pub(super) fn serve(
     let ended_report = Report::Ended(ended.clone());
     super::journal(&ended_report)?;
     let _ = report.send(&ended_report, &[]);
-    let outputs = watch.running.outputs.take();
+    let directories = std::mem::take(&mut watch.running.outputs);
     let mut clients = std::mem::take(&mut watch.clients);
     drop(watch);
     clients.retain(|client| {
@@ -109,10 +109,10 @@ pub(super) fn serve(
                 .send(&Answer::Ended(ended.clone()), &[])
                 .is_ok()
     });
-    Ok(outputs.map(|directory| Outputs {
+    Ok((!directories.is_empty()).then_some(Outputs {
         clients,
         ended,
-        directory,
+        directories,
     }))
 }
 
@@ -352,7 +352,7 @@ impl Watch {
                     .err(),
             );
         }
-        let disk_full = self.running.outputs.as_ref().is_some_and(full);
+        let disk_full = self.running.outputs.first().is_some_and(full);
         let outcome = ending::outcome(self.cause, self.status, &events, disk_full);
         Ok(Ended {
             outcome,
@@ -378,8 +378,9 @@ impl Outputs {
         let Outputs {
             mut clients,
             ended,
-            directory,
+            directories,
         } = self;
+        let directories: Vec<BorrowedFd<'_>> = directories.iter().map(AsFd::as_fd).collect();
         loop {
             let mut polled: Vec<PollFd<'_>> = [listener.as_fd()]
                 .into_iter()
@@ -400,7 +401,7 @@ impl Outputs {
                         return Ok(());
                     }
                     Ok(Some((Request::Outputs, _))) => channel
-                        .send(&Answer::Ended(ended.clone()), &[directory.as_fd()])
+                        .send(&Answer::Ended(ended.clone()), &directories)
                         .is_ok(),
                     Ok(Some((Request::Wait | Request::Kill { .. }, _))) => {
                         channel.send(&Answer::Ended(ended.clone()), &[]).is_ok()

@@ -39,6 +39,7 @@ fn plans(ids: u32, granted: &Granted) -> (Plan, Plan) {
         scratch_image: None,
         scratch_directory: None,
         neighbour: None,
+        step: None,
         seccomp: "trainer".to_owned(),
         shortfalls: Vec::new(),
     };

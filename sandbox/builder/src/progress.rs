@@ -1,0 +1,66 @@
+//! What a build tells while it goes on.
+
+use std::time::Duration;
+
+use gradus_sandbox::logs::Record;
+use serde::Serialize;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A remark about the Dockerfile, with its line where it has one; texts are the author's.
+    Remark {
+        /// counted from 1; 0 for the whole file
+        line: usize,
+        /// what there is to say
+        text: &'a str,
+    },
+    /// A step begins.
+    Step {
+        /// which, counted from 1
+        number: usize,
+        /// of how many
+        total: usize,
+        /// its line
+        line: usize,
+        /// as the Dockerfile has it
+        text: &'a str,
+    },
+    /// What its command printed; hostile.
+    Output(&'a Record),
+    /// It is done.
+    Done {
+        /// what was known already
+        cached: bool,
+        /// how long it took
+        took: Duration,
+        /// bytes of its layer; none where it has none
+        bytes: Option<u64>,
+    },
+}
+
+/// A file that whoever judges the image may want to know of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Large {
+    /// Line of the step that brought it.
+    pub line: usize,
+    /// Where it is; of the base image's own files nothing is said.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// A step that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepReport {
+    /// Line in the Dockerfile.
+    pub line: usize,
+    /// As the Dockerfile has it.
+    pub text: String,
+    /// Known already.
+    pub cached: bool,
+    /// Milliseconds that it took.
+    pub took_ms: u64,
+    /// Bytes of its layer.
+    pub layer_bytes: Option<u64>,
+}
