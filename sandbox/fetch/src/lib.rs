@@ -1,0 +1,6 @@
+//! What a job needs from the network, before it runs without one.
+#![forbid(unsafe_code)]
+pub mod net;
+pub mod registry;
+
+pub use gradus_image::Owner;

@@ -1,0 +1,4 @@
+//! What the crate promises, seen from outside: registries and git servers that are real, and such that lie, stall and lure.
+
+mod registry;
+mod server;
