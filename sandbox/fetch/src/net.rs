@@ -23,4 +23,4 @@ pub use limits::NetLimits;
 pub use secret::Secret;
 
 pub(crate) use answer::{Answer, Pace};
-pub(crate) use http::{Ask, Http, header, plain_text, server_of};
+pub(crate) use http::{Ask, Http, header, is_loopback, plain_text, server_of};

@@ -76,7 +76,6 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     /// Where it came from, after redirects.
-    #[allow(dead_code)] // until git asks
     pub(crate) url: Uri,
     /// `host:port` that the errors name.
     pub(crate) server: String,

@@ -254,7 +254,9 @@ fn port_of(url: &Uri) -> u16 {
     url.port_u16().unwrap_or(default)
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
     host == "localhost"
         || host
             .parse::<std::net::IpAddr>()

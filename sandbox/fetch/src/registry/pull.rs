@@ -19,7 +19,7 @@ use super::document::{self, Resolved};
 use super::endpoint::Endpoint;
 use super::error::PullError;
 use super::reference::{DEFAULT_REGISTRY, Reference};
-use crate::net::{Http, NetError, NetLimits, Reach};
+use crate::net::{self, Http, NetError, NetLimits, Reach};
 
 /// What may be pulled, from where, and how large it may be.
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ impl Mirror {
         let is_right = matches!(url.scheme_str(), Some("https" | "http"))
             && url.query().is_none()
             && url.authority().is_some_and(|a| !a.as_str().contains('@'));
-        match crate::net::server_of(&url) {
+        match net::server_of(&url) {
             Ok(server) if is_right => Ok(server),
             _ => Err(wrong()),
         }
@@ -538,12 +538,8 @@ fn with_port(server: &str, port: u16) -> String {
 }
 
 fn is_loopback(server: &str) -> bool {
-    let host = match server.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => server.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
+    let port = server
+        .rfind(':')
+        .filter(|colon| !server[*colon..].contains(']'));
+    net::is_loopback(&server[..port.unwrap_or(server.len())])
 }

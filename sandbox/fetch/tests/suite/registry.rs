@@ -2,7 +2,7 @@
 
 mod auth;
 mod hostile;
-mod image;
+pub(crate) mod image;
 mod resume;
 mod reuse;
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 /// What was asked.
 #[derive(Clone, Debug)]
-#[allow(dead_code)] // shown where a test fails
 pub(crate) struct Request {
     pub(crate) method: String,
     /// With its query.
