@@ -163,6 +163,11 @@ impl State {
         self.root.join("store")
     }
 
+    /// Where images and their layers lie, by digest.
+    pub fn images(&self) -> PathBuf {
+        self.root.join("images")
+    }
+
     /// The control group's name for the job `name`: no other state directory's job has it.
     pub(crate) fn group_name(&self, name: &str) -> String {
         let mut hasher = DefaultHasher::new();

@@ -1,5 +1,9 @@
 //! Arguments of `gradus sandbox`.
 
+mod network;
+
+pub use network::{FetchArgs, PullArgs};
+
 use crate::bytes::ByteSize;
 use clap::{Args, Subcommand};
 use gradus_sandbox::job::ScratchKind;
@@ -24,6 +28,10 @@ pub struct SandboxArgs {
 pub enum SandboxCommand {
     /// Run a program so that it reaches nothing it was not given.
     Run(Box<RunArgs>),
+    /// Take an image from a registry.
+    Pull(Box<PullArgs>),
+    /// Take the files of one commit from a git server.
+    Fetch(Box<FetchArgs>),
     /// List jobs.
     Ps(PsArgs),
     /// Print what a job has printed.

@@ -1,13 +1,18 @@
 //! `gradus sandbox`: programs that reach nothing they were not given.
 
 mod doctor;
+mod fetch;
 mod jobs;
+mod pull;
 mod run;
 
 use crate::cli::sandbox::{SandboxArgs, SandboxCommand};
 use crate::device::StateDir;
 use crate::exit::Exit;
 use crate::output_file::OutputFileError;
+use gradus_fetch::git::FetchError;
+use gradus_fetch::registry::{CredentialsError, PullError};
+use gradus_image::Owner;
 use gradus_sandbox::logs::LogError;
 use gradus_sandbox::outputs::CollectError;
 use gradus_sandbox::sandbox::{Sandbox, SandboxError};
@@ -40,6 +45,18 @@ pub enum CommandError {
     /// There is no place for jobs.
     #[error("no directory for jobs\nhelp: set HOME or GRADUS_STATE_DIR, or name one with --state")]
     NoState,
+    /// About images.
+    #[error(transparent)]
+    Images(#[from] gradus_image::store::StoreError),
+    /// An image that is not pulled.
+    #[error("the image is not pulled")]
+    Pull(#[from] PullError),
+    /// Logins that cannot be read.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// A commit that is not fetched.
+    #[error("the commit is not fetched")]
+    Fetch(#[from] FetchError),
     /// What was asked for does not fit.
     #[error("{0}")]
     Usage(String),
@@ -59,6 +76,8 @@ impl CommandError {
     pub fn code(&self) -> u8 {
         match self {
             CommandError::Usage(_) => 2,
+            CommandError::Pull(error) => code_of(error.owner()),
+            CommandError::Fetch(error) => code_of(error.owner()),
             CommandError::Sandbox(SandboxError::Launch { source, .. })
                 if source.is_submissions() =>
             {
@@ -72,11 +91,24 @@ impl CommandError {
     }
 }
 
+/// The exit code by whose fault it is.
+fn code_of(owner: Owner) -> u8 {
+    match owner {
+        Owner::Submission => 1,
+        Owner::Host => 125,
+        Owner::Bug => 70,
+    }
+}
+
 /// The kernel's number for what is not there (`ENOENT`).
 const NOT_THERE: i32 = 2;
 
 /// Does what the arguments say.
 pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
+    // It needs no jobs.
+    if let SandboxCommand::Fetch(arguments) = &arguments.command {
+        return fetch::run(arguments);
+    }
     let state = match &arguments.state {
         Some(state) => state.clone(),
         None => default_state()?,
@@ -84,6 +116,8 @@ pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
     let sandbox = Sandbox::open(&state)?;
     match &arguments.command {
         SandboxCommand::Run(arguments) => run::run(&sandbox, arguments),
+        SandboxCommand::Pull(arguments) => pull::run(&sandbox, arguments),
+        SandboxCommand::Fetch(arguments) => fetch::run(arguments),
         SandboxCommand::Ps(arguments) => jobs::list(&sandbox, arguments),
         SandboxCommand::Logs(arguments) => jobs::logs(&sandbox, arguments),
         SandboxCommand::Kill(arguments) => jobs::kill(&sandbox, arguments),

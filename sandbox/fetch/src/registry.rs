@@ -12,6 +12,7 @@
 //! | `document` | from a name to manifest and configuration |
 //! | `blob` | a blob's bytes over as many connections as it takes |
 //! | `budget` | what the layers may unpack to together |
+//! | `layers` | the layers of one image, several at once |
 //! | [`pull`] | all of it, into a store |
 //! | [`error`] | why an image is not pulled |
 
@@ -22,6 +23,7 @@ pub mod credentials;
 mod document;
 mod endpoint;
 pub mod error;
+mod layers;
 pub mod pull;
 pub mod reference;
 
