@@ -3,6 +3,7 @@
 mod auth;
 mod hostile;
 pub(crate) mod image;
+mod real;
 mod resume;
 mod reuse;
 
