@@ -191,21 +191,42 @@ fn a_longer_or_shorter_blob_is_refused_before_or_while_it_comes() {
     }
 }
 
-#[test]
-fn a_layer_that_unpacks_to_something_else_is_refused() {
-    let mut image = Image::new(&[b"one"]);
-    // The blob is what the manifest says; the configuration speaks of another archive.
+/// The blob is what the manifest says; the configuration speaks of another archive.
+fn with_another_blob(mut image: Image) -> Image {
     let other = gzip(&archive("file0", b"other"));
     let size = other.len();
     let old = image.layers[0].clone();
     let new = image.add(other);
-    let text = String::from_utf8(image.manifest.clone()).unwrap();
     let old_size = image.blobs[&old].len();
+    let text = String::from_utf8(image.manifest.clone()).unwrap();
     let text = text.replace(
         &format!("\"{old}\",\"size\":{old_size}"),
         &format!("\"{new}\",\"size\":{size}"),
     );
     image.manifest = text.into_bytes();
+    image
+}
+
+#[test]
+fn a_blob_of_another_tree_than_the_one_that_is_there_is_refused() {
+    let first = Image::new(&[b"one"]);
+    let second = with_another_blob(first.clone());
+    let server = Server::start(move |request, peer| {
+        let is_first = request.path.contains("/first/");
+        if is_first { &first } else { &second }.serve(request, peer)
+    });
+    let place = Place::new();
+    let name = |name: &str| format!("{}/{name}", server.address());
+    place.pull(options(&server), &name("first")).unwrap();
+    let error = place.pull(options(&server), &name("second")).unwrap_err();
+    assert!(matches!(error, PullError::Verify { .. }), "{error:?}");
+    assert_eq!(place.store.images().unwrap().len(), 1);
+    place.has_no_halves();
+}
+
+#[test]
+fn a_layer_that_unpacks_to_something_else_is_refused() {
+    let image = with_another_blob(Image::new(&[b"one"]));
     let error = refused(move |request, peer| image.serve(request, peer));
     let PullError::Layer(PutLayerError::Apply { source, .. }) = &error else {
         panic!("{error:?}")
