@@ -15,6 +15,7 @@ case $target in
 data_file | chat_template) features=tasks ;;
 job_log) features=sandbox ;;
 dockerfile | dockerignore | layer | image_json) features=image ;;
+registry_text | git_object | git_pack) features=fetch ;;
 esac
 if [ "$mode" = --canary ]; then
     features="$features,canary" corpus=$(mktemp -d) artifacts=$(mktemp -d)

@@ -6,6 +6,9 @@ pub use build::{
     BuildArgs, ExportArgs, Given, ImageArgs, ImageCommand, ImageGcArgs, ImportArgs, ListArgs,
     RemoveArgs,
 };
+mod network;
+
+pub use network::{FetchArgs, PullArgs};
 
 use crate::bytes::ByteSize;
 use clap::{Args, Subcommand};
@@ -40,6 +43,10 @@ pub enum SandboxCommand {
     Build(Box<BuildArgs>),
     /// List images, take them in, write them out, remove them.
     Image(ImageArgs),
+    /// Take an image from a registry.
+    Pull(Box<PullArgs>),
+    /// Take the files of one commit from a git server.
+    Fetch(Box<FetchArgs>),
     /// List jobs.
     Ps(PsArgs),
     /// Print what a job has printed.

@@ -3,9 +3,11 @@
 mod build;
 mod doctor;
 mod egress;
+mod fetch;
 mod gpus;
 mod images;
 mod jobs;
+mod pull;
 mod run;
 
 use crate::cli::sandbox::{SandboxArgs, SandboxCommand};
@@ -14,6 +16,8 @@ use crate::exit::Exit;
 use crate::interrupt::INTERRUPTED;
 use crate::output_file::OutputFileError;
 use gradus_builder::{BuildError, UserError};
+use gradus_fetch::git::FetchError;
+use gradus_fetch::registry::{CredentialsError, PullError};
 use gradus_image::Owner;
 use gradus_image::layout::{ExportImageError, ImportImageError};
 use gradus_sandbox::gpu::GpuError;
@@ -70,6 +74,15 @@ pub enum CommandError {
     /// There is no such image.
     #[error("there is no image {0:?}; help: `gradus sandbox image list` lists them")]
     NoImage(String),
+    /// An image that is not pulled.
+    #[error("the image is not pulled")]
+    Pull(#[from] PullError),
+    /// Logins that cannot be read.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// A commit that is not fetched.
+    #[error("the commit is not fetched")]
+    Fetch(#[from] FetchError),
     /// What was asked for does not fit.
     #[error("{0}")]
     Usage(String),
@@ -90,12 +103,10 @@ impl CommandError {
         match self {
             CommandError::Usage(_) => 2,
             CommandError::Build(BuildError::Cancelled) => INTERRUPTED,
-            CommandError::Build(error) => match error.owner() {
-                Owner::Submission => 1,
-                Owner::Host => 125,
-                Owner::Bug => 70,
-            },
+            CommandError::Build(error) => code_of(error.owner()),
             CommandError::Import(error) if error.owner() == Owner::Submission => 1,
+            CommandError::Pull(error) => code_of(error.owner()),
+            CommandError::Fetch(error) => code_of(error.owner()),
             CommandError::Sandbox(SandboxError::Launch { source, .. })
                 if source.is_submissions() =>
             {
@@ -109,11 +120,24 @@ impl CommandError {
     }
 }
 
+/// The exit code by whose fault it is.
+fn code_of(owner: Owner) -> u8 {
+    match owner {
+        Owner::Submission => 1,
+        Owner::Host => 125,
+        Owner::Bug => 70,
+    }
+}
+
 /// The kernel's number for what is not there (`ENOENT`).
 const NOT_THERE: i32 = 2;
 
 /// Does what the arguments say.
 pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
+    // It needs no jobs.
+    if let SandboxCommand::Fetch(arguments) = &arguments.command {
+        return fetch::run(arguments);
+    }
     let state = match &arguments.state {
         Some(state) => state.clone(),
         None => default_state()?,
@@ -130,6 +154,8 @@ pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
         SandboxCommand::KeepGpus(arguments) => gpus::keep_gpus(&gpus(), arguments),
         SandboxCommand::Build(arguments) => build::run(&sandbox, arguments),
         SandboxCommand::Image(arguments) => images::run(&sandbox, arguments),
+        SandboxCommand::Pull(arguments) => pull::run(&sandbox, arguments),
+        SandboxCommand::Fetch(arguments) => fetch::run(arguments),
         SandboxCommand::Ps(arguments) => jobs::list(&sandbox, arguments),
         SandboxCommand::Logs(arguments) => jobs::logs(&sandbox, arguments),
         SandboxCommand::Kill(arguments) => jobs::kill(&sandbox, arguments),

@@ -1,0 +1,107 @@
+//! Arguments of `gradus sandbox pull` and `gradus sandbox fetch`: what comes from the network before a job runs.
+
+use clap::Args;
+use gradus_fetch::git::ObjectId;
+use gradus_fetch::registry::{Mirror, Reference};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Arguments of `gradus sandbox pull`.
+#[derive(Debug, Args)]
+#[command(after_help = PULL_HELP)]
+pub struct PullArgs {
+    /// The image, such as ubuntu:24.04, ghcr.io/owner/image or name@sha256:DIGEST.
+    #[arg(value_name = "REFERENCE")]
+    pub reference: Reference,
+
+    /// A server to ask before the registry, for Docker's registry or the one named. Repeat for more.
+    #[arg(long = "mirror", value_name = "[REGISTRY=]URL")]
+    pub mirrors: Vec<Mirror>,
+
+    /// A registry without encryption, wherever it lies. Repeat for more.
+    #[arg(long = "insecure-registry", value_name = "HOST[:PORT]")]
+    pub insecure: Vec<String>,
+
+    /// A server that may lie at an address which is not public. Repeat for more.
+    #[arg(long = "trust", value_name = "HOST[:PORT]")]
+    pub trusted: Vec<String>,
+
+    /// Logins, as docker login writes them [default: DOCKER_AUTH_CONFIG, REGISTRY_AUTH_FILE, ~/.docker/config.json].
+    #[arg(long, value_name = "FILE")]
+    pub auth_file: Option<PathBuf>,
+
+    /// Time for all of it, such as 90s, 30m, 2h.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = super::parse_time)]
+    pub time: Duration,
+
+    /// Print nothing while it runs.
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Print what was pulled as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `gradus sandbox fetch`.
+#[derive(Debug, Args)]
+#[command(after_help = FETCH_HELP)]
+pub struct FetchArgs {
+    /// The repository, such as https://github.com/owner/name.
+    #[arg(value_name = "URL")]
+    pub url: String,
+
+    /// The commit's whole id: 40 or 64 hexadecimal digits.
+    #[arg(value_name = "COMMIT")]
+    pub commit: ObjectId,
+
+    /// Where its files go: a directory that is not there yet.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// A variable that holds a token for a private repository.
+    #[arg(long, value_name = "NAME")]
+    pub token_env: Option<String>,
+
+    /// A file that holds a token for a private repository.
+    #[arg(long, value_name = "FILE", conflicts_with = "token_env")]
+    pub token_file: Option<PathBuf>,
+
+    /// A server that may lie at an address which is not public. Repeat for more.
+    #[arg(long = "trust", value_name = "HOST[:PORT]")]
+    pub trusted: Vec<String>,
+
+    /// Ask a server on this machine without encryption.
+    #[arg(long)]
+    pub insecure_loopback: bool,
+
+    /// Time for all of it, such as 90s, 30m, 2h.
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = super::parse_time)]
+    pub time: Duration,
+
+    /// Print what was fetched as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+const PULL_HELP: &str = "\
+Prints the image's name with the digest that its tag stood for, for a record of what was run.
+
+Exit codes:
+  0    the image is in the store
+  1    there is no such image, or it is refused
+  125  the way there, or this machine, failed
+
+Example:
+  gradus sandbox pull --mirror https://mirror.example.com python:3.12-slim";
+
+const FETCH_HELP: &str = "\
+Prints the id of the tree that was written. Submodules, large files' contents (LFS), hooks and filters are left alone.
+
+Exit codes:
+  0    the files are there, and are the commit's
+  1    there is no such commit, or it is refused
+  125  the way there, or this machine, failed
+
+Example:
+  gradus sandbox fetch --token-env TOKEN https://github.com/owner/name ce013625030ba8dba906f756967f9e9ca394464a ./tree";

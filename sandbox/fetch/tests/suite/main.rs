@@ -1,0 +1,5 @@
+//! What the crate promises, seen from outside: registries and git servers that are real, and such that lie, stall and lure.
+
+mod git;
+mod registry;
+mod server;
