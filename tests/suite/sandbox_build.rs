@@ -30,7 +30,7 @@ impl Place {
         fs::create_dir_all(&bin).unwrap();
         fs::copy(busybox, bin.join("busybox")).unwrap();
         for name in [
-            "sh", "id", "cat", "sleep", "ls", "pwd", "echo", "env", "head",
+            "sh", "id", "cat", "sleep", "ls", "pwd", "echo", "env", "head", "nc", "printf",
         ] {
             symlink("busybox", bin.join(name)).unwrap();
         }
@@ -301,4 +301,71 @@ fn a_build_that_is_killed_is_gone_after_gc() {
             .count(),
         0
     );
+}
+
+/// What was fetched is in the layer; that there was a proxy is in no image. Another list of hosts is another step.
+#[test]
+fn a_command_reaches_the_hosts_that_it_may() {
+    let Some(place) = Place::new() else { return };
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = server.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        for client in server.incoming() {
+            let mut client = client.unwrap();
+            let _ = client.read(&mut [0; 256]);
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\nfetched").unwrap();
+        }
+    });
+    let log = place.path("requests.jsonl");
+    let result = place.path("built.json");
+    let text = format!(
+        "FROM base\nRUN [ $http_proxy = http://127.0.0.1:3128 ]\n\
+         RUN printf 'GET http://{host}/x HTTP/1.1\\r\\n\\r\\n' | nc 127.0.0.1 3128 > /got\n\
+         RUN --network=none ! nc 127.0.0.1 3128 </dev/null\nCMD [\"sh\", \"-c\", \"cat /got; env\"]\n"
+    );
+    let options = [
+        "-t",
+        "fetched",
+        "--allow-host",
+        &host,
+        "--egress-log",
+        log.to_str().unwrap(),
+        "--json",
+        result.to_str().unwrap(),
+    ];
+    let built = place.build(&text, &options);
+    assert_eq!(built.code, Some(0), "{}", built.stderr);
+    let records = fs::read_to_string(&log).unwrap();
+    assert!(records.contains(&format!("http://{host}/x")), "{records}");
+    let ran = place.sandbox(&["run", "--image", "fetched"]);
+    assert!(ran.stdout.contains("fetched"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("proxy"), "{}", ran.stdout);
+    // Known under this list, done again under another: there it fails.
+    let again = place.build(&text, &options);
+    assert_eq!((again.code, &again.stdout), (Some(0), &built.stdout));
+    let other = place.build(&text, &["--allow-host", "other.example.org"]);
+    assert_eq!(other.code, Some(0), "the answer is no failure of nc");
+    assert_ne!(other.stdout, built.stdout);
+    let none = place.build(&text, &[]);
+    assert_eq!(none.code, Some(1), "{}", none.stderr);
+}
+
+/// A base image that the store lacks is taken where that was asked for, and its digest is on record.
+#[test]
+fn a_base_image_is_pulled_where_that_is_asked_for() {
+    let Some(place) = Place::new() else { return };
+    let registry = "127.0.0.1:1";
+    let text = format!("FROM {registry}/team/base:1\n");
+    let without = place.build(&text, &[]);
+    assert_eq!(without.code, Some(125), "{}", without.stderr);
+    assert!(
+        without.stderr.contains("is not in the store"),
+        "{}",
+        without.stderr
+    );
+    let with = place.build(&text, &["--pull", "--trust", registry]);
+    assert_eq!(with.code, Some(125), "{}", with.stderr);
+    let asked = with.stderr.contains(registry) && !with.stderr.contains("is not in the store");
+    assert!(asked, "{}", with.stderr);
 }

@@ -8,11 +8,10 @@ pub use build::{
 };
 mod network;
 
-pub use network::{FetchArgs, PullArgs};
+pub use network::{EgressArgs, FetchArgs, PullArgs, RegistryArgs};
 
 use crate::bytes::ByteSize;
 use clap::{Args, Subcommand};
-use gradus_egress::policy::HostRule;
 use gradus_sandbox::job::ScratchKind;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -147,22 +146,9 @@ pub struct RunArgs {
     )]
     pub take: Option<PathBuf>,
 
-    /// A host that it may reach, through a proxy that its environment names: HOST[:PORT], *.DOMAIN, or * for every host. Repeat.
-    #[arg(long = "allow-host", value_name = "HOST", conflicts_with = "detach")]
-    pub allow_hosts: Vec<HostRule>,
-
-    /// Bytes from and to those hosts in all.
-    #[arg(
-        long,
-        value_name = "SIZE",
-        default_value = "16GiB",
-        requires = "allow_hosts"
-    )]
-    pub egress: ByteSize,
-
-    /// A file for a line of JSON for each of its requests.
-    #[arg(long, value_name = "FILE", requires = "allow_hosts")]
-    pub egress_log: Option<PathBuf>,
+    /// What it may reach.
+    #[command(flatten)]
+    pub egress: EgressArgs,
 
     /// A job that runs and whose loopback it shares.
     #[arg(long, value_name = "JOB")]
@@ -209,7 +195,7 @@ pub struct RunArgs {
     pub read_only: bool,
 
     /// Return when its program runs; print its name.
-    #[arg(short, long, conflicts_with = "keep")]
+    #[arg(short, long, conflicts_with_all = ["keep", "allow_hosts"])]
     pub detach: bool,
 
     /// Leave the job's record and outputs when it has ended.

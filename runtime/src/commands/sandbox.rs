@@ -8,6 +8,7 @@ mod gpus;
 mod images;
 mod jobs;
 mod pull;
+mod registries;
 mod run;
 
 use crate::cli::sandbox::{SandboxArgs, SandboxCommand};

@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -13,6 +14,9 @@ use super::error::io_error;
 use super::{
     Digest, Lease, MANIFEST_VERSION, Manifest, OBJECTS, ROOTS, Store, StoreError, session,
 };
+
+/// How long a lock that was let go may still be held: a program that is being started has a copy of every descriptor until it runs.
+const WAITS: Duration = Duration::from_millis(200);
 
 const SUFFIX: &str = ".json";
 
@@ -109,13 +113,19 @@ impl Store {
     /// `Busy` while something is taken in; `Manifest` if one cannot be read, because then nobody knows what it keeps.
     pub fn gc(&self) -> Result<Freed, StoreError> {
         let lock = self.lock_file()?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(StoreError::Busy {
-                    path: self.root.clone(),
-                });
+        let until = Instant::now() + WAITS;
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    return Err(StoreError::Busy {
+                        path: self.root.clone(),
+                    });
+                }
+                other => break other.map_err(|error| io_error(&self.root)(error.into()))?,
             }
-            other => other.map_err(|error| io_error(&self.root)(error.into()))?,
         }
         let mut named = BTreeSet::new();
         for name in self.names()? {

@@ -1,6 +1,6 @@
 //! Arguments of `gradus sandbox build` and `gradus sandbox image`.
 
-use super::{parse_cpus, parse_time};
+use super::{EgressArgs, RegistryArgs, parse_cpus, parse_time};
 use crate::bytes::ByteSize;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -38,6 +38,18 @@ pub struct BuildArgs {
     /// for each submitter [default: caches end with the build].
     #[arg(long, value_name = "NAME")]
     pub cache_scope: Option<String>,
+
+    /// Take base images that the store lacks from their registries.
+    #[arg(long)]
+    pub pull: bool,
+
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+
+    /// What commands may reach.
+    #[command(flatten)]
+    pub egress: EgressArgs,
 
     /// Do every step again.
     #[arg(long)]

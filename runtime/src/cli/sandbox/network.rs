@@ -1,6 +1,8 @@
-//! Arguments of `gradus sandbox pull` and `gradus sandbox fetch`: what comes from the network before a job runs.
+//! Arguments about what comes from the network: before a job runs, and while it does.
 
+use crate::bytes::ByteSize;
 use clap::Args;
+use gradus_egress::policy::HostRule;
 use gradus_fetch::git::ObjectId;
 use gradus_fetch::registry::{Mirror, Reference};
 use std::path::PathBuf;
@@ -14,6 +16,26 @@ pub struct PullArgs {
     #[arg(value_name = "REFERENCE")]
     pub reference: Reference,
 
+    /// Where it comes from.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+
+    /// Time for all of it, such as 90s, 30m, 2h.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = super::parse_time)]
+    pub time: Duration,
+
+    /// Print nothing while it runs.
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Print what was pulled as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How registries are asked.
+#[derive(Debug, Args)]
+pub struct RegistryArgs {
     /// A server to ask before the registry, for Docker's registry or the one named. Repeat for more.
     #[arg(long = "mirror", value_name = "[REGISTRY=]URL")]
     pub mirrors: Vec<Mirror>,
@@ -29,18 +51,27 @@ pub struct PullArgs {
     /// Logins, as docker login writes them [default: DOCKER_AUTH_CONFIG, REGISTRY_AUTH_FILE, ~/.docker/config.json].
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
+}
 
-    /// Time for all of it, such as 90s, 30m, 2h.
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = super::parse_time)]
-    pub time: Duration,
+/// Hosts that a job, or a command of a build, may reach.
+#[derive(Debug, Args)]
+pub struct EgressArgs {
+    /// A host that it may reach, through a proxy that its environment names: HOST[:PORT], *.DOMAIN, or * for every host. Repeat.
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allow_hosts: Vec<HostRule>,
 
-    /// Print nothing while it runs.
-    #[arg(short, long)]
-    pub quiet: bool,
+    /// Bytes from and to those hosts in all.
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "16GiB",
+        requires = "allow_hosts"
+    )]
+    pub egress: ByteSize,
 
-    /// Print what was pulled as JSON.
-    #[arg(long)]
-    pub json: bool,
+    /// A file for a line of JSON for each request to them.
+    #[arg(long, value_name = "FILE", requires = "allow_hosts")]
+    pub egress_log: Option<PathBuf>,
 }
 
 /// Arguments of `gradus sandbox fetch`.

@@ -1,6 +1,8 @@
 //! `gradus sandbox build`.
 
+use super::egress::BuildEgress;
 use super::images::{name_of, store};
+use super::registries::Registries;
 use super::{CommandError, print};
 use crate::bytes::ByteSize;
 use crate::cli::sandbox::BuildArgs;
@@ -53,6 +55,11 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &BuildArgs) -> Result<Exit, Comm
             path: secret.path.clone(),
         })
         .collect();
+    let registries = arguments
+        .pull
+        .then(|| Registries::new(&arguments.registries))
+        .transpose()?;
+    let egress = BuildEgress::new(&arguments.egress)?;
     let request = Request {
         dockerfile: &dockerfile,
         context: &arguments.context,
@@ -63,8 +70,13 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &BuildArgs) -> Result<Exit, Comm
         no_cache: arguments.no_cache,
         names,
         limits: limits(arguments),
-        network: Network::None,
-        bases: &StoreOnly,
+        network: egress
+            .as_ref()
+            .map_or(Network::None, |egress| Network::Egress(egress)),
+        bases: match &registries {
+            Some(registries) => registries,
+            None => &StoreOnly,
+        },
         epoch_s: epoch(arguments)?,
     };
     let store = store(sandbox)?;

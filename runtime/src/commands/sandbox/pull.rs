@@ -1,10 +1,10 @@
 //! `gradus sandbox pull`.
 
-use super::{CommandError, print};
+use super::{CommandError, print, registries};
 use crate::cli::sandbox::PullArgs;
 use crate::exit::Exit;
 use crate::printable::printable;
-use gradus_fetch::registry::{Credentials, PullEvent, PullOptions, Puller};
+use gradus_fetch::registry::{PullEvent, Puller};
 use gradus_image::store::Store;
 use gradus_sandbox::sandbox::Sandbox;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -27,14 +27,15 @@ struct Report {
 pub(super) fn run(sandbox: &Sandbox, arguments: &PullArgs) -> Result<Exit, CommandError> {
     let store = Store::open(&sandbox.state().images())?;
     let pin = store.pin()?;
+    let mut options = registries::options(&arguments.registries)?;
+    options.limits.total = arguments.time;
     let shown = Shown::new(arguments.quiet);
-    let pulled =
-        Puller::new(options(arguments)?).pull(&store, &pin, &arguments.reference, &|event| {
-            shown.show(event)
-        });
+    let pulled = Puller::new(options).pull(&store, &pin, &arguments.reference, &|event| {
+        shown.show(event)
+    });
     shown.bar.finish_and_clear();
     let pulled = pulled?;
-    for name in names(arguments) {
+    for name in registries::names(&arguments.reference) {
         store.tag(&name, &pulled.image.config)?;
     }
     let report = Report {
@@ -50,42 +51,6 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &PullArgs) -> Result<Exit, Comma
         false => format!("{}\n", report.reference),
     })?;
     Ok(Exit::Done)
-}
-
-/// The name that was asked for, in full; a digest names itself.
-fn names(arguments: &PullArgs) -> Vec<String> {
-    let reference = &arguments.reference;
-    let Some(tag) = reference.tag() else {
-        return Vec::new();
-    };
-    let (registry, repository) = (reference.registry(), reference.repository());
-    let mut names = vec![format!("{registry}/{repository}:{tag}")];
-    // As people write it, and Dockerfiles.
-    if registry == gradus_fetch::registry::reference::DEFAULT_REGISTRY {
-        let short = repository.strip_prefix("library/").unwrap_or(repository);
-        names.push(format!("{short}:{tag}"));
-    }
-    names
-}
-
-fn options(arguments: &PullArgs) -> Result<PullOptions, CommandError> {
-    let mut options = PullOptions {
-        mirrors: arguments.mirrors.clone(),
-        insecure: arguments.insecure.clone(),
-        credentials: match &arguments.auth_file {
-            Some(file) => Credentials::read(file)?,
-            None => Credentials::from_environment()?,
-        },
-        ..PullOptions::default()
-    };
-    options.limits.total = arguments.time;
-    for server in arguments.trusted.iter().chain(&arguments.insecure) {
-        options.reach = options.reach.trust(server);
-    }
-    for mirror in &arguments.mirrors {
-        options.reach = options.reach.trust(&mirror.server()?);
-    }
-    Ok(options)
 }
 
 /// A bar on a terminal, lines elsewhere.

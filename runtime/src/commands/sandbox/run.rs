@@ -45,10 +45,10 @@ pub(super) fn run(
         .as_deref()
         .map(OutputFile::checked)
         .transpose()?;
-    let requests = egress::record(arguments)?;
+    let requests = egress::record(&arguments.egress)?;
     let kept = image.map(|image| image.keep(&job.name)).transpose()?;
     let (mut started, mut keeper) = start(sandbox, gpus.zip(granted), &job, arguments)?;
-    let proxy = egress::serve(&mut started, arguments, requests);
+    let proxy = egress::serve(&mut started, &arguments.egress, requests);
     if proxy.is_err() {
         sandbox.kill(started.name(), KillReason::Cancelled, Duration::ZERO)?;
         sandbox.wait(started.name())?;
@@ -239,7 +239,7 @@ fn job(sandbox: &Sandbox, arguments: &RunArgs) -> Result<(Job, Option<RunImage>)
     if !env.iter().any(|variable| variable.starts_with("PATH=")) {
         env.push("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
     }
-    if !arguments.allow_hosts.is_empty() {
+    if !arguments.egress.allow_hosts.is_empty() {
         egress::add_variables(&mut env);
     }
     let layers = match &image {
@@ -276,7 +276,7 @@ fn job(sandbox: &Sandbox, arguments: &RunArgs) -> Result<(Job, Option<RunImage>)
         outputs: arguments.outputs.iter().map(output).collect(),
         network: Network {
             of: arguments.next_to.clone(),
-            proxy_port: (!arguments.allow_hosts.is_empty()).then_some(egress::PORT),
+            proxy_port: (!arguments.egress.allow_hosts.is_empty()).then_some(egress::PORT),
         },
         scratch: arguments.scratch,
         best_effort: arguments.best_effort,
