@@ -2,7 +2,7 @@
 //!
 //! A job has a loopback and nothing else. Where it may reach hosts, its loopback has one more port, and the socket that listens there is
 //! held by whoever started the job: there is no route, no address translation and no interface between the networks, only this proxy,
-//! which speaks HTTP to the job and reaches for it what its [`Policy`] names.
+//! which speaks HTTP to the job and reaches for it what its [`Policy`](policy::Policy) names.
 //!
 //! | module | is about |
 //! |---|---|

@@ -5,7 +5,7 @@
 //!
 //! | module | is about |
 //! |---|---|
-//! | [`reference`] | what an image is called |
+//! | [`mod@reference`] | what an image is called |
 //! | [`credentials`] | who we are to which registry |
 //! | `challenge` | what a registry wants to know |
 //! | `endpoint` | one registry or mirror: requests and tokens |

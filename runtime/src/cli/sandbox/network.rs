@@ -56,7 +56,7 @@ pub struct RegistryArgs {
 /// Hosts that a job, or a command of a build, may reach.
 #[derive(Debug, Args)]
 pub struct EgressArgs {
-    /// A host that it may reach, through a proxy that its environment names: HOST[:PORT], *.DOMAIN, or * for every host. Repeat.
+    /// A host that it may reach, through a proxy that its environment names: HOST or HOST:PORT, *.DOMAIN, or * for every host. Repeat.
     #[arg(long = "allow-host", value_name = "HOST")]
     pub allow_hosts: Vec<HostRule>,
 
@@ -78,7 +78,7 @@ pub struct EgressArgs {
 #[derive(Debug, Args)]
 #[command(after_help = FETCH_HELP)]
 pub struct FetchArgs {
-    /// The repository, such as https://github.com/owner/name.
+    /// The repository, by an address of HTTPS.
     #[arg(value_name = "URL")]
     pub url: String,
 
