@@ -53,12 +53,13 @@ impl No {
     }
 }
 
-/// Serves what comes over `client`. `server` is told of a socket to a server as soon as there is one.
+/// Serves what comes over `client`. `beyond` is asked once for each request, whether it is one too many; `server` is told of a socket to a server as
+/// soon as there is one.
 pub(crate) fn serve(
     client: &TcpStream,
     policy: &Policy,
     budget: &Budget,
-    beyond: bool,
+    beyond: &mut dyn FnMut() -> bool,
     server: impl FnOnce(&TcpStream),
 ) -> Option<Exchange> {
     let mut exchange = Exchange {
@@ -88,7 +89,7 @@ fn attempt(
     client: &TcpStream,
     policy: &Policy,
     budget: &Budget,
-    beyond: bool,
+    beyond: &mut dyn FnMut() -> bool,
     announce: impl FnOnce(&TcpStream),
     exchange: &mut Exchange,
 ) -> Result<Option<Verdict>, No> {
@@ -107,7 +108,7 @@ fn attempt(
             (&forward.host, forward.port)
         }
     };
-    if beyond {
+    if beyond() {
         return Err(No::refused(
             429,
             format!("More than {} requests", policy.requests_max),

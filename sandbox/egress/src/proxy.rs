@@ -114,6 +114,7 @@ impl Proxy {
         let exhausted = self.shared.budget.is_empty();
         Report {
             exhausted,
+            spent: self.shared.policy.bytes_max - self.shared.budget.left(),
             ..log.report
         }
     }
@@ -171,8 +172,11 @@ fn accept(shared: &Arc<Shared>) {
         let spawned = connection.spawn({
             let shared = Arc::clone(shared);
             move || {
-                connection_of(&shared, &client, id);
-                close(&shared, id);
+                let slot = Slot {
+                    shared: &shared,
+                    id,
+                };
+                connection_of(slot.shared, &client, id);
             }
         });
         if spawned.is_err() {
@@ -210,10 +214,26 @@ fn close(shared: &Shared, id: u64) {
     shared.changed.notify_all();
 }
 
+/// A connection's place among those that are open, given back whatever becomes of it.
+struct Slot<'a> {
+    shared: &'a Shared,
+    id: u64,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        close(self.shared, self.id);
+    }
+}
+
 fn connection_of(shared: &Shared, client: &TcpStream, id: u64) {
     let (begun, at) = (Instant::now(), SystemTime::now());
-    let number = shared.requests.fetch_add(1, Ordering::Relaxed);
-    let beyond = number >= shared.policy.requests_max;
+    let mut beyond = false;
+    let mut is_beyond = || {
+        let number = shared.requests.fetch_add(1, Ordering::Relaxed);
+        beyond = number >= shared.policy.requests_max;
+        beyond
+    };
     let announce = |server: &TcpStream| {
         let mut open = lock(&shared.open);
         if let (Ok(copy), Some(sockets)) = (server.try_clone(), open.sockets.get_mut(&id)) {
@@ -224,7 +244,13 @@ fn connection_of(shared: &Shared, client: &TcpStream, id: u64) {
             let _ = server.shutdown(Shutdown::Both);
         }
     };
-    let served = serve(client, &shared.policy, &shared.budget, beyond, announce);
+    let served = serve(
+        client,
+        &shared.policy,
+        &shared.budget,
+        &mut is_beyond,
+        announce,
+    );
     let Some(exchange) = served else {
         return;
     };

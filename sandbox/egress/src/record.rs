@@ -64,6 +64,8 @@ pub struct Report {
     pub sent: u64,
     /// bytes to the job
     pub received: u64,
+    /// bytes that the limit was lowered by: also those that were read and went nowhere
+    pub spent: u64,
     /// whether the limit of bytes was reached
     pub exhausted: bool,
     /// records that could not be written

@@ -21,7 +21,11 @@ impl Budget {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
+        self.left() == 0
+    }
+
+    pub(crate) fn left(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 
     /// Sets aside `wanted` bytes, or what is left.

@@ -229,11 +229,12 @@ fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams, word: &Channel) -
         rustix::stdio::dup2_stderr(&streams.errors).at(Stage::Exec, || "standard errors")?;
         rustix::process::umask(rustix::fs::Mode::from_bits_truncate(process.umask));
         restrict::limits(plan)?;
+        // Where it is not told, the first process has failed and says why, or is gone. Until it is told, the host's root lies over this one, and
+        // whatever leads up from the root leads there: nothing that a job or its image names is looked up before.
+        if !matches!(word.receive::<Run>(), Ok(Some(_))) {
+            std::process::exit(127);
+        }
         restrict::become_user(process)?;
-        // As that user: a directory that it may not enter is the image's mistake, not a way around its permissions.
-        rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || {
-            format!("working directory {}", short(&process.cwd))
-        })?;
         // Those of user 0: another one has lost them with that.
         let kept = if process.uid == 0 {
             plan.capabilities.as_slice()
@@ -241,10 +242,10 @@ fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams, word: &Channel) -
             &[]
         };
         restrict::keep_capabilities(kept)?;
-        // Where it is not told, the first process has failed and says why, or is gone.
-        if !matches!(word.receive::<Run>(), Ok(Some(_))) {
-            std::process::exit(127);
-        }
+        // As that user: a directory that it may not enter is the image's mistake, not a way around its permissions.
+        rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || {
+            format!("working directory {}", short(&process.cwd))
+        })?;
         syscalls::close_on_exec_from(3).at(Stage::Restrict, || "closing descriptors")?;
         syscalls::default_signals().at(Stage::Restrict, || "default signals")?;
         let mut error = std::io::Error::from_raw_os_error(libc::ENOENT);

@@ -160,8 +160,7 @@ impl Serving for Served {}
 impl Drop for Served {
     fn drop(&mut self) {
         if let Some(report) = self.proxy.take().map(Proxy::finish) {
-            self.spent
-                .fetch_add(report.sent + report.received, Ordering::Relaxed);
+            self.spent.fetch_add(report.spent, Ordering::Relaxed);
             tell(&report);
         }
     }
