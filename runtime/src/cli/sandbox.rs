@@ -221,7 +221,6 @@ pub struct RunArgs {
 
 /// Arguments of `gradus sandbox gpus`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct GpusArgs {
     /// Print JSON.
     #[arg(long)]

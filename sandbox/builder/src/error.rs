@@ -30,7 +30,7 @@ pub enum BuildError {
         source: Box<StepError>,
     },
     #[error(
-        "line {line}: the image {reference} is not in the store\nhelp: bring it there with `gradus sandbox pull`, `gradus sandbox image import` or a build of that name"
+        "line {line}: the image {reference} is not in the store\nhelp: bring it there with `gradus sandbox pull` (`build --pull` does so itself), `gradus sandbox image import` or a build of that name"
     )]
     NoBase { line: usize, reference: String },
     #[error("line {line}: the image {reference}")]

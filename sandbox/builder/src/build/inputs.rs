@@ -25,7 +25,7 @@ impl Builder<'_> {
                 Input::Url(_) => {
                     return Err(StepError::Refused {
                         what: "ADD of a URL".to_owned(),
-                        help: "put the file into the context, or fetch it with RUN where builds have a network",
+                        help: "put the file into the context, or fetch it with RUN and --allow-host",
                     }
                     .into());
                 }
