@@ -6,12 +6,17 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use gradus_jail::channel::Channel;
 use gradus_jail::protocol::Begin;
 
 /// A static program, built beside this crate.
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gradus-jail"));
+
+/// How long a program that was just written may still count as being written: whatever this process starts meanwhile has a copy of the
+/// descriptor until it runs.
+const BUSY_AT_MOST: Duration = Duration::from_secs(1);
 
 /// What tells one build of it from another.
 const BUILD: &str = env!("GRADUS_JAIL_BUILD");
@@ -62,13 +67,24 @@ impl Program {
     /// Starts a watcher, which waits for its job ([`begin`]) and ends without one: the process, and the channel on which it reports.
     pub(crate) fn start(&self) -> io::Result<(Child, Channel)> {
         let (ours, theirs) = Channel::pair()?;
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .env_clear()
             .stdin(Stdio::from(theirs.into_fd()))
             .stdout(Stdio::from(File::open(&self.filters)?))
-            .stderr(Stdio::null())
-            .spawn()?;
-        Ok((child, ours))
+            .stderr(Stdio::null());
+        let until = Instant::now() + BUSY_AT_MOST;
+        loop {
+            match command.spawn() {
+                Err(error)
+                    if error.kind() == io::ErrorKind::ExecutableFileBusy
+                        && Instant::now() < until =>
+                {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                other => return Ok((other?, ours)),
+            }
+        }
     }
 }
 
