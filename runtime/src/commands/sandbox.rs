@@ -143,7 +143,10 @@ pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
         Some(state) => state.clone(),
         None => default_state()?,
     };
-    let sandbox = Sandbox::open(&state)?;
+    let sandbox = match &arguments.command {
+        SandboxCommand::Run(arguments) if !arguments.dry_run => Sandbox::open_for_a_job(&state)?,
+        _ => Sandbox::open(&state)?,
+    };
     let driver_root = gpus::root_of(arguments.driver_root.as_ref());
     let gpus = || gpus::Gpus::of(&sandbox, &driver_root);
     match &arguments.command {

@@ -39,26 +39,28 @@ pub const JOURNAL_FILE: &str = "journal";
 /// See [`PLAN_FILE`].
 pub const CONTROL_FILE: &str = "control";
 
-/// Runs the job that comes on `report`, the channel to whoever started this. `filters` is a file with the seccomp programs
-/// ([`write_filters`]).
-pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
+/// Runs the job that comes on `report`, the channel to whoever started this.
+pub fn run(report: OwnedFd) -> io::Result<()> {
     let report = Channel::from(report);
     rustix::process::setsid().ok();
     let Some((Begin {}, given)) = report.receive()? else {
         // There is no job, or nobody any more who wants one.
         return Ok(());
     };
-    let Ok([directory, lock]) = <[OwnedFd; 2]>::try_from(given) else {
-        return Err(io::Error::other("a job without a directory and a lock"));
+    let Ok([directory, lock, filters]) = <[OwnedFd; 3]>::try_from(given) else {
+        return Err(io::Error::other(
+            "a job without a directory, a lock and filters",
+        ));
     };
     rustix::process::fchdir(&directory)?;
+    rustix::stdio::dup2_stdout(&filters)?;
     rustix::stdio::dup2_stderr(&lock)?;
     drop((directory, lock));
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     let prepared = prepare(filters);
     let launched = prepared.and_then(|(plan, filters)| {
         let listen = || listener::listen().at(Stage::Watcher, || CONTROL_FILE);
-        let (running, listener) = launch::launch(&plan, &filters, listen)?;
+        let (running, listener) = launch::launch(&plan, &filters, &report, listen)?;
         let started = Report::Started(running.identity.clone());
         match journal(&started).at(Stage::Watcher, || here(JOURNAL_FILE)) {
             Ok(()) => Ok((plan, listener, running, started)),

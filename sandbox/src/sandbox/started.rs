@@ -17,6 +17,8 @@ pub struct Started {
     pub(super) name: String,
     pub(super) report: Channel,
     pub(super) watcher: Watcher,
+    /// whether its watcher waits, when it has ended, for somebody to take what it wrote
+    pub(super) hands_over: bool,
     /// its processes
     pub processes: Processes,
     /// the listening socket of its [`proxy_port`](crate::job::Network::proxy_port), in its network; drop it when the job has ended
@@ -59,6 +61,19 @@ impl Started {
                     source,
                 })
             }
+        }
+    }
+
+    /// Waits until the watcher of this job, which has ended and has nothing to hand over, is gone, `timeout` at most.
+    pub(super) fn wait_for_watcher(&mut self, timeout: Duration) {
+        let timeout = Timespec {
+            tv_sec: timeout.as_secs() as i64,
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        };
+        let mut report = [PollFd::new(&self.report, PollFlags::HUP)];
+        if matches!(poll(&mut report, Some(&timeout)), Ok(1)) {
+            // It has closed its end by ending.
+            let _ = self.watcher.wait();
         }
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn run(
         take(sandbox, started.name(), arguments, directory)?;
     }
     if !arguments.keep {
-        sandbox.remove(started.name())?;
+        sandbox.finish(started)?;
         drop(kept);
     } else if let Some(kept) = kept {
         kept.leave();
