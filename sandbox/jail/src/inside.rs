@@ -11,7 +11,7 @@ mod tree;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Entrance;
@@ -116,6 +116,12 @@ fn start(
         Cloned::Parent(pid) => {
             // The program's ends of its streams must be its own, or they would never end.
             drop((streams, starting));
+            let pid = Pid::from_raw(pid).expect("a clone's id is not 0");
+            let whole = rustix::process::pidfd_open(pid, PidfdFlags::empty())
+                .at(Stage::Exec, || "a descriptor of the program's process")?;
+            channel
+                .send(&FromInside::Program, &[whole.as_fd()])
+                .at(Stage::Watcher, || "the watcher is gone")?;
             root::let_go_of_host()?;
             restrict::no_way_back(&[])?;
             // One that has failed has closed its end: why is said there.
@@ -132,7 +138,7 @@ fn start(
             channel
                 .send(&FromInside::Started(held), &[])
                 .at(Stage::Watcher, || "the watcher is gone")?;
-            Ok(Pid::from_raw(pid).expect("a clone's id is not 0"))
+            Ok(pid)
         }
     }
 }
@@ -243,9 +249,8 @@ fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams, word: &Channel) -
         };
         restrict::keep_capabilities(kept)?;
         // As that user: a directory that it may not enter is the image's mistake, not a way around its permissions.
-        rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || {
-            format!("working directory {}", short(&process.cwd))
-        })?;
+        rustix::process::chdir(process.cwd.as_str())
+            .at(Stage::WorkingDirectory, || short(&process.cwd))?;
         syscalls::close_on_exec_from(3).at(Stage::Restrict, || "closing descriptors")?;
         syscalls::default_signals().at(Stage::Restrict, || "default signals")?;
         let mut error = std::io::Error::from_raw_os_error(libc::ENOENT);

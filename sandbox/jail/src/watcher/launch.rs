@@ -24,7 +24,9 @@ pub(super) struct Running {
     pub(super) identity: Identity,
     /// its first process
     pub(super) pidfd: OwnedFd,
-    /// to that process
+    /// its program's process, which the first one may not send signals to: landlock keeps them apart, and the program may be another user
+    pub(super) program: OwnedFd,
+    /// to the first process
     pub(super) channel: Channel,
     pub(super) group: Option<Group>,
     pub(super) output: OwnedFd,
@@ -114,6 +116,7 @@ fn start<T>(
     };
     let Admitted {
         done,
+        program,
         outputs,
         proxy,
         landlock,
@@ -127,6 +130,7 @@ fn start<T>(
     let running = Running {
         identity,
         pidfd,
+        program,
         channel: ours,
         group: None,
         output,
@@ -161,6 +165,7 @@ pub(crate) fn no_namespaces(error: std::io::Error) -> LaunchError {
 struct Admitted<T> {
     /// of what was done meanwhile
     done: T,
+    program: OwnedFd,
     outputs: Vec<OwnedFd>,
     proxy: Option<OwnedFd>,
     landlock: Option<Held>,
@@ -202,7 +207,7 @@ fn admit<T>(
     tell(channel, &Enter { groups }, &ways)?;
     drop(ways);
     drop(entrance);
-    let (mut outputs, mut socket) = (Vec::new(), None);
+    let (mut outputs, mut socket, mut program) = (Vec::new(), None, None);
     loop {
         let heard = channel
             .receive::<FromInside>()
@@ -219,9 +224,15 @@ fn admit<T>(
                 outputs = descriptors.by_ref().take(handed_over).collect();
                 socket = descriptors.next().filter(|_| proxy);
             }
+            FromInside::Program => program = descriptors.into_iter().next(),
             FromInside::Started(landlock) => {
                 return Ok(Admitted {
                     done,
+                    program: program.ok_or_else(|| LaunchError {
+                        stage: Stage::Exec,
+                        errno: 0,
+                        what: "no descriptor of the program's process".to_owned(),
+                    })?,
                     outputs,
                     proxy: socket,
                     landlock,

@@ -266,8 +266,7 @@ impl Watch {
         if grace.is_zero() {
             return self.kill();
         }
-        // The first process passes it on to the program.
-        let _ = pidfd_send_signal(&self.running.pidfd, Signal::TERM);
+        let _ = pidfd_send_signal(&self.running.program, Signal::TERM);
         self.set_timer(grace)
     }
 
