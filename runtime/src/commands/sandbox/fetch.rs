@@ -1,18 +1,29 @@
 //! `gradus sandbox fetch`.
 
-use super::{CommandError, print};
+use super::tell::Teller;
+use super::{CommandError, NamedPath, print};
 use crate::cli::sandbox::FetchArgs;
 use crate::exit::Exit;
-use crate::printable::printable;
 use gradus_fetch::git::{FetchOptions, Fetched, Fetcher};
 use gradus_fetch::net::Secret;
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::Read;
+use std::path::Path;
 
 /// Longest token.
 const TOKEN_BYTES_MAX: u64 = 4096;
 
 pub(super) fn run(arguments: &FetchArgs) -> Result<Exit, CommandError> {
     let token = token(arguments)?;
+    let parent = match arguments.dir.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    fs::metadata(parent).map_err(NamedPath::of(
+        "DIR",
+        &arguments.dir,
+        "it is a directory that is made, in one that is there",
+    ))?;
     let mut options = FetchOptions {
         plain_loopback: arguments.insecure_loopback,
         ..FetchOptions::default()
@@ -27,8 +38,9 @@ pub(super) fn run(arguments: &FetchArgs) -> Result<Exit, CommandError> {
         token.as_ref(),
         &arguments.dir,
     )?;
+    let teller = Teller::new();
     for note in notes(&fetched) {
-        let _ = writeln!(io::stderr(), "gradus: {}", printable(&note));
+        teller.note(&note);
     }
     print(&match arguments.json {
         true => serde_json::to_string_pretty(&fetched).expect("plain data") + "\n",
@@ -60,22 +72,19 @@ fn token(arguments: &FetchArgs) -> Result<Option<Secret>, CommandError> {
     if let Some(name) = &arguments.token_env {
         return match std::env::var(name) {
             Ok(token) if !token.is_empty() => Ok(Some(Secret::new(token))),
-            _ => Err(CommandError::Usage(format!(
-                "the variable {name} holds no token"
-            ))),
+            _ => Err(CommandError::NoToken(name.clone())),
         };
     }
     let Some(path) = &arguments.token_file else {
         return Ok(None);
     };
-    let io = |source| CommandError::Io {
-        what: path.display().to_string(),
-        source,
-    };
     let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(io)?;
-    file.take(TOKEN_BYTES_MAX)
-        .read_to_string(&mut text)
-        .map_err(io)?;
+    std::fs::File::open(path)
+        .and_then(|file| file.take(TOKEN_BYTES_MAX).read_to_string(&mut text))
+        .map_err(NamedPath::of(
+            "--token-file",
+            path,
+            "it names a file with a token and nothing else",
+        ))?;
     Ok(Some(Secret::new(text.trim())))
 }

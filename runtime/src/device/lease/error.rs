@@ -48,7 +48,9 @@ pub enum LeaseError {
         holder: Holder,
     },
     /// It was not given back clean.
-    #[error("{uuid} is in quarantine: {record}\nhelp: look at it; `gradus doctor --clear-quarantine {uuid}` ends it")]
+    #[error(
+        "{uuid} is in quarantine: {record}\nhelp: look at it; `gradus doctor --clear-quarantine {uuid}` ends it"
+    )]
     Quarantined {
         /// Which.
         uuid: String,
