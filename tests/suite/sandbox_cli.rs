@@ -8,6 +8,7 @@ use std::fs::{self, Permissions};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 /// Exit codes that are no program's.
@@ -493,6 +494,119 @@ fn standard_output_may_be_closed_or_full() {
     assert_eq!(output.status.code(), Some(GRADUS), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("standard output"), "{said}");
+    place.is_clean();
+}
+
+/// Whatever a command waits for, Ctrl-C ends it, and nothing is left that somebody would have to know of.
+#[test]
+fn ctrl_c_ends_every_command_that_waits() {
+    let Some(place) = Place::new() else { return };
+    // A server that takes and says nothing.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = &server.local_addr().unwrap().to_string();
+    let url = &format!("http://{server}/a");
+    let image = &format!("{server}/a");
+    let rootfs = place.path("rootfs");
+    let rootfs = rootfs.to_str().unwrap();
+    let tree = place.path("tree");
+    let tree = tree.to_str().unwrap();
+    fs::create_dir(place.path("context")).unwrap();
+    fs::copy(
+        place.path("rootfs/bin/busybox"),
+        place.path("context/busybox"),
+    )
+    .unwrap();
+    let text = "FROM scratch\nCOPY busybox /bin/sh\nRUN while :; do :; done\n";
+    fs::write(place.path("context/Dockerfile"), text).unwrap();
+    let context = place.path("context");
+    let context = context.to_str().unwrap();
+    place.run(
+        &["--detach", "--name", "long"],
+        "trap '' TERM; while :; do sleep 1; done",
+    );
+    for words in [
+        &[
+            "run", "--grace", "0s", "--rootfs", rootfs, "--", "sleep", "60",
+        ][..],
+        &["logs", "-f", "long"],
+        &["kill", "long", "--grace", "60s"],
+        &["pull", "--insecure-registry", server, image],
+        &[
+            "fetch",
+            "--trust",
+            server,
+            "--insecure-loopback",
+            url,
+            COMMIT,
+            tree,
+        ],
+        &["build", context],
+    ] {
+        let mut command = Command::new(gradus());
+        command
+            .args(["sandbox", "--state"])
+            .arg(place.path("state"))
+            .args(words);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "{words:?} has ended by itself"
+        );
+        let pid = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let ended = (0..500).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            child.try_wait().unwrap()
+        });
+        let ended = ended.unwrap_or_else(|| panic!("{words:?} goes on"));
+        assert!(
+            ended.code() == Some(130) || ended.signal() == Some(2),
+            "{words:?}: {ended}"
+        );
+    }
+    let beside: Vec<_> = fs::read_dir(place.path(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert!(
+        !beside
+            .iter()
+            .any(|name| name.to_string_lossy().contains("tree")),
+        "{beside:?}"
+    );
+    place.sandbox(&["kill", "long", "--grace", "0s"]);
+    assert_eq!(place.sandbox(&["gc"]).code, Some(0));
+    assert_eq!(place.sandbox(&["image", "gc"]).code, Some(0));
+    place.is_clean();
+}
+
+/// A job may print nothing for hours.
+#[test]
+fn logs_are_followed_no_longer_than_somebody_reads() {
+    let Some(place) = Place::new() else { return };
+    place.run(&["--detach", "--name", "silent"], "sleep 100");
+    let mut command = Command::new(gradus());
+    command
+        .args(["sandbox", "logs", "-f", "silent", "--state"])
+        .arg(place.path("state"));
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = (0..500).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        child.try_wait().unwrap()
+    });
+    let _ = child.kill();
+    assert_eq!(ended.and_then(|status| status.code()), Some(0));
+    place.sandbox(&["kill", "silent", "--grace", "0s"]);
+    assert_eq!(place.sandbox(&["gc"]).code, Some(0));
     place.is_clean();
 }
 

@@ -79,7 +79,7 @@ pub enum CommandError {
         layout: PathBuf,
         /// why
         #[source]
-        source: ImportImageError,
+        source: Box<ImportImageError>,
     },
     /// An image that cannot be written.
     #[error("the image is not written")]
@@ -130,6 +130,9 @@ pub enum CommandError {
     /// A GPU that nobody has to release.
     #[error("{0} is not in quarantine\nhelp: `gradus sandbox gpus` lists what is")]
     NoQuarantine(String),
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
     /// A file or stream.
     #[error("{what}")]
     Io {
@@ -175,7 +178,7 @@ impl CommandError {
     /// with the command line itself is refused before ([`crate::cli`]).
     pub fn code(&self) -> u8 {
         match self {
-            CommandError::Build(BuildError::Cancelled) => INTERRUPTED,
+            CommandError::Build(BuildError::Cancelled) | CommandError::Interrupted => INTERRUPTED,
             CommandError::Build(error) => code_of(error.owner()),
             CommandError::Import { source, .. } => code_of(source.owner()),
             CommandError::Pull(error) => code_of(error.owner()),

@@ -4,11 +4,17 @@ use super::tell::Teller;
 use super::{CommandError, NamedPath, print};
 use crate::cli::sandbox::FetchArgs;
 use crate::exit::Exit;
-use gradus_fetch::git::{FetchOptions, Fetched, Fetcher};
+use crate::interrupt::Interrupt;
+use gradus_fetch::git::{FetchOptions, Fetched, Fetcher, remove_left};
 use gradus_fetch::net::Secret;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+/// How often it is looked whether to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Longest token.
 const TOKEN_BYTES_MAX: u64 = 4096;
@@ -32,12 +38,7 @@ pub(super) fn run(arguments: &FetchArgs) -> Result<Exit, CommandError> {
     for server in &arguments.trusted {
         options.reach = options.reach.trust(server);
     }
-    let fetched = Fetcher::new(options).fetch(
-        &arguments.url,
-        &arguments.commit,
-        token.as_ref(),
-        &arguments.dir,
-    )?;
+    let fetched = fetch(Fetcher::new(options), arguments, token)?;
     let teller = Teller::new();
     for note in notes(&fetched) {
         teller.note(&note);
@@ -47,6 +48,36 @@ pub(super) fn run(arguments: &FetchArgs) -> Result<Exit, CommandError> {
         false => format!("{}\n", fetched.tree),
     })?;
     Ok(Exit::Done)
+}
+
+/// Fetches. Ctrl-C ends the process, wherever it waits, and leaves nothing.
+fn fetch(
+    fetcher: Fetcher,
+    arguments: &FetchArgs,
+    token: Option<Secret>,
+) -> Result<Fetched, CommandError> {
+    let interrupt = Interrupt::listen();
+    let (url, commit, dir) = (
+        arguments.url.clone(),
+        arguments.commit,
+        arguments.dir.clone(),
+    );
+    let (answer, answered) = mpsc::channel();
+    std::thread::spawn(move || {
+        // Nobody waits for it after Ctrl-C.
+        let _ = answer.send(fetcher.fetch(&url, &commit, token.as_ref(), &dir));
+    });
+    loop {
+        match answered.recv_timeout(LOOK_EVERY) {
+            Ok(fetched) => return Ok(fetched?),
+            Err(RecvTimeoutError::Timeout) if interrupt.requested() => {
+                remove_left(&arguments.dir, true);
+                return Err(CommandError::Interrupted);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => unreachable!("it answers or panics"),
+        }
+    }
 }
 
 /// What may surprise whoever builds from these files.

@@ -95,7 +95,7 @@ fn list(store: &Store, arguments: &ListArgs) -> Result<Exit, CommandError> {
 fn take(store: &Store, arguments: &ImportArgs) -> Result<Exit, CommandError> {
     let failed = |source| CommandError::Import {
         layout: arguments.layout.clone(),
-        source,
+        source: Box::new(source),
     };
     let source = Source::open(&arguments.layout).map_err(failed)?;
     let pin = store.pin()?;
