@@ -188,6 +188,8 @@ impl CommandError {
                 if source.stage == Stage::Exec =>
             {
                 match source.errno {
+                    // The kernel was not asked: it did not come to the program.
+                    0 => 125,
                     NOT_THERE => 127,
                     _ => 126,
                 }

@@ -1,26 +1,26 @@
-//! The job's first process: makes its root, gives up what it could do, starts the program, and waits for all that are orphaned.
+//! The job's first process: makes its root, gives up what it could do, lets the program run, and waits for all that are orphaned.
 
 mod dev;
 mod hide;
 mod network;
+mod program;
 mod restrict;
 mod root;
 mod target;
 mod tree;
 
-use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
-use serde::{Deserialize, Serialize};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
+use self::program::Program;
 use crate::cgroup::Entrance;
 use crate::channel::Channel;
 use crate::outcome::{LaunchError, Stage};
-use crate::plan::{Plan, Process};
+use crate::plan::Plan;
 use crate::protocol::{Enter, FromInside, Go, Status};
-use crate::step::{At, short};
-use crate::syscalls::{self, Cloned};
+use crate::step::At;
+use crate::syscalls;
 
 /// What the program's standard streams are.
 #[derive(Debug)]
@@ -74,24 +74,28 @@ fn start(
     syscalls::close_all_but(&mut own).at(Stage::Watcher, || "closing the watcher's descriptors")?;
     // What is made here has the permissions that are asked for.
     rustix::process::umask(rustix::fs::Mode::empty());
-    if plan.network.of.is_none() {
-        // Here and not with the others: it takes the longest, and the watcher has things to do meanwhile.
-        syscalls::new_network_namespace().map_err(crate::watcher::no_namespaces)?;
-    }
+    rustix::process::setsid().at(Stage::Namespaces, || "a session of its own")?;
+    syscalls::block_signals().at(Stage::Restrict, || "blocking signals")?;
     let given = receive(plan, channel)?;
+    // What the two do at the same time takes the kernel long: that one makes the job's network, this one its root.
+    let (program, given) = Program::clone(plan, filters, streams, given)?;
     restrict::become_root(plan.identity.count)?;
     // The watcher's end is the job's: a job that nobody watches has no limits of time and output.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .at(Stage::Namespaces, || "ending with the watcher")?;
-    let handed_over = root::build(plan, given)?;
+    let handed_over = root::build(plan, given, || program.enter_network(plan))?;
     rustix::system::sethostname(plan.hostname.as_bytes()).at(Stage::Namespaces, || {
         format!("host name {:?}", plan.hostname)
     })?;
-    let proxy = network::prepare(&plan.network)?;
-    enter(channel)?;
+    let proxy = network::listen(&plan.network)?;
+    let entrance = entrance(channel)?;
+    entrance
+        .enter()
+        .at(Stage::Cgroup, || "entering the job's control groups")?;
+    program.admit(&entrance);
+    drop(entrance);
     // Now that it is in its groups, those are the roots that it sees.
     syscalls::new_cgroup_namespace().at(Stage::Namespaces, || "a namespace of control groups")?;
-    rustix::process::setsid().at(Stage::Namespaces, || "a session of its own")?;
     let ready = FromInside::Ready {
         handed_over: handed_over.len(),
         proxy: proxy.is_some(),
@@ -101,54 +105,20 @@ fn start(
         .send(&ready, &descriptors)
         .at(Stage::Watcher, || "the watcher is gone")?;
     drop((handed_over, proxy));
-
-    syscalls::block_signals().at(Stage::Restrict, || "blocking signals")?;
-    let (started, starting) = Channel::pair().at(Stage::Exec, || "a channel to the program")?;
-    // Its process is made before the host's root is gone and this process has given up anything: both take the kernel a while, and it can
-    // do the same for itself meanwhile. It runs nothing that is not ours before it is told to.
-    match syscalls::clone_process().at(Stage::Exec, || "a process for the program")? {
-        Cloned::Child => {
-            drop(started);
-            let error = program(plan, filters, streams, &starting);
-            let _ = starting.send(&error, &[]);
-            std::process::exit(127)
-        }
-        Cloned::Parent(pid) => {
-            // The program's ends of its streams must be its own, or they would never end.
-            drop((streams, starting));
-            let pid = Pid::from_raw(pid).expect("a clone's id is not 0");
-            let whole = rustix::process::pidfd_open(pid, PidfdFlags::empty())
-                .at(Stage::Exec, || "a descriptor of the program's process")?;
-            channel
-                .send(&FromInside::Program, &[whole.as_fd()])
-                .at(Stage::Watcher, || "the watcher is gone")?;
-            root::let_go_of_host()?;
-            restrict::no_way_back(&[])?;
-            // One that has failed has closed its end: why is said there.
-            let _ = started.send(&Run, &[]);
-            let held = restrict::apply_filters(plan, filters)?;
-            restrict::keep_capabilities(&[])?;
-            // A program that runs has closed its end without a word.
-            if let Some((error, _)) = started
-                .receive::<LaunchError>()
-                .at(Stage::Exec, || "the program's channel")?
-            {
-                return Err(error);
-            }
-            channel
-                .send(&FromInside::Started(held), &[])
-                .at(Stage::Watcher, || "the watcher is gone")?;
-            Ok(pid)
-        }
-    }
+    root::let_go_of_host()?;
+    restrict::no_way_back(&[])?;
+    program.run();
+    let held = restrict::apply_filters(plan, filters)?;
+    restrict::keep_capabilities(&[])?;
+    let (pid, pidfd) = program.running()?;
+    channel
+        .send(&FromInside::Started(held), &[pidfd.as_fd()])
+        .at(Stage::Watcher, || "the watcher is gone")?;
+    Ok(pid)
 }
 
-/// The first process to that of the program: nothing of the host is there any more.
-#[derive(Serialize, Deserialize)]
-struct Run;
-
-/// Enters the groups of version 1, which are there by now: nothing that it does is anybody else's from here on.
-fn enter(channel: &Channel) -> Result<(), LaunchError> {
+/// The ways into the groups of version 1, which are there by now: nothing that this process does is anybody else's once it is in them.
+fn entrance(channel: &Channel) -> Result<Entrance, LaunchError> {
     let nothing = || LaunchError {
         stage: Stage::Watcher,
         errno: 0,
@@ -165,9 +135,7 @@ fn enter(channel: &Channel) -> Result<(), LaunchError> {
             what: "fewer groups than promised".to_owned(),
         });
     }
-    Entrance::from_descriptors(descriptors)
-        .enter()
-        .at(Stage::Cgroup, || "entering the job's control groups")
+    Ok(Entrance::from_descriptors(descriptors))
 }
 
 fn receive(plan: &Plan, channel: &Channel) -> Result<Given, LaunchError> {
@@ -210,97 +178,7 @@ fn receive(plan: &Plan, channel: &Channel) -> Result<Given, LaunchError> {
     Ok(given)
 }
 
-/// Becomes the program when it is told to on `word`; returns why not.
-fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams, word: &Channel) -> LaunchError {
-    let attempt = || -> Result<std::convert::Infallible, LaunchError> {
-        let process = &plan.process;
-        let failed = |_| LaunchError {
-            stage: Stage::Exec,
-            errno: libc::EINVAL,
-            what: "a NUL in the arguments".to_owned(),
-        };
-        let strings = |texts: &[String]| -> Result<Vec<CString>, LaunchError> {
-            texts
-                .iter()
-                .map(|text| CString::new(text.as_str()).map_err(failed))
-                .collect()
-        };
-        rustix::process::chdir("/").at(Stage::Root, || "/")?;
-        restrict::no_way_back(&plan.capabilities)?;
-        restrict::apply_filters(plan, filters)?;
-        let (argv, env) = (strings(&process.argv)?, strings(&process.env)?);
-        let candidates = candidates(process)?;
-        rustix::stdio::dup2_stdin(&streams.input).at(Stage::Exec, || "standard input")?;
-        rustix::stdio::dup2_stdout(&streams.output).at(Stage::Exec, || "standard output")?;
-        rustix::stdio::dup2_stderr(&streams.errors).at(Stage::Exec, || "standard errors")?;
-        rustix::process::umask(rustix::fs::Mode::from_bits_truncate(process.umask));
-        restrict::limits(plan)?;
-        // Where it is not told, the first process has failed and says why, or is gone. Until it is told, the host's root lies over this one, and
-        // whatever leads up from the root leads there: nothing that a job or its image names is looked up before.
-        if !matches!(word.receive::<Run>(), Ok(Some(_))) {
-            std::process::exit(127);
-        }
-        restrict::become_user(process)?;
-        // Those of user 0: another one has lost them with that.
-        let kept = if process.uid == 0 {
-            plan.capabilities.as_slice()
-        } else {
-            &[]
-        };
-        restrict::keep_capabilities(kept)?;
-        // As that user: a directory that it may not enter is the image's mistake, not a way around its permissions.
-        rustix::process::chdir(process.cwd.as_str())
-            .at(Stage::WorkingDirectory, || short(&process.cwd))?;
-        syscalls::close_on_exec_from(3).at(Stage::Restrict, || "closing descriptors")?;
-        syscalls::default_signals().at(Stage::Restrict, || "default signals")?;
-        let mut error = std::io::Error::from_raw_os_error(libc::ENOENT);
-        for path in &candidates {
-            let answer = syscalls::execute(path, &argv, &env);
-            // As a shell does: a file that may not be run is worth more words than one that is not there.
-            if error.raw_os_error() == Some(libc::ENOENT) {
-                error = answer;
-            }
-        }
-        Err(error).at(Stage::Exec, || {
-            format!("program {}", short(&process.argv[0]))
-        })
-    };
-    match attempt() {
-        Ok(never) => match never {},
-        Err(error) => error,
-    }
-}
-
-/// The files that the program's name may mean, in order.
-fn candidates(process: &Process) -> Result<Vec<CString>, LaunchError> {
-    let wrong = |what: &str| LaunchError {
-        stage: Stage::Exec,
-        errno: libc::EINVAL,
-        what: what.to_owned(),
-    };
-    let name = process
-        .argv
-        .first()
-        .ok_or_else(|| wrong("no program is named"))?;
-    let paths = if name.contains('/') {
-        vec![name.clone()]
-    } else {
-        let path = process
-            .env
-            .iter()
-            .find_map(|variable| variable.strip_prefix("PATH="));
-        path.unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .split(':')
-            .map(|folder| format!("{}/{name}", if folder.is_empty() { "." } else { folder }))
-            .collect()
-    };
-    paths
-        .into_iter()
-        .map(|path| CString::new(path).map_err(|_| wrong("a NUL in the program's name")))
-        .collect()
-}
-
-/// Reaps what ends, passes signals on, until the program has ended.
+/// Reaps what ends until the program has. Signals are nothing to it: the watcher sends the program its own.
 fn watch(program: Pid, channel: &Channel) -> std::io::Result<()> {
     loop {
         while let Some((pid, status)) = reaped()? {
@@ -312,13 +190,7 @@ fn watch(program: Pid, channel: &Channel) -> std::io::Result<()> {
                 return channel.send(&FromInside::Ended(status), &[]);
             }
         }
-        let signal = syscalls::next_signal()?;
-        if signal != libc::SIGCHLD
-            && let Some(signal) = Signal::from_named_raw(signal)
-        {
-            // It may have ended a moment ago.
-            let _ = rustix::process::kill_process(program, signal);
-        }
+        syscalls::next_signal()?;
     }
 }
 

@@ -42,9 +42,7 @@ pub(crate) enum FromInside {
         /// the listening socket of the proxy's port
         proxy: bool,
     },
-    /// the program's process is there, and comes with this as a descriptor
-    Program,
-    /// the program runs, and this is what landlock holds
+    /// the program runs, its process comes along, and this is what landlock holds
     Started(Option<Held>),
     /// it does not
     Failed(LaunchError),

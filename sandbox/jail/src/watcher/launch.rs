@@ -24,9 +24,9 @@ pub(super) struct Running {
     pub(super) identity: Identity,
     /// its first process
     pub(super) pidfd: OwnedFd,
-    /// its program's process, which the first one may not send signals to: landlock keeps them apart, and the program may be another user
+    /// its program's process
     pub(super) program: OwnedFd,
-    /// to the first process
+    /// to that process
     pub(super) channel: Channel,
     pub(super) group: Option<Group>,
     pub(super) output: OwnedFd,
@@ -165,6 +165,7 @@ pub(crate) fn no_namespaces(error: std::io::Error) -> LaunchError {
 struct Admitted<T> {
     /// of what was done meanwhile
     done: T,
+    /// the program's process
     program: OwnedFd,
     outputs: Vec<OwnedFd>,
     proxy: Option<OwnedFd>,
@@ -207,7 +208,7 @@ fn admit<T>(
     tell(channel, &Enter { groups }, &ways)?;
     drop(ways);
     drop(entrance);
-    let (mut outputs, mut socket, mut program) = (Vec::new(), None, None);
+    let (mut outputs, mut socket) = (Vec::new(), None);
     loop {
         let heard = channel
             .receive::<FromInside>()
@@ -224,15 +225,15 @@ fn admit<T>(
                 outputs = descriptors.by_ref().take(handed_over).collect();
                 socket = descriptors.next().filter(|_| proxy);
             }
-            FromInside::Program => program = descriptors.into_iter().next(),
             FromInside::Started(landlock) => {
+                let program = descriptors.into_iter().next().ok_or_else(|| LaunchError {
+                    stage: Stage::Watcher,
+                    errno: 0,
+                    what: "the program's process did not come along".to_owned(),
+                })?;
                 return Ok(Admitted {
                     done,
-                    program: program.ok_or_else(|| LaunchError {
-                        stage: Stage::Exec,
-                        errno: 0,
-                        what: "no descriptor of the program's process".to_owned(),
-                    })?,
+                    program,
                     outputs,
                     proxy: socket,
                     landlock,

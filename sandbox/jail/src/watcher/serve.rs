@@ -266,6 +266,7 @@ impl Watch {
         if grace.is_zero() {
             return self.kill();
         }
+        // From here: what fences the job keeps signals of its first process from the program.
         let _ = pidfd_send_signal(&self.running.program, Signal::TERM);
         self.set_timer(grace)
     }
