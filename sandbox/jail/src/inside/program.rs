@@ -188,9 +188,8 @@ fn become_program(
     };
     restrict::keep_capabilities(kept)?;
     // As that user: a directory that it may not enter is the image's mistake, not a way around its permissions.
-    rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || {
-        format!("working directory {}", short(&process.cwd))
-    })?;
+    rustix::process::chdir(process.cwd.as_str())
+        .at(Stage::WorkingDirectory, || short(&process.cwd))?;
     syscalls::close_on_exec_from(3).at(Stage::Restrict, || "closing descriptors")?;
     syscalls::default_signals().at(Stage::Restrict, || "default signals")?;
     let mut error = std::io::Error::from_raw_os_error(libc::ENOENT);
