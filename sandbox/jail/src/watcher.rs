@@ -78,7 +78,7 @@ pub fn run(report: OwnedFd) -> io::Result<()> {
             let pidfd = running.pidfd.try_clone()?;
             match serve::serve(&plan, running, &listener, &report) {
                 Ok(Some(outputs)) => outputs.hand_over(&listener),
-                Ok(None) => Ok(()),
+                Ok(None) => let_go(report),
                 Err(error) => {
                     let ended = Report::Ended(ending::abandon(&plan, &pidfd, &error));
                     // What is not written down is told by this process's end: the job is lost then.
@@ -101,6 +101,16 @@ pub fn run(report: OwnedFd) -> io::Result<()> {
             journal(&ended)
         }
     }
+}
+
+/// Lets go of the job's lock and of whoever started this, in this order: there is nothing left to do, and to end takes the kernel as long as
+/// they need to remove the job.
+fn let_go(report: Channel) -> io::Result<()> {
+    let nothing = File::open("/dev/null")?;
+    rustix::stdio::dup2_stderr(&nothing)?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    drop(report);
+    Ok(())
 }
 
 fn prepare(filters: OwnedFd) -> Result<(Plan, Vec<Vec<u8>>), LaunchError> {

@@ -120,7 +120,10 @@ impl Sandbox {
             drop(self.ask(started.name(), &Request::Release));
         }
         started.wait_for_watcher(LISTENS_WITHIN);
-        self.remove(started.name())
+        self.remove(started.name())?;
+        // Its process is the last of it.
+        let _ = started.watcher.wait();
+        Ok(())
     }
 
     /// Forgets the job `name`, which has ended, and its outputs.

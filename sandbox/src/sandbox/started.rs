@@ -64,16 +64,14 @@ impl Started {
         }
     }
 
-    /// Waits until the watcher of this job, which has ended and has nothing to hand over, is gone, `timeout` at most.
-    pub(super) fn wait_for_watcher(&mut self, timeout: Duration) {
+    /// Waits until the watcher of this job, which has ended and has nothing to hand over, has let go of it, `timeout` at most.
+    pub(super) fn wait_for_watcher(&self, timeout: Duration) {
         let timeout = Timespec {
             tv_sec: timeout.as_secs() as i64,
             tv_nsec: i64::from(timeout.subsec_nanos()),
         };
         let mut report = [PollFd::new(&self.report, PollFlags::HUP)];
-        if matches!(poll(&mut report, Some(&timeout)), Ok(1)) {
-            // It has closed its end by ending.
-            let _ = self.watcher.wait();
-        }
+        // Whether it has is looked at by who removes the job.
+        let _ = poll(&mut report, Some(&timeout));
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn run(
     }
     let requests = egress::record(&arguments.egress)?;
     let kept = image.map(|image| image.keep(&job.name)).transpose()?;
+    let interrupt = (!arguments.detach).then(Interrupt::listen);
     let (mut started, mut keeper) = start(sandbox, gpus.zip(granted), &job, arguments)?;
     let proxy = egress::serve(&mut started, &arguments.egress, requests);
     if proxy.is_err() {
@@ -68,14 +69,13 @@ pub(super) fn run(
         sandbox.remove(started.name())?;
     }
     let proxy = proxy?;
-    if arguments.detach {
+    let Some(interrupt) = interrupt else {
         if let Some(kept) = kept {
             kept.leave();
         }
         print(&format!("{}\n", started.name()))?;
         return Ok(Exit::Done);
-    }
-    let interrupt = Interrupt::listen();
+    };
     let mut look_after = || match gpus {
         Some(gpus) => replace(teller, gpus, &mut keeper, &job.name, arguments.gpu_wait),
         None => Ok(()),

@@ -188,8 +188,6 @@ fn admit<T>(
     meanwhile: impl FnOnce() -> Result<T, LaunchError>,
 ) -> Result<Admitted<T>, LaunchError> {
     map_ids(plan, pid)?;
-    let score = format!("/proc/{pid}/oom_score_adj");
-    fs::write(&score, "1000").at(Stage::Identity, || score)?;
     let (go, mounts) = if plan.identity.is_range() {
         super::mounts::open_all(plan, Some(pid), sysfs)?
     } else {
