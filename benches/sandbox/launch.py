@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Times how long sandboxes take to run a program that does nothing, as whole processes, in turn.
 
-    benches/sandbox/launch.py target/release/gradus [RUNS]
+    benches/sandbox/launch.py target/release/gradus [RUNS] [target/release/examples/supervisor]
+
+With the example of the sandbox's library (cargo build --release -p gradus-sandbox --example supervisor) also what a supervisor that lives long
+waits for: there the process is not in the time, and the next watcher waits for its job.
 
 As root, with bubblewrap, runc, crun as far as they are there, and /bin/busybox. Prints least, median and ninth decile in ms, the ratio of
 medians, and processor time of all processes of a run. gradus runs with everything on: its limits, both filters, landlock; bubblewrap has
@@ -45,14 +48,35 @@ def once(command):
     return 1e3 * wall, 1e3 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
+supervisor = None
+if len(sys.argv) > 3:
+    command = [sys.argv[3], f"{folder}/library", root, "/bin/true"]
+    supervisor = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+
+def once_in_library(_):
+    supervisor.stdin.write("\n")
+    answer = supervisor.stdout.readline()
+    if "Exited { code: 0 }" not in answer:
+        sys.exit(f"supervisor: {answer!r}")
+    return float(answer.split()[0]), 0.0
+
+
+once_of = {name: once for name in commands}
+if supervisor:
+    commands["in a process"] = None
+    once_of["in a process"] = once_in_library
 times = {name: [] for name in commands}
 try:
-    for command in commands.values():
-        once(command)
+    for name, command in commands.items():
+        once_of[name](command)
     for _ in range(runs):
         for name, command in commands.items():
-            times[name].append(once(command))
+            times[name].append(once_of[name](command))
 finally:
+    if supervisor:
+        supervisor.stdin.close()
+        supervisor.wait()
     subprocess.run([gradus, "sandbox", "--state", f"{folder}/state", "gc"], stdout=subprocess.DEVNULL)
     shutil.rmtree(folder)
 middle = {name: sorted(wall for wall, _ in values)[runs // 2] for name, values in times.items()}

@@ -12,7 +12,7 @@ use crate::step::At;
 use crate::syscalls::{MountAttributes, mount_setattr};
 
 /// Puts nothing over each of `paths` that is there: an empty directory, or a file that is always empty.
-pub(super) fn mask(root: BorrowedFd<'_>, paths: &[String]) -> Result<(), LaunchError> {
+pub(super) fn mask(root: BorrowedFd<'_>, paths: &[&String]) -> Result<(), LaunchError> {
     // One empty directory stands for all: where it is attached first, copies of it can be made.
     let mut empty: Option<OwnedFd> = None;
     for path in paths {

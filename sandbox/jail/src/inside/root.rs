@@ -93,10 +93,13 @@ pub(super) fn build(
         }
         Ok(())
     };
+    let (masked_there, masked): (Vec<_>, Vec<_>) =
+        (plan.masked.iter()).partition(|path| of_network(plan, path));
     mount(&mut host, false)?;
+    hide::mask(root.as_fd(), &masked)?;
     enter_network()?;
     mount(&mut host, true)?;
-    hide::mask(root.as_fd(), &plan.masked)?;
+    hide::mask(root.as_fd(), &masked_there)?;
     hide::read_only(root.as_fd(), &plan.read_only)?;
     if !plan.writable_root {
         let only_itself = MountAttributes {
