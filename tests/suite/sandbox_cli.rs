@@ -115,6 +115,7 @@ fn what_is_wrong_with_the_words_alone_is_2() {
         (&["pull", "--trust", "*", "a/b"], "one server"),
         (&["pull", "--mirror", "none", "a/b"], "mirror"),
         (&["build", ".", "--secret", "x"], "id=ID,src=FILE"),
+        (&["build", ".", "--cache-scope", ""], "--cache-scope"),
         (&["build", ".", "--tag", "A B"], "no image's name"),
         (&["build", ".", "--build-arg", "X"], "NAME=VALUE"),
         (&["image", "remove", "A B"], "no image's name"),
@@ -144,6 +145,11 @@ fn what_is_not_there_is_125_and_named_by_its_option() {
     fs::create_dir_all(place.path("taken/model")).unwrap();
     let taken = place.path("taken");
     let taken = taken.to_str().unwrap();
+    let socket = place.path("socket");
+    let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let socket = format!("{}:/x", socket.display());
+    let rootfs = place.path("rootfs");
+    let rootfs = rootfs.to_str().unwrap();
     let output = ["--output", "model:/out", "--take"];
     let take = |directory| [&output[..], &[directory]].concat();
     for (options, says) in [
@@ -151,6 +157,11 @@ fn what_is_not_there_is_125_and_named_by_its_option() {
             &["--input", "/nowhere:/x"][..],
             &["--input", "/nowhere"][..],
         ),
+        (
+            &["--input", &socket],
+            &["--input", "neither a file nor a directory"],
+        ),
+        (&["--rootfs", rootfs], &["layers", "apart"]),
         (&["--json", "/nowhere/x"], &["--json", "/nowhere"]),
         (
             &["--next-to", "nosuch"],
@@ -380,6 +391,22 @@ fn a_build_that_is_piped_says_lines_of_json_and_nothing_else() {
         says(&built, event, text);
     }
     assert_eq!(place.sandbox(&["gc"]).code, Some(0));
+}
+
+/// As many images have it, with an empty layer for each instruction that wrote nothing.
+#[test]
+fn an_image_that_has_a_layer_twice_is_built_and_runs() {
+    let Some(place) = Place::new() else { return };
+    let context = place.path("context");
+    fs::create_dir(&context).unwrap();
+    fs::copy(place.path("rootfs/bin/busybox"), context.join("busybox")).unwrap();
+    let text = "FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/sh\nRUN echo built\n";
+    fs::write(context.join("Dockerfile"), text).unwrap();
+    let built = place.sandbox(&["build", context.to_str().unwrap(), "-t", "twice"]);
+    assert_eq!(built.code, Some(0), "{}", built.stderr);
+    let ran = place.sandbox(&["run", "--image", "twice", "--", "sh", "-c", "echo ran"]);
+    assert_eq!(ran.stdout, "ran\n", "{}", ran.stderr);
+    place.is_clean();
 }
 
 #[test]

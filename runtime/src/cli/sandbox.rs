@@ -23,7 +23,7 @@ use values::{parse_job, parse_time};
 #[command(after_help = EXIT_CODES)]
 pub struct SandboxArgs {
     /// Directory of all jobs and images [default: sandbox in GRADUS_STATE_DIR, else in ~/.local/state/gradus].
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, display_order = 1000)]
     pub state: Option<PathBuf>,
 
     /// What to do.
@@ -35,7 +35,13 @@ pub struct SandboxArgs {
 #[derive(Debug, Args)]
 pub struct DriverArgs {
     /// Root below which the NVIDIA driver is found, such as /run/nvidia/driver.
-    #[arg(long, value_name = "DIR", default_value = "/", global = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "/",
+        global = true,
+        display_order = 999
+    )]
     pub driver_root: PathBuf,
 }
 
@@ -192,7 +198,7 @@ pub struct DoctorArgs {
 const EXIT_CODES: &str = "\
 Exit codes, but for those of the program that `run` runs:
   0    it is done
-  1    what was submitted is at fault: a Dockerfile, an image, a commit; or `doctor --require` misses something
+  1    what was submitted is at fault (Dockerfile, image, commit), or `doctor --require` fails
   2    the command line cannot be read; nothing was tried
   70   this program is at fault
   125  gradus could not do it: what is named is not there or does not fit, or this host fails

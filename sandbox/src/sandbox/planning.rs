@@ -164,6 +164,16 @@ fn check(job: &Job) -> Result<(), String> {
             return Err(format!("two outputs are called {name:?}"));
         }
     }
+    for (i, layer) in job.layers.iter().enumerate() {
+        // To the kernel it is a circle of links.
+        let overlaps = |other: &&PathBuf| layer.starts_with(other) || other.starts_with(layer);
+        if let Some(other) = job.layers[..i].iter().find(overlaps) {
+            let (layer, other) = (layer.display(), other.display());
+            return Err(format!(
+                "layers {other} and {layer} are the same or one in the other, and have to be apart"
+            ));
+        }
+    }
     let inputs = job.inputs.iter().map(|input| &input.inside);
     let outputs = job.outputs.iter().map(|output| &output.inside);
     for inside in inputs.chain(outputs) {

@@ -5,6 +5,7 @@ use super::values::{
 };
 use super::{EgressArgs, RegistryArgs};
 use crate::bytes::ByteSize;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub struct BuildArgs {
 
     /// Keep caches of RUN --mount=type=cache for later builds of this scope. Whoever shares a scope runs what others left in its caches: one
     /// for each submitter [default: caches end with the build].
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub cache_scope: Option<String>,
 
     /// Take base images that the store lacks from their registries.

@@ -127,7 +127,7 @@ Exit codes:
   1    there is no such image, or it is refused
   2    the command line cannot be read; nothing was tried
   70   this program is at fault
-  125  gradus could not take it: what is named is not there or does not fit, or the way or this host fails
+  125  gradus could not take it: a file is not there, or the way or this host fails
   130  interrupted
 
 Example:

@@ -246,6 +246,15 @@ fn take(
     Ok(())
 }
 
+/// What a job may be given to read. A socket or a pipe would be a way to whoever is at its other end.
+fn input_of(path: PathBuf) -> io::Result<PathBuf> {
+    let kind = path.metadata()?.file_type();
+    match kind.is_file() || kind.is_dir() {
+        true => Ok(path),
+        false => Err(io::Error::other("it is neither a file nor a directory")),
+    }
+}
+
 /// A directory under the job's root.
 fn layer(path: &Path) -> Result<PathBuf, CommandError> {
     let found = path.canonicalize().and_then(|found| match found.is_dir() {
@@ -262,10 +271,9 @@ fn job(sandbox: &Sandbox, arguments: &RunArgs) -> Result<(Job, Option<RunImage>)
         None => None,
     };
     let input = |pair: &Pair| {
+        let host = Path::new(&pair.left).canonicalize().and_then(input_of);
         Ok(Input {
-            host: Path::new(&pair.left)
-                .canonicalize()
-                .map_err(NamedPath::of("--input", &pair.left, INPUT_HELP))?,
+            host: host.map_err(NamedPath::of("--input", &pair.left, INPUT_HELP))?,
             inside: pair.inside.clone(),
         })
     };

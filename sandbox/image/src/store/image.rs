@@ -180,7 +180,12 @@ impl Store {
                 what: "layer",
                 digest: layer.diff_id,
             })?;
-            out.push(self.layer_dir(&layer.diff_id));
+            // One that comes again lower down changes nothing that this one does not; an overlay takes no directory twice, and many images
+            // have several empty layers.
+            let dir = self.layer_dir(&layer.diff_id);
+            if !out.contains(&dir) {
+                out.push(dir);
+            }
             if record.opaque_root {
                 break;
             }

@@ -185,6 +185,10 @@ fn layer_dirs_are_uppermost_first_and_end_at_an_opaque_root() {
     let image = built(&store, &pin, &[low, opaque, high]);
     let dirs = store.layer_dirs(&image).unwrap();
     assert_eq!(dirs, [store.layer_dir(&high), store.layer_dir(&opaque)]);
+    // Many images have the same empty layer several times: the upper one says all that the lower one does.
+    let image = built(&store, &pin, &[high, low, high]);
+    let dirs = store.layer_dirs(&image).unwrap();
+    assert_eq!(dirs, [store.layer_dir(&high), store.layer_dir(&low)]);
 }
 
 #[test]
