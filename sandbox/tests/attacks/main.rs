@@ -58,25 +58,14 @@
 //! | 51 | forged outcome | `endings::success_after_a_child_ran_out_of_memory_is_out_of_memory`, `endings::the_first_process_has_no_ear_for_forged_reports`, `exhaustion::a_full_disk_is_the_jobs_own` |
 //! | 52 | a removal that takes for ever | `endings::many_files_are_removed_at_once` |
 
-#[path = "attacks/arena.rs"]
 mod arena;
-#[path = "attacks/compare.rs"]
 mod compare;
-#[path = "attacks/endings.rs"]
 mod endings;
-#[path = "attacks/exhaustion.rs"]
 mod exhaustion;
-#[path = "attacks/gpus.rs"]
 mod gpus;
-#[path = "attacks/launching.rs"]
 mod launching;
-#[path = "attacks/planted.rs"]
 mod planted;
-#[path = "attacks/printing.rs"]
 mod printing;
-#[path = "attacks/program.rs"]
 mod program;
-#[path = "attacks/questions.rs"]
 mod questions;
-#[path = "attacks/remains.rs"]
 mod remains;
