@@ -4,6 +4,7 @@ mod error;
 mod reaper;
 mod recovery;
 mod started;
+mod unanswered;
 
 pub use error::SandboxError;
 pub use started::Started;
@@ -31,6 +32,7 @@ use crate::scratch::{ScratchError, make_image};
 use crate::seccomp::{BUILD, CompilePolicyError, GPU, Policy, TRAINER};
 use crate::state::{FIRST_ID, IDS, Phase, Record, State, StateError};
 use reaper::Watcher;
+use unanswered::{ANSWERS_WITHIN, is_unanswered};
 
 /// Which system calls jobs may make, and steps of builds.
 const POLICIES: [&str; 2] = ["trainer", "build"];
@@ -315,6 +317,7 @@ impl Sandbox {
         match report.receive::<Report>() {
             Ok(Some((Report::Started(processes), mut descriptors))) => Ok(Started {
                 name: name.to_owned(),
+                state: self.state.clone(),
                 report,
                 watcher,
                 processes,
@@ -385,7 +388,7 @@ impl Sandbox {
             name: name.to_owned(),
             source,
         };
-        let channel = connect_to(&self.state.directory(name)).map_err(failed)?;
+        let channel = connect_to(&self.state.directory(name), ANSWERS_WITHIN).map_err(failed)?;
         channel.send(request, &[]).map_err(failed)?;
         channel
             .receive()
@@ -393,7 +396,8 @@ impl Sandbox {
             .ok_or_else(|| failed(io::Error::other("it has hung up")))
     }
 
-    /// Ends the job `name`, `grace` after SIGTERM. One that has ended already is left as it is.
+    /// Ends the job `name`, `grace` after SIGTERM. One that has ended already is left as it is. Where its watcher does not answer for seconds,
+    /// somebody has stopped it: it is killed then, and the job with it, without grace and with what it would have handed over.
     pub fn kill(
         &self,
         name: &str,
@@ -412,14 +416,16 @@ impl Sandbox {
             }
             match self.ask(name, &request) {
                 Ok(_) => return Ok(()),
-                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(error) if is_unanswered(&error) || Instant::now() > deadline => {
+                    return self.end_without_watcher(name, reason.into()).map(drop);
+                }
                 // It ended between the look and the question, or does not listen yet.
                 Err(_) => std::thread::sleep(Duration::from_millis(1)),
             }
         }
     }
 
-    /// Waits until the job `name` has ended: how.
+    /// Waits until the job `name` has ended: how. One whose watcher has not ended it long after its time was over is ended here.
     pub fn wait(&self, name: &str) -> Result<Ended, SandboxError> {
         loop {
             match self.state.record(name)?.phase {
@@ -427,7 +433,7 @@ impl Sandbox {
                 Phase::Lost => return self.lose(name),
                 Phase::Starting | Phase::Running => {}
             }
-            if let Ok((Answer::Ended(ended), _)) = self.ask(name, &Request::Wait) {
+            if let Some(ended) = self.hear_end(name)? {
                 return Ok(ended);
             }
             // It ended between the look and the question, or does not listen yet.
@@ -493,7 +499,11 @@ impl Sandbox {
             }
             drop(claim);
             // It waits for somebody to take its outputs, or is about to end.
-            drop(self.ask(name, &Request::Release));
+            if let Err(error) = self.ask(name, &Request::Release)
+                && is_unanswered(&error)
+            {
+                self.kill_watcher(&record)?;
+            }
             std::thread::sleep(Duration::from_micros(200));
         }
     }

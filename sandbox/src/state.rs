@@ -12,9 +12,11 @@
 //! it ends; whoever starts a job holds it from before the job can be seen until the watcher has it. Others only look whether it is held.
 //! Whoever recovers or removes a job holds the lock of its directory meanwhile.
 
+mod boot;
 mod ids;
 mod life;
 
+pub(crate) use boot::is_of_another_boot;
 pub(crate) use life::Claim;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -242,6 +244,8 @@ impl State {
                 Report::Ended(end) => ended = Some(end),
             }
         }
+        // Whoever holds that lock now is none of its processes.
+        let lives = lives && !processes.as_ref().is_some_and(is_of_another_boot);
         let outputs_wait = lives && self.has_outputs(name, ended.as_ref());
         let phase = match (ended, lives, &processes) {
             (Some(ended), _, _) => Phase::Ended(ended),

@@ -74,10 +74,16 @@ pub enum Report {
 pub struct Identity {
     /// the watcher
     pub watcher: i32,
+    /// when that was started, in clock ticks since the boot
+    #[serde(default)]
+    pub watcher_start_ticks: u64,
     /// the job's first process, as the host sees it
     pub init: i32,
     /// when that was started, in clock ticks since the boot
     pub init_start_ticks: u64,
+    /// since which boot of the host these numbers mean anything ([`crate::watcher::boot_id`])
+    #[serde(default)]
+    pub boot_id: String,
     /// what landlock holds; none where the plan is without
     pub landlock: Option<Held>,
 }
@@ -120,6 +126,15 @@ pub enum KillReason {
     Cancelled,
     /// it took too much of a GPU's memory
     GpuMemory,
+}
+
+impl From<KillReason> for Outcome {
+    fn from(reason: KillReason) -> Outcome {
+        match reason {
+            KillReason::Cancelled => Outcome::Cancelled,
+            KillReason::GpuMemory => Outcome::GpuMemory,
+        }
+    }
 }
 
 /// A watcher's answer.

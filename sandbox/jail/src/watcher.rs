@@ -20,7 +20,7 @@ mod serve;
 
 pub(crate) use launch::no_namespaces;
 pub use launch::process_start_ticks;
-pub use listener::connect_to;
+pub use listener::{answers_at, connect_to};
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -38,6 +38,14 @@ pub const PLAN_FILE: &str = "plan.json";
 pub const JOURNAL_FILE: &str = "journal";
 /// See [`PLAN_FILE`].
 pub const CONTROL_FILE: &str = "control";
+
+/// Where the kernel says which boot this is.
+const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Which boot of the host this is: process ids and start times of another one are other processes'.
+pub fn boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string(BOOT_ID_FILE)?.trim_end().to_owned())
+}
 
 /// Runs the job that comes on `report`, the channel to whoever started this. `filters` is a file with the seccomp programs
 /// ([`write_filters`]).

@@ -10,4 +10,6 @@ mod hundred;
 mod killed;
 mod leftovers;
 mod memory;
+mod rebooted;
+mod stopped;
 mod together;

@@ -118,10 +118,14 @@ fn start<T>(
         proxy,
         landlock,
     } = admit(plan, pid, sysfs, &ours, group, meanwhile).map_err(ended_on_failure)?;
+    let watcher = rustix::process::getpid().as_raw_nonzero().get();
+    let boot_id = super::boot_id().at(Stage::Watcher, || super::BOOT_ID_FILE);
     let identity = Identity {
-        watcher: rustix::process::getpid().as_raw_nonzero().get(),
+        watcher,
+        watcher_start_ticks: start_ticks(watcher).map_err(ended_on_failure)?,
         init: pid,
         init_start_ticks: start_ticks(pid).map_err(ended_on_failure)?,
+        boot_id: boot_id.map_err(ended_on_failure)?,
         landlock,
     };
     let running = Running {
