@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! jobs/NAME/      a job: plan, journal, output, control socket (gradus_jail::watcher)
-//! ids/NUMBER      a range of user ids that is taken: another name of the journal of the job that has it
+//! ids/NUMBER      a range of user ids that is taken: another name of the journal of the job that has it (for the whole host, a link in
+//!                 /run/gradus/ids says so)
 //! store/          outputs that were taken, by digest ([`crate::store`])
 //! images/         images and layers; builds/: what builds use and keep (gradus-image, gradus-builder)
 //! templates/      empty file systems by size, copied for each job ([`crate::scratch`])

@@ -45,6 +45,13 @@ fn all(busybox: &Busybox, prefix: &str) -> Vec<String> {
             .filter(|path| path.extension().is_some_and(|end| end == "tmp"))
             .map(|path| format!("file {}", path.display())),
     );
+    left.extend(entries(Path::new("/run/gradus/ids")).filter_map(|path| {
+        let holder = fs::read_link(path).ok()?;
+        let holder = holder.to_string_lossy();
+        holder
+            .contains(&*state.to_string_lossy())
+            .then(|| format!("ids of {holder}"))
+    }));
     groups(Path::new("/sys/fs/cgroup"), prefix, 6, &mut left);
     for process in entries(Path::new("/proc")) {
         let is_of_a_job = fs::read_link(process.join("cwd"))

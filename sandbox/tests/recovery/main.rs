@@ -7,6 +7,7 @@ mod ended;
 mod full_disk;
 mod hosts;
 mod hundred;
+mod ids;
 mod killed;
 mod leftovers;
 mod memory;
