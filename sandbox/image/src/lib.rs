@@ -7,6 +7,7 @@
 //! | [`layout`] | OCI image layouts: taken in, written out |
 //! | [`dockerfile`] | a Dockerfile's stages and instructions, checked and expanded |
 //! | [`context`] | a build context: what `.dockerignore` leaves, what `COPY` selects, its digest |
+//! | [`Entropy`] | how much the bytes of a file say |
 //! | `owner` | whose fault a failure is |
 
 #![forbid(unsafe_code)]
@@ -14,10 +15,12 @@
 pub mod context;
 mod digest;
 pub mod dockerfile;
+mod entropy;
 pub mod layer;
 pub mod layout;
 mod owner;
 pub mod store;
 
 pub use digest::{Digest, ParseDigestError};
+pub use entropy::Entropy;
 pub use owner::Owner;

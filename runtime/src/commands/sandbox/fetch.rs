@@ -1,12 +1,16 @@
 //! `gradus sandbox fetch`.
 
 use super::{CommandError, print};
+use crate::bytes::ByteSize;
 use crate::cli::sandbox::FetchArgs;
 use crate::exit::Exit;
 use crate::printable::printable;
 use gradus_fetch::git::{FetchOptions, Fetched, Fetcher};
 use gradus_fetch::net::Secret;
 use std::io::{self, Read, Write};
+
+/// Large files that are printed; the JSON has all.
+const LARGE_SHOWN: usize = 10;
 
 /// Longest token.
 const TOKEN_BYTES_MAX: u64 = 4096;
@@ -42,6 +46,14 @@ fn notes(fetched: &Fetched) -> Vec<String> {
     let mut notes = Vec::new();
     for path in &fetched.submodules {
         notes.push(format!("{path} is a submodule: an empty directory"));
+    }
+    for large in fetched.large.iter().take(LARGE_SHOWN) {
+        notes.push(format!(
+            "{} is {}, {:.1} bits in a byte",
+            large.path,
+            ByteSize(large.bytes),
+            f64::from(large.entropy_millibits) / 1000.0
+        ));
     }
     if fetched.lfs_pointers > 0 {
         let count = fetched.lfs_pointers;
