@@ -5,9 +5,11 @@
 //! | [`bombs`] | memory, processes, processors |
 //! | [`filling`] | disk, files, shared memory, queues |
 //! | [`output`] | what is printed |
+//! | [`calls`] | system calls that a test names |
 //! | [`endings`] | ends: refused, forged, survived |
 
 mod bombs;
+mod calls;
 mod endings;
 mod filling;
 mod output;
@@ -21,6 +23,7 @@ pub(crate) type Load = (&'static str, fn(&Arguments) -> ExitCode);
 
 /// All of them.
 pub(crate) const ALL: &[Load] = &[
+    ("calls", calls::calls),
     ("who-am-i", crate::questions::identity::who_am_i),
     ("fork-bomb", bombs::forks),
     ("memory-bomb", bombs::memory),

@@ -10,5 +10,5 @@
 
 mod given;
 mod kept;
-mod place;
+pub(crate) mod place;
 mod refused;

@@ -59,6 +59,8 @@
 //! | 52 | a removal that takes for ever | `endings::many_files_are_removed_at_once` |
 
 mod arena;
+#[path = "../seccomp/cases.rs"]
+mod cases;
 mod compare;
 mod endings;
 mod exhaustion;
@@ -69,3 +71,4 @@ mod printing;
 mod program;
 mod questions;
 mod remains;
+mod rules;
