@@ -110,7 +110,7 @@ fn start(
         Cloned::Child => {
             drop(started);
             let error = program(plan, filters, streams, &starting);
-            let _ = starting.send(&error, &[]);
+            let _ = starting.send(&FromProgram::Failed(error), &[]);
             std::process::exit(127)
         }
         Cloned::Parent(pid) => {
@@ -122,15 +122,20 @@ fn start(
             let _ = started.send(&Run, &[]);
             let held = restrict::apply_filters(plan, filters)?;
             restrict::keep_capabilities(&[])?;
-            // A program that runs has closed its end without a word.
-            if let Some((error, _)) = started
-                .receive::<LaunchError>()
+            let mut asks = None;
+            // A program that runs has closed its end without another word.
+            while let Some((said, descriptors)) = started
+                .receive::<FromProgram>()
                 .at(Stage::Exec, || "the program's channel")?
             {
-                return Err(error);
+                match said {
+                    FromProgram::Asks => asks = descriptors.into_iter().next(),
+                    FromProgram::Failed(error) => return Err(error),
+                }
             }
+            let descriptors: Vec<_> = asks.iter().map(AsFd::as_fd).collect();
             channel
-                .send(&FromInside::Started(held), &[])
+                .send(&FromInside::Started(held), &descriptors)
                 .at(Stage::Watcher, || "the watcher is gone")?;
             Ok(Pid::from_raw(pid).expect("a clone's id is not 0"))
         }
@@ -140,6 +145,15 @@ fn start(
 /// The first process to that of the program: nothing of the host is there any more.
 #[derive(Serialize, Deserialize)]
 struct Run;
+
+/// The program's process to the first one.
+#[derive(Serialize, Deserialize)]
+enum FromProgram {
+    /// its filter asks on the descriptor that comes along
+    Asks,
+    /// it does not become the program
+    Failed(LaunchError),
+}
 
 /// Enters the groups of version 1, which are there by now: nothing that it does is anybody else's from here on.
 fn enter(channel: &Channel) -> Result<(), LaunchError> {
@@ -221,7 +235,13 @@ fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams, word: &Channel) -
         };
         rustix::process::chdir("/").at(Stage::Root, || "/")?;
         restrict::no_way_back(&plan.capabilities)?;
-        restrict::apply_filters(plan, filters)?;
+        if plan.records_refused {
+            let asks = restrict::apply_asking_filter(plan, filters)?;
+            word.send(&FromProgram::Asks, &[asks.as_fd()])
+                .at(Stage::Restrict, || "the first process is gone")?;
+        } else {
+            restrict::apply_filters(plan, filters)?;
+        }
         let (argv, env) = (strings(&process.argv)?, strings(&process.env)?);
         let candidates = candidates(process)?;
         rustix::stdio::dup2_stdin(&streams.input).at(Stage::Exec, || "standard input")?;

@@ -42,7 +42,7 @@ pub(crate) enum FromInside {
         /// the listening socket of the proxy's port
         proxy: bool,
     },
-    /// the program runs, and this is what landlock holds
+    /// the program runs, and this is what landlock holds; where its filter asks, that comes along
     Started(Option<Held>),
     /// it does not
     Failed(LaunchError),

@@ -24,6 +24,7 @@ pub(crate) type Load = (&'static str, fn(&Arguments) -> ExitCode);
 /// All of them.
 pub(crate) const ALL: &[Load] = &[
     ("calls", calls::calls),
+    ("refused-flood", calls::refused_flood),
     ("who-am-i", crate::questions::identity::who_am_i),
     ("fork-bomb", bombs::forks),
     ("memory-bomb", bombs::memory),

@@ -20,6 +20,9 @@ pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// How long after a job's time its watcher may take to end it before somebody else does: what the kernel may take to be rid of it, and more.
 const OVERDUE: Duration = Duration::from_secs(60);
 
+/// Ticks in which the kernel tells when a process was started, on every architecture that jobs run on.
+const TICKS_IN_SECOND: u64 = 100;
+
 /// How often whoever waits for a job looks whether it is overdue.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -71,7 +74,7 @@ impl Sandbox {
             return false;
         };
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let started = processes.init_start_ticks / rustix::param::clock_ticks_per_second();
+        let started = processes.init_start_ticks / TICKS_IN_SECOND;
         let runs = Duration::from_secs((now.tv_sec.unsigned_abs()).saturating_sub(started));
         runs > Duration::from_millis(deadline.wall_ms.saturating_add(deadline.grace_ms)) + OVERDUE
     }

@@ -103,6 +103,7 @@ impl Arena {
                 ..Limits::default()
             },
             best_effort: false,
+            record_refused: false,
         }
     }
 

@@ -70,5 +70,6 @@ mod planted;
 mod printing;
 mod program;
 mod questions;
+mod refused;
 mod remains;
 mod rules;

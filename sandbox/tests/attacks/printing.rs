@@ -9,7 +9,7 @@ use gradus_sandbox::protocol::KillReason;
 use super::arena::Arena;
 
 /// Processor time of a process, in ticks of 10 ms.
-fn ticks(pid: i32) -> u64 {
+pub(crate) fn ticks(pid: i32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields = text.rsplit_once(") ").map_or("", |(_, fields)| fields);
     fields

@@ -16,24 +16,24 @@ use super::gpus::place::Place;
 
 /// What a call is to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expected {
+pub(crate) enum Expected {
     Made,
     Stopped(i32),
 }
 
 /// A call that says something of a rule.
 #[derive(Debug)]
-struct Asked {
+pub(crate) struct Asked {
     rule: String,
-    call: String,
+    pub(crate) call: String,
     number: u32,
     arguments: [u64; 6],
-    expected: Expected,
+    pub(crate) expected: Expected,
 }
 
 /// Calls for all rules. Of a rule's calls, those that this architecture does not have are left out, and those that mean something whatever
 /// their arguments are.
-fn cases(policy: &Policy) -> Vec<Asked> {
+pub(crate) fn cases(policy: &Policy) -> Vec<Asked> {
     let mut asked = Vec::new();
     let mut ask = |rule: &str, call: &str, arguments, expected| {
         asked.extend(number(call).map(|number| Asked {
@@ -102,7 +102,7 @@ fn beside(rule: &When, met: [u64; 6], index: usize) -> impl Iterator<Item = [u64
 }
 
 /// The file from which the probe reads `asked`, among the job's inputs.
-fn write(arena: &Arena, asked: &[Asked]) {
+pub(crate) fn write(arena: &Arena, asked: &[Asked]) {
     let line = |it: &Asked| {
         let arguments: Vec<String> = it.arguments.iter().map(u64::to_string).collect();
         format!("{} {}\n", it.number, arguments.join(" "))
@@ -111,11 +111,11 @@ fn write(arena: &Arena, asked: &[Asked]) {
     fs::write(arena.path("input/calls"), text).unwrap();
 }
 
-const ATTACK: [&str; 2] = ["calls", "from=/in/calls"];
+pub(crate) const ATTACK: [&str; 2] = ["calls", "from=/in/calls"];
 
 /// Every rule has what it allows and what it stops, as far as it does both, and all of it was answered so.
 #[track_caller]
-fn judge(policy: &Policy, asked: &[Asked], printed: &str) {
+pub(crate) fn judge(policy: &Policy, asked: &[Asked], printed: &str) {
     let answers: Vec<i32> = printed
         .lines()
         .filter_map(|line| line.strip_prefix("ANSWER ")?.parse().ok())

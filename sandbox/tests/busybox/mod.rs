@@ -77,6 +77,7 @@ pub(crate) fn job_on(rootfs: &Path, name: &str, script: &str) -> Job {
         scratch: ScratchKind::Auto,
         limits: Limits::default(),
         best_effort: false,
+        record_refused: false,
     }
 }
 

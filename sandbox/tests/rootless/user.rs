@@ -172,6 +172,7 @@ impl Home {
                 ..Limits::default()
             },
             best_effort: true,
+            record_refused: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::gpus::{self, Gpus, notes_of};
 use super::images::RunImage;
-use super::{CommandError, egress, print};
+use super::{CommandError, egress, print, refused};
 use crate::cli::sandbox::{Pair, RunArgs};
 use crate::exit::Exit;
 use crate::interrupt::{INTERRUPTED, Interrupt};
@@ -83,6 +83,7 @@ pub(super) fn run(
     }
     let notes = notes_of(sandbox, started.name());
     gpus::tell(&notes);
+    refused::tell(sandbox, started.name());
     for left in &ended.left {
         // The job's end is known; that something is left of it has to be known too.
         let _ = writeln!(io::stderr(), "gradus: {left}");
@@ -280,6 +281,7 @@ fn job(sandbox: &Sandbox, arguments: &RunArgs) -> Result<(Job, Option<RunImage>)
         },
         scratch: arguments.scratch,
         best_effort: arguments.best_effort,
+        record_refused: arguments.record_refused,
         limits: Limits {
             memory_bytes: arguments.memory.0,
             pids: arguments.pids,

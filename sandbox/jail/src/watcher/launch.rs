@@ -33,6 +33,8 @@ pub(super) struct Running {
     pub(super) outputs: Vec<OwnedFd>,
     /// the listening socket of the proxy's port, for whoever starts the job
     pub(super) proxy: Option<OwnedFd>,
+    /// on which its filter asks
+    pub(super) refused: Option<OwnedFd>,
 }
 
 /// Applies `plan`. On failure nothing of the job is left. `meanwhile` is done while the job's first process makes its root.
@@ -117,6 +119,7 @@ fn start<T>(
         outputs,
         proxy,
         landlock,
+        refused,
     } = admit(plan, pid, sysfs, &ours, group, meanwhile).map_err(ended_on_failure)?;
     let watcher = rustix::process::getpid().as_raw_nonzero().get();
     let boot_id = super::boot_id().at(Stage::Watcher, || super::BOOT_ID_FILE);
@@ -137,6 +140,7 @@ fn start<T>(
         errors,
         outputs,
         proxy,
+        refused,
     };
     Ok((running, done))
 }
@@ -168,6 +172,7 @@ struct Admitted<T> {
     outputs: Vec<OwnedFd>,
     proxy: Option<OwnedFd>,
     landlock: Option<Held>,
+    refused: Option<OwnedFd>,
 }
 
 /// Gives the process its ids, mounts and groups, and waits until its program runs.
@@ -229,6 +234,7 @@ fn admit<T>(
                     outputs,
                     proxy: socket,
                     landlock,
+                    refused: descriptors.into_iter().next(),
                 });
             }
             FromInside::Failed(error) => return Err(error),

@@ -14,6 +14,7 @@ use super::ending::{self, Cause};
 use super::launch::Running;
 use super::listener;
 use super::logs::Logs;
+use super::refusals::{Listener, REFUSED_FILE};
 use crate::cgroup::{Events, OomWatch};
 use crate::channel::Channel;
 use crate::outcome::Usage;
@@ -38,6 +39,9 @@ struct Watch {
     cause: Option<Cause>,
     status: Option<Status>,
     oom: Option<OomWatch>,
+    refusals: Option<Listener>,
+    /// what went wrong with them
+    unrecorded: Option<String>,
     buffer: Vec<u8>,
 }
 
@@ -59,6 +63,7 @@ pub(super) fn serve(
     mut running: Running,
     listener: &OwnedFd,
     report: &Channel,
+    refusals: Option<Listener>,
 ) -> io::Result<Option<Outputs>> {
     let started = Instant::now();
     let empty = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, _)| read);
@@ -86,6 +91,8 @@ pub(super) fn serve(
         cause: None,
         status: None,
         oom,
+        refusals,
+        unrecorded: None,
         buffer: vec![0; READ_BYTES],
     };
     if let Some(deadline) = &plan.deadline {
@@ -120,7 +127,9 @@ impl Watch {
     /// Waits for the next thing that happens and does what it asks for.
     fn wait(&mut self, listener: &OwnedFd) -> io::Result<()> {
         let pause = self.logs.pause();
-        let timeout = pause.map(|pause| Timespec {
+        let refusals_pause = self.refusals.as_mut().and_then(Listener::pause);
+        let timeout = [pause, refusals_pause].into_iter().flatten().min();
+        let timeout = timeout.map(|pause| Timespec {
             tv_sec: pause.as_secs() as i64,
             tv_nsec: i64::from(pause.subsec_nanos()),
         });
@@ -139,6 +148,9 @@ impl Watch {
         descriptors.extend(oom.map(|(fd, _)| fd));
         let first_client = descriptors.len();
         descriptors.extend(self.clients.iter().map(|client| client.channel.as_fd()));
+        let asking = descriptors.len();
+        let asked = self.refusals.as_ref().filter(|_| refusals_pause.is_none());
+        descriptors.extend(asked.map(|listener| listener.as_fd()));
         let first_stream = descriptors.len();
         if pause.is_none() {
             descriptors.extend(self.streams.iter().map(|(_, stream)| stream.as_fd()));
@@ -155,7 +167,11 @@ impl Watch {
             other => other?,
         };
         let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let asks = (asking < first_stream).then(|| polled[asking].revents());
         drop((polled, descriptors));
+        if let Some(events) = asks.filter(|events| !events.is_empty()) {
+            self.answer_filter(events.contains(PollFlags::IN));
+        }
 
         // Streams first: what was printed before the end belongs to it.
         for index in (first_stream..ready.len())
@@ -178,10 +194,7 @@ impl Watch {
                 Err(_) => self.oom = None,
             }
         }
-        for index in (first_client..first_stream)
-            .rev()
-            .filter(|index| ready[*index])
-        {
+        for index in (first_client..asking).rev().filter(|index| ready[*index]) {
             self.answer(index - first_client)?;
         }
         if ready[3] {
@@ -216,6 +229,31 @@ impl Watch {
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// Says no to the next call that the filter asks about; nobody is left who could make one where there is none.
+    fn answer_filter(&mut self, there_is_one: bool) {
+        let answered = self.refusals.as_mut().map(|listener| {
+            if there_is_one {
+                listener.answer_next()
+            } else {
+                Ok(())
+            }
+        });
+        if let Some(Err(error)) = &answered {
+            self.unrecorded.get_or_insert(error.to_string());
+        }
+        // Without a listener the kernel refuses all the same.
+        if !there_is_one || matches!(answered, Some(Err(_))) {
+            self.write_refusals();
+            self.refusals = None;
+        }
+    }
+
+    fn write_refusals(&mut self) {
+        if let Some(Err(error)) = self.refusals.as_mut().map(Listener::write) {
+            self.unrecorded.get_or_insert(error.to_string());
+        }
     }
 
     fn answer(&mut self, index: usize) -> io::Result<()> {
@@ -332,6 +370,12 @@ impl Watch {
             }
         }
         usage.log_bytes = self.logs.total();
+        self.write_refusals();
+        left.extend(
+            self.unrecorded
+                .take()
+                .map(|error| format!("{REFUSED_FILE} has not all that it was refused: {error}")),
+        );
         if let Some(group) = self.running.group.take() {
             match group.events() {
                 Ok(read) => events = read,

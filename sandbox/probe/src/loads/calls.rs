@@ -1,6 +1,7 @@
 //! System calls that a test names, each in a process of its own.
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
 use crate::call::{call, forked, waited};
@@ -46,5 +47,22 @@ pub(crate) fn calls(arguments: &Arguments) -> ExitCode {
         };
         println!("ANSWER {answer}");
     }
+    ExitCode::SUCCESS
+}
+
+/// Asks for what nobody is given, as fast as it can, for `ms=`: with other arguments each time, and numbers that nobody has heard of.
+pub(crate) fn refused_flood(arguments: &Arguments) -> ExitCode {
+    let until = Instant::now() + Duration::from_millis(arguments.number("ms", 1000));
+    let (mut asked, mut made) = (0_usize, 0);
+    while Instant::now() < until {
+        let number = if asked.is_multiple_of(2) {
+            libc::SYS_ptrace
+        } else {
+            1000 + (asked % 100_000) as libc::c_long
+        };
+        made += usize::from(call(number, [usize::MAX, asked, asked, 0, 0, 0]).is_ok());
+        asked += 1;
+    }
+    println!("asked {asked} made {made}");
     ExitCode::SUCCESS
 }
