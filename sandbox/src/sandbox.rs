@@ -469,8 +469,18 @@ impl Sandbox {
             Phase::Ended(_) if !self.state.watcher_lives(name)? => return Ok(Vec::new()),
             Phase::Ended(_) => {}
         }
-        let (_, descriptors) = self.ask(name, &Request::Outputs)?;
-        Ok(descriptors)
+        let deadline = Instant::now() + LISTENS_WITHIN;
+        loop {
+            match self.ask(name, &Request::Outputs) {
+                Ok((_, descriptors)) => return Ok(descriptors),
+                // It had nothing to hand over, and was just about to end.
+                Err(_) if !self.state.watcher_lives(name)? => return Ok(Vec::new()),
+                Err(error) if is_unanswered(&error) || Instant::now() > deadline => {
+                    return Err(error);
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
     }
 
     /// Lets the watcher of the job `name` go, if that has ended, with its outputs. Waits for nothing: with many jobs to remove, their watchers

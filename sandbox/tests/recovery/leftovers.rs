@@ -34,6 +34,14 @@ pub(crate) fn group_prefix(busybox: &Busybox) -> String {
     name.strip_suffix('x').unwrap().to_owned()
 }
 
+/// How many processes are in groups whose names begin so.
+pub(crate) fn processes(prefix: &str) -> usize {
+    let of_a_job = |process: &PathBuf| {
+        fs::read_to_string(process.join("cgroup")).is_ok_and(|text| text.contains(prefix))
+    };
+    entries(Path::new("/proc")).filter(of_a_job).count()
+}
+
 fn all(busybox: &Busybox, prefix: &str) -> Vec<String> {
     let state = busybox.path().join("state").canonicalize().unwrap();
     let mut left = Vec::new();

@@ -363,6 +363,6 @@ fn code(outcome: &Outcome) -> u8 {
         | Outcome::GpuMemory
         | Outcome::Lost => signalled(9),
         Outcome::Cancelled => INTERRUPTED,
-        Outcome::LaunchFailed { .. } => 125,
+        Outcome::LaunchFailed { .. } | Outcome::NotWritten { .. } => 125,
     }
 }

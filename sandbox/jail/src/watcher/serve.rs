@@ -18,7 +18,7 @@ use super::refusals::{Listener, REFUSED_FILE};
 use crate::cgroup::{Events, OomWatch};
 use crate::channel::Channel;
 use crate::outcome::Usage;
-use crate::plan::Plan;
+use crate::plan::{Plan, Scratch};
 use crate::protocol::{Answer, Ended, FromInside, KillReason, Report, Request, Status};
 
 /// Bytes read from a stream at once: what a pipe holds.
@@ -39,6 +39,8 @@ struct Watch {
     cause: Option<Cause>,
     status: Option<Status>,
     oom: Option<OomWatch>,
+    /// whether what it writes goes to a file
+    in_image: bool,
     refusals: Option<Listener>,
     /// what went wrong with them
     unrecorded: Option<String>,
@@ -91,6 +93,7 @@ pub(super) fn serve(
         cause: None,
         status: None,
         oom,
+        in_image: matches!(plan.scratch, Scratch::Loop { .. }),
         refusals,
         unrecorded: None,
         buffer: vec![0; READ_BYTES],
@@ -339,6 +342,14 @@ impl Watch {
         Ok(())
     }
 
+    /// Why not all that the job wrote is in its image, where something of it is handed over. The image has holes: what was written to it in
+    /// memory may find no room on the host's disk later, when nobody is told any more.
+    fn unwritten(&self) -> Option<i32> {
+        let directory = self.running.outputs.first().filter(|_| self.in_image)?;
+        let written = rustix::fs::syncfs(directory);
+        written.err().map(rustix::io::Errno::raw_os_error)
+    }
+
     /// Ends what is left of the job, and says how it ended.
     fn end(&mut self, started: Instant) -> io::Result<Ended> {
         let wall_ms = started.elapsed().as_millis() as u64;
@@ -397,7 +408,15 @@ impl Watch {
             );
         }
         let disk_full = self.running.outputs.first().is_some_and(full);
-        let outcome = ending::outcome(self.cause, self.status, &events, disk_full);
+        let mut outcome = ending::outcome(self.cause, self.status, &events, disk_full);
+        if let Some(errno) = self.unwritten() {
+            self.running.outputs.clear();
+            outcome = ending::without_its_writes(outcome, errno);
+            left.push(
+                "what it wrote is not whole, and not handed over; help: make room where the state directory is, and run it again"
+                    .to_owned(),
+            );
+        }
         Ok(Ended {
             outcome,
             usage,
