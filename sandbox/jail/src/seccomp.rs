@@ -1,5 +1,6 @@
 //! Installs filters of system calls, which others compiled.
 
+pub mod code;
 mod program;
 
 pub(crate) use program::{Program, Verdict};

@@ -34,7 +34,7 @@ impl State {
             return Ok(identity);
         }
         // Others may have left some.
-        host.sweep()?;
+        host.sweep(true)?;
         self.take_from(&host, name)?.ok_or(StateError::Ids)
     }
 
@@ -104,7 +104,7 @@ impl State {
         self.free_ids_where(|meta| meta.nlink() == 1)?;
         drop(turn);
         if rustix::process::geteuid().is_root() {
-            HostIds::open()?.sweep()?;
+            HostIds::open()?.sweep(false)?;
         }
         Ok(())
     }

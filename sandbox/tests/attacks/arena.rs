@@ -11,6 +11,7 @@ use gradus_sandbox::outcome::Outcome;
 use gradus_sandbox::protocol::{Ended, KillReason};
 use gradus_sandbox::sandbox::Sandbox;
 
+use super::end_all::end_all;
 use super::program::probe;
 use super::remains::{Traces, assert_nothing_remains};
 
@@ -128,6 +129,12 @@ impl Arena {
         Ran { ended, text, took }
     }
 
+    /// Asks for a job's end.
+    pub(crate) fn end(&self, name: &str) {
+        let cancelled = KillReason::Cancelled;
+        self.sandbox.kill(name, cancelled, Duration::ZERO).unwrap();
+    }
+
     /// What a job has printed to standard output, as far as it was kept.
     pub(crate) fn printed(&self, name: &str) -> String {
         let mut reader = Reader::open(&self.directory(name)).unwrap();
@@ -226,14 +233,7 @@ impl Ran {
 }
 
 impl Drop for Arena {
-    /// A test that fails leaves jobs.
     fn drop(&mut self) {
-        for name in self.sandbox.state().names().unwrap_or_default() {
-            let _ = self
-                .sandbox
-                .kill(&name, KillReason::Cancelled, Duration::ZERO);
-            let _ = self.sandbox.wait(&name);
-            let _ = self.sandbox.remove(&name);
-        }
+        end_all(&self.sandbox);
     }
 }

@@ -1,14 +1,9 @@
 //! A filter as this program reads it: what it says of a call, and the same filter that asks instead of refusing.
 
-const LOAD: u16 = 0x20;
-const AND: u16 = 0x54;
-const JUMP: u16 = 0x05;
-const JUMP_EQUAL: u16 = 0x15;
-const JUMP_AT_LEAST: u16 = 0x35;
-const RETURN: u16 = 0x06;
+use super::code::{AND, JUMP, JUMP_AT_LEAST, JUMP_EQUAL, LOAD, RETURN, RETURN_ERRNO};
 
 const ACTION: u32 = 0xFFFF_0000;
-const ERRNO: u32 = 0x0005_0000;
+/// `SECCOMP_RET_USER_NOTIF`
 const ASK: u32 = 0x7FC0_0000;
 
 /// What a filter says of a call.
@@ -38,7 +33,7 @@ impl Program {
     pub(crate) fn asking(mut self) -> Vec<u8> {
         for op in self.bytes.chunks_exact_mut(8) {
             let constant = u32::from_le_bytes([op[4], op[5], op[6], op[7]]);
-            if u16::from_le_bytes([op[0], op[1]]) == RETURN && constant & ACTION == ERRNO {
+            if u16::from_le_bytes([op[0], op[1]]) == RETURN && constant & ACTION == RETURN_ERRNO {
                 op[4..].copy_from_slice(&ASK.to_le_bytes());
             }
         }
@@ -75,7 +70,7 @@ impl Program {
                 JUMP_EQUAL => at += jump(accumulator == constant),
                 JUMP_AT_LEAST => at += jump(accumulator >= constant),
                 JUMP => at += constant as usize,
-                RETURN if constant & ACTION == ERRNO => {
+                RETURN if constant & ACTION == RETURN_ERRNO => {
                     return Verdict::Refused((constant & !ACTION) as i32);
                 }
                 _ => return Verdict::Other,
@@ -101,12 +96,12 @@ mod tests {
         [
             op(LOAD, 0, 0, 0),
             op(JUMP_EQUAL, 0, 1, 7),
-            op(RETURN, 0, 0, ERRNO | 38),
+            op(RETURN, 0, 0, RETURN_ERRNO | 38),
             op(JUMP_EQUAL, 0, 4, 9),
             op(LOAD, 0, 0, 24),
             op(AND, 0, 0, 0xF),
             op(JUMP_EQUAL, 0, 1, 3),
-            op(RETURN, 0, 0, ERRNO | 1),
+            op(RETURN, 0, 0, RETURN_ERRNO | 1),
             op(RETURN, 0, 0, 0x7FFF_0000),
         ]
         .concat()

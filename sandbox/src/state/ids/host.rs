@@ -87,14 +87,17 @@ impl HostIds {
         }
     }
 
-    /// Frees what nobody has any more.
-    pub(super) fn sweep(&self) -> Result<(), StateError> {
+    /// Frees what nobody has any more. To find out whether anybody is left who sees the file of a holder that this process does not see, all
+    /// processes have to be looked at: that is done where `seen_by_others` are to be freed too.
+    pub(super) fn sweep(&self, seen_by_others: bool) -> Result<(), StateError> {
         // Whoever makes one does not wait, and finds a name that is there or free: only to take away what was found to be nobody's takes turns.
         let _turn = Turn::wait(&self.place).map_err(io_error(&self.place))?;
         for entry in fs::read_dir(&self.place).map_err(io_error(&self.place))? {
             let entry = entry.map_err(io_error(&self.place))?.path();
             match fs::read_link(&entry) {
-                Ok(holder) if !self.is_there(holder.as_os_str().as_bytes()) => remove(&entry)?,
+                Ok(holder) if !self.is_there(holder.as_os_str().as_bytes(), seen_by_others) => {
+                    remove(&entry)?
+                }
                 _ => {}
             }
         }
@@ -102,13 +105,16 @@ impl HostIds {
     }
 
     /// Whether a holder's file is there: where this process does not see it, it may be as long as anybody is who does.
-    fn is_there(&self, bytes: &[u8]) -> bool {
+    fn is_there(&self, bytes: &[u8], look_for_others: bool) -> bool {
         let end = bytes.iter().position(|byte| *byte == b']');
         let Some((namespace, file)) = end.and_then(|end| bytes.split_at_checked(end + 1)) else {
             return false;
         };
         if namespace == self.namespace.as_bytes() {
             return fs::symlink_metadata(Path::new(std::ffi::OsStr::from_bytes(file))).is_ok();
+        }
+        if !look_for_others {
+            return true;
         }
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
         let mut namespaces =
@@ -145,7 +151,7 @@ mod tests {
         assert!(ids.take("3", &one).expect("taken"), "its own");
         assert!(!ids.take("3", &other).expect("asked"));
         ids.free("3", &other).expect("not its own");
-        ids.sweep().expect("swept");
+        ids.sweep(true).expect("swept");
         assert!(
             !ids.take("3", &other).expect("asked"),
             "still the first one's"
@@ -160,7 +166,7 @@ mod tests {
         assert!(ids.take("3", &folder.path().join("gone")).expect("taken"));
         let odd = ids.entry("4");
         symlink("no holder", &odd).expect("a link");
-        ids.sweep().expect("swept");
+        ids.sweep(true).expect("swept");
         assert_eq!(fs::read_dir(&ids.place).expect("a directory").count(), 0);
     }
 
@@ -187,11 +193,13 @@ mod tests {
         };
         let entry = ids.entry("3");
         symlink(format!("{}/tmp/there", namespace.display()), &entry).expect("a link");
-        ids.sweep().expect("swept");
+        ids.sweep(true).expect("swept");
         assert!(entry.is_symlink());
         other.kill().expect("killed");
         other.wait().expect("waited for");
-        ids.sweep().expect("swept");
+        ids.sweep(false).expect("swept");
+        assert!(entry.is_symlink(), "nobody was looked for");
+        ids.sweep(true).expect("swept");
         assert!(!entry.is_symlink());
     }
 }
