@@ -39,6 +39,7 @@ pub(crate) const ALL: &[Load] = &[
     ("hostile-outputs", filling::hostile_outputs),
     ("many-files", filling::many_files),
     ("flood", output::flood),
+    ("hose", output::hose),
     ("drip", output::drip),
     ("escapes", output::escapes),
     ("streams-by-name", output::streams_by_name),
