@@ -3,6 +3,8 @@
 
     benches/sandbox/flood.py target/release/gradus [SECONDS]
 
+What is offered and read with other throttles: `cargo test -p gradus-sandbox --test attacks -- --ignored --nocapture figures_of_floods`.
+
 As root, with /bin/busybox. The job writes 64 KiB at a time and never stops; its output is kept at the rate that a job is granted, so it waits
 for most of the time. Prints what the job would print without a watcher, what was kept, and the watcher's processor time. Nothing is left.
 """

@@ -34,6 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         scratch: ScratchKind::Memory,
         limits: Limits::default(),
         best_effort: false,
+        record_refused: false,
     };
     sandbox.prepare()?;
     for line in io::stdin().lock().lines() {

@@ -148,6 +148,7 @@ fn try_out(
             ..Limits::default()
         },
         best_effort,
+        record_refused: false,
     };
     let mut started = sandbox.start(&job)?;
     let plan = sandbox.state().plan(started.name())?;

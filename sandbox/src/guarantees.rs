@@ -64,6 +64,11 @@ pub fn guarantees(plan: &Plan, processes: Option<&Identity>) -> Vec<Guarantee> {
         let by = format!("its watcher, after {} ms", deadline.wall_ms);
         all.push(guarantee("limit of time", true, by));
     }
+    if plan.records_refused {
+        let by =
+            "its watcher, which says no in place of the filter; where that is gone, the kernel";
+        all.push(guarantee("refused system calls are written down", true, by));
+    }
     let by = format!("its watcher, {} bytes", plan.logs.bytes_max);
     all.push(guarantee("limit of output", true, by));
     all

@@ -38,6 +38,9 @@ pub struct Job {
     pub limits: Limits,
     /// whether it runs also where the host cannot keep some limit; its record says which
     pub best_effort: bool,
+    /// whether system calls that it is refused are written down ([`crate::refused`])
+    #[serde(default)]
+    pub record_refused: bool,
 }
 
 /// What a job can reach: a loopback, and nothing else.

@@ -16,6 +16,7 @@
 //! | [`job`] | what is asked for |
 //! | [`plan`] | what is applied for it on this host; pure |
 //! | [`seccomp`] | which system calls a job may make |
+//! | [`refused`] | which system calls a job was refused |
 //! | [`state`] | the directory of all jobs: names, user ids, journals |
 //! | [`scratch`] | where a job's writes go |
 //! | [`sandbox`] | starts jobs, finds them again, ends them, removes them |
@@ -39,6 +40,7 @@ pub mod outputs;
 pub mod plan;
 pub mod private;
 mod program;
+pub mod refused;
 pub mod sandbox;
 pub mod scratch;
 pub mod seccomp;

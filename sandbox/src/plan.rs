@@ -210,6 +210,7 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         keeps_root: given.step.is_some(),
         landlock: true,
         seccomp: Some(given.seccomp),
+        records_refused: job.record_refused,
         deadline: limits.wall.map(|wall| Deadline {
             wall_ms: wall.as_millis() as u64,
             grace_ms: limits.grace.as_millis() as u64,

@@ -7,6 +7,7 @@
 //! | `spare` | what is made before a job that needs it |
 //! | `started` | a job, as the process sees it that has started it |
 //! | `asking` | what is asked of a job's watcher: its end, its outputs, to let go |
+//! | `unanswered` | jobs whose watcher does not answer |
 //! | `recovery` | jobs whose watcher, or whoever started or removed them, was killed |
 //! | `reaper` | watchers that nobody waits for |
 
@@ -18,6 +19,7 @@ mod recovery;
 mod spare;
 mod started;
 mod starting;
+mod unanswered;
 
 pub use error::SandboxError;
 pub use started::Started;

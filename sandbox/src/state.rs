@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! jobs/NAME/      a job: plan, journal, output, control socket (gradus_jail::watcher)
-//! ids/NUMBER      a range of user ids that is taken: another name of the journal of the job that has it
+//! ids/NUMBER      a range of user ids that is taken: another name of the journal of the job that has it (for the whole host, a link in
+//!                 /run/gradus/ids says so)
 //! store/          outputs that were taken, by digest ([`crate::store`])
 //! images/         images and layers; builds/: what builds use and keep (gradus-image, gradus-builder)
 //! templates/      empty file systems by size, copied for each job ([`crate::scratch`])
@@ -12,9 +13,11 @@
 //! it ends; whoever starts a job holds it from before the job can be seen until the watcher has it. Others only look whether it is held.
 //! Whoever recovers or removes a job holds the lock of its directory meanwhile.
 
+mod boot;
 mod ids;
 mod life;
 
+pub(crate) use boot::is_of_another_boot;
 pub(crate) use life::Claim;
 
 use std::fs::{self, File, OpenOptions};
@@ -224,6 +227,8 @@ impl State {
                 Report::Ended(end) => ended = Some(end),
             }
         }
+        // Whoever holds that lock now is none of its processes.
+        let lives = lives && !processes.as_ref().is_some_and(is_of_another_boot);
         let outputs_wait = lives && self.has_outputs(name, ended.as_ref());
         let phase = match (ended, lives, &processes) {
             (Some(ended), _, _) => Phase::Ended(ended),

@@ -116,6 +116,17 @@ pub(crate) fn finish(command: &mut Command) -> Finished {
     }
 }
 
+/// The same for what may be no text: a job prints what it likes.
+pub(crate) fn finish_job(command: &mut Command) -> Finished {
+    let output = command.output().expect("the command runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Finished {
+        code: output.status.code(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    }
+}
+
 /// Runs a command to its end, which is a good one; the most memory that it had, bytes.
 #[cfg(target_os = "linux")]
 pub(crate) fn peak_memory(command: &mut Command) -> u64 {

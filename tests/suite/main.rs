@@ -7,11 +7,13 @@
 //! | `cli_eval` | scores of the example, plans, progress lines, exit codes |
 //! | `cli_bad_input` | tasks, data and candidates that are not what they say |
 //! | `cli_outputs` | result files: whole or not there, readable, self-contained |
+//! | `cli_hostile` | candidates with code, pickles, parameters that lie: refused, and the host is as it was |
 //! | `cli_interrupt` | Ctrl-C and readers that go away |
 //! | `cli_bench` | kernels and models measured, results compared |
 //! | `cli_doctor` | what it says of a host |
 //! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
+//! | `rootfs` | (what jobs are run on) |
 //! | `sandbox` | jobs: what they say and how they end, inputs and outputs, lists, logs, plans |
 //! | `sandbox_cli` | jobs, builds and fetches as somebody meets them who does not know them: wrong words, missing places, Ctrl-C |
 //! | `sandbox_gpu` | jobs with GPUs, over a driver that is files: given, watched, taken back, in quarantine |
@@ -25,6 +27,7 @@ mod cli_bad_input;
 mod cli_bench;
 mod cli_doctor;
 mod cli_eval;
+mod cli_hostile;
 mod cli_interrupt;
 mod cli_outputs;
 #[cfg(target_os = "linux")]
@@ -36,6 +39,8 @@ mod gpu_doctor;
 mod gpu_lease;
 #[cfg(target_os = "linux")]
 mod nvrtc;
+#[cfg(target_os = "linux")]
+mod rootfs;
 #[cfg(target_os = "linux")]
 mod sandbox;
 mod sandbox_build;

@@ -1,11 +1,12 @@
 //! `gradus sandbox`: jobs as a user starts them.
 
-use crate::binary::{Finished, gradus};
+use crate::binary::{Finished, finish_job, gradus};
+use crate::rootfs;
 use serde_json::Value;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A state directory and a root file system of one program.
@@ -14,27 +15,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// None where jobs cannot be run: nobody else's root is used.
     pub(crate) fn new() -> Option<Place> {
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"]
-            .into_iter()
-            .find(|path| Path::new(path).exists());
-        let root = fs::read_to_string("/proc/self/status")
-            .unwrap()
-            .contains("\nUid:\t0\t0\t");
-        let (true, Some(busybox)) = (root, busybox) else {
-            println!("skipped: jobs are tried as root, with busybox (package busybox-static)");
-            return None;
-        };
+        let busybox = rootfs::busybox()?;
         let folder = tempfile::tempdir().unwrap();
-        let bin = folder.path().join("rootfs/bin");
-        fs::create_dir_all(&bin).unwrap();
-        fs::copy(busybox, bin.join("busybox")).unwrap();
-        for name in [
+        let applets = [
             "sh", "id", "cat", "sleep", "ls", "dd", "echo", "nc", "printf",
-        ] {
-            symlink("busybox", bin.join(name)).unwrap();
-        }
+        ];
+        rootfs::install(busybox, &folder.path().join("rootfs/bin"), &applets);
         Some(Place { folder })
     }
 
@@ -43,17 +30,12 @@ impl Place {
     }
 
     pub(crate) fn sandbox(&self, arguments: &[&str]) -> Finished {
-        let output = Command::new(gradus())
-            .args(["sandbox", "--state"])
-            .arg(self.path("state"))
-            .args(arguments)
-            .output()
-            .unwrap();
-        Finished {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        finish_job(
+            Command::new(gradus())
+                .args(["sandbox", "--state"])
+                .arg(self.path("state"))
+                .args(arguments),
+        )
     }
 
     pub(crate) fn run(&self, options: &[&str], script: &str) -> Finished {

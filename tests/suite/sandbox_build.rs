@@ -1,10 +1,10 @@
 //! `gradus sandbox build` and `image`: images as a user builds, moves and runs them.
 
-use crate::binary::{Finished, gradus};
+use crate::binary::{Finished, finish_job, gradus};
+use crate::rootfs;
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A state directory with an image `base`, and a context.
@@ -15,25 +15,14 @@ struct Place {
 impl Place {
     /// None where images cannot be built.
     fn new() -> Option<Place> {
-        let root = fs::read_to_string("/proc/self/status")
-            .unwrap()
-            .contains("\nUid:\t0\t0\t");
-        let busybox = Path::new("/bin/busybox");
-        if !root || !busybox.exists() {
-            println!("skipped: images are built as root, with busybox (package busybox-static)");
-            return None;
-        }
+        let busybox = rootfs::busybox()?;
         let place = Place {
             folder: tempfile::tempdir().unwrap(),
         };
-        let bin = place.path("context/root/bin");
-        fs::create_dir_all(&bin).unwrap();
-        fs::copy(busybox, bin.join("busybox")).unwrap();
-        for name in [
+        let applets = [
             "sh", "id", "cat", "sleep", "ls", "pwd", "echo", "env", "head", "nc", "printf",
-        ] {
-            symlink("busybox", bin.join(name)).unwrap();
-        }
+        ];
+        rootfs::install(busybox, &place.path("context/root/bin"), &applets);
         let base = "FROM scratch\nCOPY root/ /\nCOPY <<E /etc/passwd\napp:x:7:8::/:/bin/sh\nE\n";
         let built = place.build(base, &["-t", "base"]);
         assert_eq!(built.code, Some(0), "{}", built.stderr);
@@ -46,17 +35,12 @@ impl Place {
     }
 
     fn sandbox(&self, arguments: &[&str]) -> Finished {
-        let output = Command::new(gradus())
-            .args(["sandbox", "--state"])
-            .arg(self.path("state"))
-            .args(arguments)
-            .output()
-            .unwrap();
-        Finished {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        finish_job(
+            Command::new(gradus())
+                .args(["sandbox", "--state"])
+                .arg(self.path("state"))
+                .args(arguments),
+        )
     }
 
     fn build(&self, text: &str, options: &[&str]) -> Finished {

@@ -1,12 +1,12 @@
 //! `gradus sandbox run --gpu` over a driver that is files and a stand-in for the management library, as a user calls it.
 
-use crate::binary::{Finished, gradus};
+use crate::binary::{Finished, finish_job, gradus};
+use crate::rootfs;
 use gradus_nvml_stub::driver::{DriverRoot, Gpu, LIBRARIES};
 use gradus_runtime::device::{Inventory, Lease, LeaseError, Nvml, StateDir};
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -38,25 +38,10 @@ fn machine(used: u64, more: &str) -> String {
 
 impl Place {
     fn new() -> Option<Place> {
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"]
-            .into_iter()
-            .find(|path| Path::new(path).exists());
-        let root = fs::read_to_string("/proc/self/status")
-            .unwrap()
-            .contains("\nUid:\t0\t0\t");
-        let (true, Some(busybox)) = (root, busybox) else {
-            println!(
-                "skipped: jobs with GPUs are tried as root, with busybox (package busybox-static)"
-            );
-            return None;
-        };
+        let busybox = rootfs::busybox()?;
         let folder = tempfile::tempdir().unwrap();
-        let bin = folder.path().join("rootfs/bin");
-        fs::create_dir_all(&bin).unwrap();
-        fs::copy(busybox, bin.join("busybox")).unwrap();
-        for name in ["sh", "cat", "sleep", "ls", "echo"] {
-            symlink("busybox", bin.join(name)).unwrap();
-        }
+        let applets = ["sh", "cat", "sleep", "ls", "echo"];
+        rootfs::install(busybox, &folder.path().join("rootfs/bin"), &applets);
         let driver = DriverRoot::new(&[A, B]).expect("root makes device nodes");
         driver.change(&machine(GIB, ""));
         Some(Place { folder, driver })
@@ -82,12 +67,7 @@ impl Place {
     }
 
     fn sandbox(&self, arguments: &[&str]) -> Finished {
-        let output = self.command(arguments).output().unwrap();
-        Finished {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        finish_job(&mut self.command(arguments))
     }
 
     fn words<'a>(&self, rootfs: &'a str, options: &[&'a str], script: &'a str) -> Vec<&'a str> {

@@ -8,6 +8,7 @@ mod gpus;
 mod images;
 mod jobs;
 mod pull;
+mod refused;
 mod registries;
 mod run;
 mod tell;

@@ -182,7 +182,10 @@ impl StepError {
             }
             StepError::NoSecret { .. } | StepError::Gone => Owner::Host,
             StepError::Command { outcome } => match outcome {
-                Outcome::Lost | Outcome::Cancelled | Outcome::LaunchFailed { .. } => Owner::Host,
+                Outcome::Lost
+                | Outcome::Cancelled
+                | Outcome::NotWritten { .. }
+                | Outcome::LaunchFailed { .. } => Owner::Host,
                 _ => Owner::Submission,
             },
             StepError::Launch(error) => match &**error {

@@ -48,6 +48,8 @@ pub struct Large {
     pub path: String,
     /// Its length.
     pub bytes: u64,
+    /// How much its bytes say, in thousandths of a bit: near 8000 it is packed, encrypted or parameters of a model.
+    pub entropy_millibits: u16,
 }
 
 /// A step that was done.

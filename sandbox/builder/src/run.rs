@@ -200,6 +200,7 @@ fn job(
             ..Limits::default()
         },
         best_effort: false,
+        record_refused: false,
     })
 }
 

@@ -30,6 +30,7 @@ mod plan;
 mod protocol;
 pub mod verify;
 
+pub use checkout::Large;
 pub use error::{FetchError, PackError};
 pub use fetch::{FetchOptions, Fetched, Fetcher, GitCaps, remove_left};
 pub use id::{Algorithm, Kind, ObjectId};

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
-use self::program::Program;
+use self::program::{Program, Runs};
 use crate::cgroup::Entrance;
 use crate::channel::Channel;
 use crate::outcome::{LaunchError, Stage};
@@ -115,9 +115,10 @@ fn start(
     program.run();
     let held = restrict::apply_filters(plan, filters)?;
     restrict::keep_capabilities(&[])?;
-    let (pid, pidfd) = program.running()?;
+    let Runs { pid, pidfd, asks } = program.running()?;
+    let descriptors: Vec<_> = [&pidfd].into_iter().chain(&asks).map(AsFd::as_fd).collect();
     channel
-        .send(&FromInside::Started(held), &[pidfd.as_fd()])
+        .send(&FromInside::Started(held), &descriptors)
         .at(Stage::Watcher, || "the watcher is gone")?;
     Ok(pid)
 }

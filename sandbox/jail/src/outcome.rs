@@ -25,6 +25,11 @@ pub enum Outcome {
     Deadline,
     /// it filled its disk, and then failed
     DiskFull,
+    /// this host did not take what it wrote, whatever it was told: its disk was full or failed. What it would have handed over is not whole, and gone
+    NotWritten {
+        /// the kernel's answer
+        errno: i32,
+    },
     /// it printed more than it may
     LogFlood,
     /// it took more memory of a GPU than it was granted
@@ -48,6 +53,11 @@ impl std::fmt::Display for Outcome {
             Outcome::OutOfMemory => f.write_str("out of memory"),
             Outcome::Deadline => f.write_str("its time was over"),
             Outcome::DiskFull => f.write_str("its disk was full"),
+            Outcome::NotWritten { errno } => write!(
+                f,
+                "this host's disk did not take what it wrote{}",
+                errno_text(*errno)
+            ),
             Outcome::LogFlood => f.write_str("it printed more than it may"),
             Outcome::GpuMemory => f.write_str("too much GPU memory"),
             Outcome::Cancelled => f.write_str("cancelled"),

@@ -62,6 +62,9 @@ pub struct Plan {
     pub landlock: bool,
     /// name of the seccomp policy; the filters themselves travel beside the plan
     pub seccomp: Option<String>,
+    /// whether calls that the policy refuses are written down, by the watcher, which then says no in its place
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub records_refused: bool,
     /// when it ends at the latest
     pub deadline: Option<Deadline>,
     /// what is kept of its output

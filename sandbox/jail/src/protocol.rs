@@ -48,7 +48,7 @@ pub(crate) enum FromInside {
         /// the listening socket of the proxy's port
         proxy: bool,
     },
-    /// the program runs, its process comes along, and this is what landlock holds
+    /// the program runs, and this is what landlock holds; its process comes along, and where its filter asks, that
     Started(Option<Held>),
     /// it does not
     Failed(LaunchError),
@@ -80,10 +80,16 @@ pub enum Report {
 pub struct Identity {
     /// the watcher
     pub watcher: i32,
+    /// when that was started, in clock ticks since the boot
+    #[serde(default)]
+    pub watcher_start_ticks: u64,
     /// the job's first process, as the host sees it
     pub init: i32,
     /// when that was started, in clock ticks since the boot
     pub init_start_ticks: u64,
+    /// since which boot of the host these numbers mean anything ([`crate::watcher::boot_id`])
+    #[serde(default)]
+    pub boot_id: String,
     /// what landlock holds; none where the plan is without
     pub landlock: Option<Held>,
 }
@@ -126,6 +132,15 @@ pub enum KillReason {
     Cancelled,
     /// it took too much of a GPU's memory
     GpuMemory,
+}
+
+impl From<KillReason> for Outcome {
+    fn from(reason: KillReason) -> Outcome {
+        match reason {
+            KillReason::Cancelled => Outcome::Cancelled,
+            KillReason::GpuMemory => Outcome::GpuMemory,
+        }
+    }
 }
 
 /// A watcher's answer.

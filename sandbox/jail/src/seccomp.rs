@@ -1,6 +1,13 @@
 //! Installs filters of system calls, which others compiled.
 
-use crate::syscalls::seccomp::set_mode_filter;
+pub mod code;
+mod program;
+
+pub(crate) use program::{Program, Verdict};
+
+use std::os::fd::OwnedFd;
+
+use crate::syscalls::seccomp::{set_asking_filter, set_mode_filter};
 
 /// Bytes of one instruction, `struct sock_filter`.
 const INSTRUCTION: usize = 8;
@@ -41,6 +48,27 @@ pub enum InstallFilterError {
 /// # Errors
 /// `Size` if it cannot be a program; `Refused` with the kernel's answer.
 pub fn install(program: &[u8]) -> Result<(), InstallFilterError> {
+    let parsed = parse(program)?;
+    set_mode_filter(&parsed).map_err(|source| refused(&parsed, source))
+}
+
+/// The same, with a question to whoever has the descriptor in place of each refusal: until it is answered, the call waits.
+///
+/// # Errors
+/// As [`install`].
+pub(crate) fn install_asking(program: &[u8]) -> Result<OwnedFd, InstallFilterError> {
+    let parsed = parse(&Program::of(program).asking())?;
+    set_asking_filter(&parsed).map_err(|source| refused(&parsed, source))
+}
+
+fn refused(program: &[libc::sock_filter], source: std::io::Error) -> InstallFilterError {
+    InstallFilterError::Refused {
+        instructions: program.len(),
+        source,
+    }
+}
+
+fn parse(program: &[u8]) -> Result<Vec<libc::sock_filter>, InstallFilterError> {
     let instructions = program.len() / INSTRUCTION;
     if !program.len().is_multiple_of(INSTRUCTION) || !(1..=INSTRUCTIONS_MAX).contains(&instructions)
     {
@@ -48,7 +76,7 @@ pub fn install(program: &[u8]) -> Result<(), InstallFilterError> {
             bytes: program.len(),
         });
     }
-    let parsed: Vec<libc::sock_filter> = program
+    Ok(program
         .chunks_exact(INSTRUCTION)
         .map(|it| libc::sock_filter {
             code: u16::from_le_bytes([it[0], it[1]]),
@@ -56,11 +84,7 @@ pub fn install(program: &[u8]) -> Result<(), InstallFilterError> {
             jf: it[3],
             k: u32::from_le_bytes([it[4], it[5], it[6], it[7]]),
         })
-        .collect();
-    set_mode_filter(&parsed).map_err(|source| InstallFilterError::Refused {
-        instructions,
-        source,
-    })
+        .collect())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! | `plan.json` | the plan, written by the supervisor |
 //! | `journal` | a line of JSON for each state that the job has reached, whatever else this process has to say, and the lock it holds |
 //! | `log.*` | its output ([`logs`]) |
+//! | `refused.json` | the system calls that it was refused, where that is asked for ([`refusals`]) |
 //! | `control` | the socket on which this process takes requests ([`crate::protocol`]) |
 
 mod ending;
@@ -16,11 +17,12 @@ mod listener;
 pub mod logs;
 pub(crate) mod mounts;
 mod neighbour;
+pub mod refusals;
 mod serve;
 
 pub(crate) use launch::no_namespaces;
 pub use launch::process_start_ticks;
-pub use listener::connect_to;
+pub use listener::{answers_at, connect_to};
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -38,6 +40,14 @@ pub const PLAN_FILE: &str = "plan.json";
 pub const JOURNAL_FILE: &str = "journal";
 /// See [`PLAN_FILE`].
 pub const CONTROL_FILE: &str = "control";
+
+/// Where the kernel says which boot this is.
+const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Which boot of the host this is: process ids and start times of another one are other processes'.
+pub fn boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string(BOOT_ID_FILE)?.trim_end().to_owned())
+}
 
 /// Runs the job that comes on `report`, the channel to whoever started this.
 pub fn run(report: OwnedFd) -> io::Result<()> {
@@ -63,20 +73,25 @@ pub fn run(report: OwnedFd) -> io::Result<()> {
         let (running, listener) = launch::launch(&plan, &filters, &report, listen)?;
         let started = Report::Started(running.identity.clone());
         match journal(&started).at(Stage::Watcher, || here(JOURNAL_FILE)) {
-            Ok(()) => Ok((plan, listener, running, started)),
+            Ok(()) => Ok((plan, filters, listener, running, started)),
             // What nobody would find again must not run.
             Err(error) => Err(ending::undo(running, error)),
         }
     });
     match launched {
-        Ok((plan, listener, mut running, started)) => {
+        Ok((plan, filters, listener, mut running, started)) => {
             // Whoever started this may be gone: the job is run all the same. A proxy's socket is theirs alone, and closed with them.
             let proxy = running.proxy.take();
             let descriptors: Vec<_> = proxy.iter().map(AsFd::as_fd).collect();
             let _ = report.send(&started, &descriptors);
             drop(proxy);
             let pidfd = running.pidfd.try_clone()?;
-            match serve::serve(&plan, running, &listener, &report) {
+            let refusals = running
+                .refused
+                .take()
+                .zip(filters.first())
+                .map(|(asks, filter)| refusals::Listener::new(asks, filter));
+            match serve::serve(&plan, running, &listener, &report, refusals) {
                 Ok(Some(outputs)) => outputs.hand_over(&listener),
                 Ok(None) => let_go(report),
                 Err(error) => {

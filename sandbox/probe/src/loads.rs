@@ -5,9 +5,11 @@
 //! | [`bombs`] | memory, processes, processors |
 //! | [`filling`] | disk, files, shared memory, queues |
 //! | [`output`] | what is printed |
+//! | [`calls`] | system calls that a test names |
 //! | [`endings`] | ends: refused, forged, survived |
 
 mod bombs;
+mod calls;
 mod endings;
 mod filling;
 mod output;
@@ -21,6 +23,8 @@ pub(crate) type Load = (&'static str, fn(&Arguments) -> ExitCode);
 
 /// All of them.
 pub(crate) const ALL: &[Load] = &[
+    ("calls", calls::calls),
+    ("refused-flood", calls::refused_flood),
     ("who-am-i", crate::questions::identity::who_am_i),
     ("fork-bomb", bombs::forks),
     ("memory-bomb", bombs::memory),
@@ -35,6 +39,7 @@ pub(crate) const ALL: &[Load] = &[
     ("hostile-outputs", filling::hostile_outputs),
     ("many-files", filling::many_files),
     ("flood", output::flood),
+    ("hose", output::hose),
     ("drip", output::drip),
     ("escapes", output::escapes),
     ("streams-by-name", output::streams_by_name),

@@ -218,7 +218,7 @@ impl Keeper<'_> {
     /// Until the job has ended, or it is time for another look.
     fn wait_for_the_end(&self) {
         let until = Instant::now() + self.settings.every;
-        let asked = connect_to(&self.directory).and_then(|channel| {
+        let asked = connect_to(&self.directory, self.settings.every).and_then(|channel| {
             channel.send(&Request::Wait, &[])?;
             Ok(channel)
         });

@@ -8,6 +8,7 @@ use gradus_jail::plan::Identity;
 use gradus_jail::protocol::{Answer, Ended, KillReason, Request};
 use gradus_jail::watcher::connect_to;
 
+use super::unanswered::{ANSWERS_WITHIN, is_unanswered};
 use super::{Sandbox, SandboxError, Started, reaper};
 use crate::plan::has_outputs;
 use crate::state::Phase;
@@ -21,7 +22,7 @@ impl Sandbox {
             name: name.to_owned(),
             source,
         };
-        let channel = connect_to(&self.state.directory(name)).map_err(failed)?;
+        let channel = connect_to(&self.state.directory(name), ANSWERS_WITHIN).map_err(failed)?;
         channel.send(request, &[]).map_err(failed)?;
         channel
             .receive()
@@ -29,7 +30,8 @@ impl Sandbox {
             .ok_or_else(|| failed(io::Error::other("it has hung up")))
     }
 
-    /// Ends the job `name`, `grace` after SIGTERM. One that has ended already is left as it is.
+    /// Ends the job `name`, `grace` after SIGTERM. One that has ended already is left as it is. Where its watcher does not answer for seconds,
+    /// somebody has stopped it: it is killed then, and the job with it, without grace and with what it would have handed over.
     pub fn kill(
         &self,
         name: &str,
@@ -48,14 +50,16 @@ impl Sandbox {
             }
             match self.ask(name, &request) {
                 Ok(_) => return Ok(()),
-                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(error) if is_unanswered(&error) || Instant::now() > deadline => {
+                    return self.end_without_watcher(name, reason.into()).map(drop);
+                }
                 // It ended between the look and the question, or does not listen yet.
                 Err(_) => std::thread::sleep(Duration::from_millis(1)),
             }
         }
     }
 
-    /// Waits until the job `name` has ended: how.
+    /// Waits until the job `name` has ended: how. One whose watcher has not ended it long after its time was over is ended here.
     pub fn wait(&self, name: &str) -> Result<Ended, SandboxError> {
         loop {
             match self.state.record(name)?.phase {
@@ -63,7 +67,7 @@ impl Sandbox {
                 Phase::Lost => return self.lose(name),
                 Phase::Starting | Phase::Running => {}
             }
-            if let Ok((Answer::Ended(ended), _)) = self.ask(name, &Request::Wait) {
+            if let Some(ended) = self.hear_end(name)? {
                 return Ok(ended);
             }
             // It ended between the look and the question, or does not listen yet.
@@ -99,8 +103,18 @@ impl Sandbox {
             Phase::Ended(_) if !self.state.watcher_lives(name)? => return Ok(Vec::new()),
             Phase::Ended(_) => {}
         }
-        let (_, descriptors) = self.ask(name, &Request::Outputs)?;
-        Ok(descriptors)
+        let deadline = Instant::now() + LISTENS_WITHIN;
+        loop {
+            match self.ask(name, &Request::Outputs) {
+                Ok((_, descriptors)) => return Ok(descriptors),
+                // It had nothing to hand over, and was just about to end.
+                Err(_) if !self.state.watcher_lives(name)? => return Ok(Vec::new()),
+                Err(error) if is_unanswered(&error) || Instant::now() > deadline => {
+                    return Err(error);
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
     }
 
     /// Lets the watcher of the job `name` go, if that has ended, with its outputs. Waits for nothing: with many jobs to remove, their watchers
@@ -141,7 +155,11 @@ impl Sandbox {
             }
             drop(claim);
             // It waits for somebody to take its outputs, or is about to end.
-            drop(self.ask(name, &Request::Release));
+            if let Err(error) = self.ask(name, &Request::Release)
+                && is_unanswered(&error)
+            {
+                self.kill_watcher(&record)?;
+            }
             std::thread::sleep(Duration::from_micros(200));
         }
     }

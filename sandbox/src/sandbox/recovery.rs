@@ -11,7 +11,7 @@ use gradus_jail::{cgroup, chain};
 use super::planning::control_group_limits;
 use super::{Sandbox, SandboxError, reaper};
 use crate::job::Limits;
-use crate::state::{Claim, Phase, Record, StateError};
+use crate::state::{Claim, Phase, Record, StateError, is_of_another_boot};
 
 /// How long the kernel may take to be rid of what was killed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,6 +31,9 @@ impl Sandbox {
         for name in self.state.names()? {
             let recovered = match self.state.record(&name) {
                 Ok(record) if record.phase == Phase::Lost => self.lose(&name).map(drop),
+                Ok(record) if self.is_overdue(&record) => {
+                    self.end_without_watcher(&name, Outcome::Deadline).map(drop)
+                }
                 Ok(_) => continue,
                 Err(error) => Err(error.into()),
             };
@@ -79,12 +82,16 @@ impl Sandbox {
         Ok(self.state.remove(name, claim)?)
     }
 
-    /// Ends what is left of a job without a watcher: its groups by name, never processes by number.
+    /// Ends what is left of a job without a watcher: its groups by name, never processes by number. Of another boot nothing is left, and what
+    /// has its names and numbers now is something else.
     pub(super) fn end_rest(
         &self,
         name: &str,
         processes: Option<&Processes>,
     ) -> Result<(), SandboxError> {
+        if processes.is_some_and(is_of_another_boot) {
+            return Ok(());
+        }
         let left = |what: String| SandboxError::Left {
             name: name.to_owned(),
             what,

@@ -10,11 +10,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::SandboxError;
 use super::reaper::Watcher;
+use crate::state::{Phase, State};
 
 /// A job that this process has started.
 #[derive(Debug)]
 pub struct Started {
     pub(super) name: String,
+    pub(super) state: State,
     pub(super) report: Channel,
     pub(super) watcher: Watcher,
     /// whether its watcher waits, when it has ended, for somebody to take what it wrote
@@ -48,12 +50,24 @@ impl Started {
         }
     }
 
+    /// How it ended, if somebody else has ended it and its watcher: that is written down when they are done.
+    fn written(&self) -> Option<Ended> {
+        let _claim = self.state.claim(&self.name).ok()?;
+        match self.state.record(&self.name).ok()?.phase {
+            Phase::Ended(ended) => Some(ended),
+            Phase::Starting | Phase::Running | Phase::Lost => None,
+        }
+    }
+
     /// Waits until it has ended: how.
     pub fn wait(&mut self) -> Result<Ended, SandboxError> {
         match self.report.receive::<Report>() {
             Ok(Some((Report::Ended(ended), _))) => Ok(ended),
             other => {
                 let end = self.watcher.wait();
+                if let Some(ended) = self.written() {
+                    return Ok(ended);
+                }
                 let what = format!("{other:?}; {end:?}; `gradus sandbox gc` ends what is left");
                 let source = io::Error::other(what);
                 Err(SandboxError::Watcher {

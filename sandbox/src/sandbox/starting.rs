@@ -133,6 +133,7 @@ impl Sandbox {
         match report.receive::<Report>() {
             Ok(Some((Report::Started(processes), mut descriptors))) => Ok(Started {
                 name: name.to_owned(),
+                state: self.state.clone(),
                 report,
                 watcher,
                 hands_over: plan.keeps_root || has_outputs(&plan),

@@ -63,6 +63,13 @@ impl Numbers {
         }
     }
 
+    /// The call that has this number here.
+    #[must_use]
+    pub fn name(&self, number: u32) -> Option<&'static str> {
+        let found = self.by_name.iter().find(|(_, its)| **its == Some(number));
+        found.map(|(name, _)| *name)
+    }
+
     /// All names, whether this architecture has them or not, in no order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.by_name.keys().copied()

@@ -10,19 +10,13 @@
 
 use std::collections::BTreeMap;
 
+use gradus_jail::seccomp::code::{
+    AND, JUMP, JUMP_AT_LEAST, JUMP_EQUAL, LOAD, RETURN, RETURN_ALLOW, RETURN_ERRNO,
+    RETURN_KILL_PROCESS,
+};
+
 /// Instructions that the kernel takes in one program.
 const INSTRUCTIONS_MAX: usize = 4096;
-
-const LOAD: u16 = 0x20;
-const AND: u16 = 0x54;
-const JUMP: u16 = 0x05;
-const JUMP_EQUAL: u16 = 0x15;
-const JUMP_AT_LEAST: u16 = 0x35;
-const RETURN: u16 = 0x06;
-
-const RETURN_ALLOW: u32 = 0x7FFF_0000;
-const RETURN_ERRNO: u32 = 0x0005_0000;
-const RETURN_KILL_PROCESS: u32 = 0x8000_0000;
 
 /// Where `struct seccomp_data` has what, in bytes.
 const NUMBER: u32 = 0;

@@ -11,6 +11,7 @@ use gradus_sandbox::outcome::Outcome;
 use gradus_sandbox::protocol::{Ended, KillReason};
 use gradus_sandbox::sandbox::Sandbox;
 
+use super::end_all::end_all;
 use super::program::probe;
 use super::remains::{Traces, assert_nothing_remains};
 
@@ -103,6 +104,7 @@ impl Arena {
                 ..Limits::default()
             },
             best_effort: false,
+            record_refused: false,
         }
     }
 
@@ -125,6 +127,12 @@ impl Arena {
         let text = self.printed(&job.name);
         self.remove(&job.name);
         Ran { ended, text, took }
+    }
+
+    /// Asks for a job's end.
+    pub(crate) fn end(&self, name: &str) {
+        let cancelled = KillReason::Cancelled;
+        self.sandbox.kill(name, cancelled, Duration::ZERO).unwrap();
     }
 
     /// What a job has printed to standard output, as far as it was kept.
@@ -225,14 +233,7 @@ impl Ran {
 }
 
 impl Drop for Arena {
-    /// A test that fails leaves jobs.
     fn drop(&mut self) {
-        for name in self.sandbox.state().names().unwrap_or_default() {
-            let _ = self
-                .sandbox
-                .kill(&name, KillReason::Cancelled, Duration::ZERO);
-            let _ = self.sandbox.wait(&name);
-            let _ = self.sandbox.remove(&name);
-        }
+        end_all(&self.sandbox);
     }
 }

@@ -1,15 +1,18 @@
 //! What jobs print.
 
 use std::fs;
-use std::time::Duration;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use gradus_sandbox::outcome::Outcome;
 use gradus_sandbox::protocol::KillReason;
 
 use super::arena::Arena;
+use super::program::probe;
 
 /// Processor time of a process, in ticks of 10 ms.
-fn ticks(pid: i32) -> u64 {
+pub(crate) fn ticks(pid: i32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields = text.rsplit_once(") ").map_or("", |(_, fields)| fields);
     fields
@@ -107,4 +110,87 @@ fn a_program_may_open_its_streams_by_name() {
         ran.exited(0).says("through /dev/stdout");
         assert!(!ran.text.contains("denied"), "{}", ran.text);
     }
+}
+
+/// How much of a processor a process uses for a while.
+fn share_of_a_processor(pid: i32, during: Duration) -> f64 {
+    let ran_for_ns = || {
+        let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
+        let ran = text.split(' ').next().and_then(|ns| ns.parse().ok());
+        ran.unwrap_or(0.0)
+    };
+    let (before, begun): (f64, _) = (ran_for_ns(), Instant::now());
+    std::thread::sleep(during);
+    (ran_for_ns() - before) / begun.elapsed().as_nanos() as f64
+}
+
+/// What `hose` prints to a reader that keeps nothing, bytes a second.
+fn offered(processes: &str) -> f64 {
+    let mut hose = Command::new(probe())
+        .args(["hose", processes, "ms=2000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut output = hose.stdout.take().unwrap();
+    let (mut buffer, mut total, begun) = (vec![0; 1 << 20], 0, Instant::now());
+    while let Ok(bytes @ 1..) = output.read(&mut buffer) {
+        total += bytes;
+    }
+    let rate = total as f64 / begun.elapsed().as_secs_f64();
+    hose.wait().unwrap();
+    rate
+}
+
+/// A job that prints gigabytes a second, with the throttle that all jobs have and with less and less of one: what it offers, what is read, what
+/// that costs.
+#[test]
+#[ignore = "figures: cargo test -p gradus-sandbox --test attacks -- --ignored --nocapture figures_of_floods"]
+fn figures_of_floods() {
+    let Some(arena) = Arena::new() else { return };
+    println!(
+        "| processes | offered, GB/s | may print, MiB/s | read, MB/s | watcher, % of a processor |"
+    );
+    println!("|---|---|---|---|---|");
+    for processes in ["processes=1", "processes=8"] {
+        let offered = offered(processes) / 1e9;
+        for rate_mib in [16, 64, 256, 1024, 1 << 20] {
+            let mut job = arena.job("hose", &["hose", processes]);
+            (job.limits.log_bytes, job.limits.log_rate_bytes) = (1 << 50, rate_mib << 20);
+            let mut started = arena.sandbox.start(&job).unwrap();
+            let watcher = started.processes.watcher;
+            // Behind the second's worth that every job may print at once.
+            std::thread::sleep(Duration::from_secs(2));
+            let share = share_of_a_processor(watcher, Duration::from_secs(4));
+            arena.end("hose");
+            let ended = started.wait().unwrap();
+            let read = ended.usage.log_bytes as f64 / ended.usage.wall_ms as f64 / 1e3;
+            println!(
+                "| {} | {offered:.2} | {rate_mib} | {read:.1} | {:.2} |",
+                processes.trim_start_matches("processes="),
+                share * 100.0
+            );
+            arena.remove("hose");
+        }
+    }
+}
+
+/// The bar that a supervisor's host can plan with, whatever a job does to its streams.
+#[test]
+fn a_hose_of_gigabytes_a_second_costs_the_watcher_little() {
+    let Some(arena) = Arena::new() else { return };
+    let mut job = arena.job("hose", &["hose", "processes=4"]);
+    job.limits.log_bytes = 1 << 40;
+    let mut started = arena.sandbox.start(&job).unwrap();
+    let watcher = started.processes.watcher;
+    std::thread::sleep(Duration::from_millis(1500));
+    let share = share_of_a_processor(watcher, Duration::from_secs(3));
+    arena.end("hose");
+    let ended = started.wait().unwrap();
+    println!("{:.2} % of a processor; {:?}", share * 100.0, ended.usage);
+    assert!(share < 0.05, "{share}");
+    // It waits: no more is read than it may print, and a second's worth.
+    let most = (ended.usage.wall_ms as f64 / 1e3 + 1.5) * f64::from(16 << 20);
+    assert!((ended.usage.log_bytes as f64) < most, "{ended:?}");
+    arena.remove("hose");
 }

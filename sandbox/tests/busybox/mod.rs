@@ -1,13 +1,16 @@
 //! A sandbox with a root of one program, busybox, and jobs in it.
 
+mod end_all;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use gradus_sandbox::job::{Job, Limits, Network, Output, ScratchKind};
-use gradus_sandbox::protocol::{Ended, KillReason};
+use gradus_sandbox::protocol::Ended;
 use gradus_sandbox::sandbox::Sandbox;
+
+use end_all::end_all;
 
 const BUSYBOX: &str = "/bin/busybox";
 const APPLETS: [&str; 19] = [
@@ -77,18 +80,12 @@ pub(crate) fn job_on(rootfs: &Path, name: &str, script: &str) -> Job {
         scratch: ScratchKind::Auto,
         limits: Limits::default(),
         best_effort: false,
+        record_refused: false,
     }
 }
 
 impl Drop for Busybox {
-    /// A test that fails leaves jobs, and their watchers would wait for somebody to take their outputs.
     fn drop(&mut self) {
-        for name in self.sandbox.state().names().unwrap_or_default() {
-            let _ = self
-                .sandbox
-                .kill(&name, KillReason::Cancelled, Duration::ZERO);
-            let _ = self.sandbox.wait(&name);
-            let _ = self.sandbox.remove(&name);
-        }
+        end_all(&self.sandbox);
     }
 }

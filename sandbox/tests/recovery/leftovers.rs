@@ -34,6 +34,14 @@ pub(crate) fn group_prefix(busybox: &Busybox) -> String {
     name.strip_suffix('x').unwrap().to_owned()
 }
 
+/// How many processes are in groups whose names begin so.
+pub(crate) fn processes(prefix: &str) -> usize {
+    let of_a_job = |process: &PathBuf| {
+        fs::read_to_string(process.join("cgroup")).is_ok_and(|text| text.contains(prefix))
+    };
+    entries(Path::new("/proc")).filter(of_a_job).count()
+}
+
 fn all(busybox: &Busybox, prefix: &str) -> Vec<String> {
     let state = busybox.path().join("state").canonicalize().unwrap();
     let mut left = Vec::new();
@@ -45,6 +53,13 @@ fn all(busybox: &Busybox, prefix: &str) -> Vec<String> {
             .filter(|path| path.extension().is_some_and(|end| end == "tmp"))
             .map(|path| format!("file {}", path.display())),
     );
+    left.extend(entries(Path::new("/run/gradus/ids")).filter_map(|path| {
+        let holder = fs::read_link(path).ok()?;
+        let holder = holder.to_string_lossy();
+        holder
+            .contains(&*state.to_string_lossy())
+            .then(|| format!("ids of {holder}"))
+    }));
     groups(Path::new("/sys/fs/cgroup"), prefix, 6, &mut left);
     for process in entries(Path::new("/proc")) {
         let is_of_a_job = fs::read_link(process.join("cwd"))

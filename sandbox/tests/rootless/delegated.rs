@@ -87,6 +87,7 @@ fn a_delegated_group_keeps_limits_without_root() {
         // Nothing is left out: without leave to.
         let job = Job {
             best_effort: false,
+            record_refused: false,
             ..home.job("hungry", hungry)
         };
         let (ended, _) = home.run(&job);

@@ -54,6 +54,7 @@ fn without_leave_a_limit_that_nobody_keeps_is_a_refusal() {
         |home| {
             let job = gradus_sandbox::job::Job {
                 best_effort: false,
+                record_refused: false,
                 ..home.job("strict", "exit 0")
             };
             match home.sandbox.start(&job) {

@@ -8,6 +8,8 @@ mod program;
 
 mod asked;
 mod delegated;
+#[path = "../busybox/end_all.rs"]
+mod end_all;
 mod jobs;
 mod limits;
 mod user;

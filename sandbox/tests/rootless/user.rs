@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use gradus_sandbox::job::{Input, Job, Limits, Network, Output as Taken, ScratchKind};
 use gradus_sandbox::logs::{Reader, Stream};
-use gradus_sandbox::protocol::{Ended, KillReason};
+use gradus_sandbox::protocol::Ended;
 use gradus_sandbox::sandbox::Sandbox;
+
+use crate::end_all::end_all;
 
 use crate::program::probe;
 
@@ -172,6 +174,7 @@ impl Home {
                 ..Limits::default()
             },
             best_effort: true,
+            record_refused: false,
         }
     }
 
@@ -201,12 +204,6 @@ impl Home {
 impl Drop for Home {
     /// A test that fails leaves jobs.
     fn drop(&mut self) {
-        for name in self.sandbox.state().names().unwrap_or_default() {
-            let _ = self
-                .sandbox
-                .kill(&name, KillReason::Cancelled, Duration::ZERO);
-            let _ = self.sandbox.wait(&name);
-            let _ = self.sandbox.remove(&name);
-        }
+        end_all(&self.sandbox);
     }
 }

@@ -1,25 +1,13 @@
 //! Rules that look at arguments.
 
-use gradus_sandbox::seccomp::policy::{Case, When};
+use gradus_sandbox::seccomp::policy::When;
 use gradus_sandbox::seccomp::{GPU, Policy};
 
-use crate::child::{Call, Filter, answers, number};
+use crate::cases::{meeting, number};
+use crate::child::{Call, Filter, answers};
 
 /// Upper halves of an argument, which the kernel drops and a filter must not see.
 const UPPER: [u64; 3] = [0, 1 << 32, 0xFFFF_FFFF_0000_0000];
-
-/// What a case names, in the arguments that it names; -1, which means nothing, in the others.
-fn meeting(when: &When, case: &Case) -> [u64; 6] {
-    let mut arguments = [u64::MAX; 6];
-    for argument in &case.arguments {
-        arguments[usize::from(argument.index)] = u64::from(argument.is[0]);
-    }
-    if when.call == "clone" {
-        // CLONE_SIGHAND without CLONE_VM, which clone refuses, so that nothing begins
-        arguments[0] |= 0x800;
-    }
-    arguments
-}
 
 fn here(policy: &Policy) -> impl Iterator<Item = &When> {
     policy

@@ -3,27 +3,8 @@
 use gradus_sandbox::seccomp::Policy;
 use gradus_sandbox::seccomp::policy::Answer;
 
-use crate::child::{Call, Filter, answers, error, number, run, signal, skip};
-
-/// Calls that cannot be made with arguments that mean nothing, and what speaks for them instead.
-const APART: [(&str, &str); 10] = [
-    ("exit", "every thread that ends, in `threads_begin_and_end`"),
-    ("exit_group", "every child that ends"),
-    ("fork", "`processes_begin`"),
-    ("vfork", "programs that start programs, in `programs`"),
-    ("pause", "`signal_handlers_run_and_return`"),
-    ("rt_sigreturn", "`signal_handlers_run_and_return`"),
-    ("kill", "made with a process that cannot be, below"),
-    (
-        "msgget",
-        "made for a queue that is not there, below: -1 would make one",
-    ),
-    (
-        "uretprobe",
-        "nothing: the kernel ends a process that makes it without a probe; the compiled filters are asked instead",
-    ),
-    ("uprobe", "nothing, as uretprobe"),
-];
+use crate::cases::{APART, KILL, number};
+use crate::child::{Call, Filter, answers, error, run, signal, skip};
 
 /// Each call that exists here, with arguments that name nothing.
 fn of<'a>(calls: impl Iterator<Item = &'a String>) -> Vec<Call> {
@@ -46,7 +27,7 @@ fn denied(answer: Answer) -> Vec<Call> {
 fn every_allowed_call_answers_as_it_does_without_the_filters() {
     let policy = Policy::trainer();
     let mut calls = of(policy.allow.iter().flat_map(|it| &it.calls));
-    calls.push(Call::new("kill", [0x7FFF_FFFF, u64::MAX, 0, 0, 0, 0]));
+    calls.push(Call::new("kill", KILL));
     assert!(calls.len() > 200);
     let (bare, filtered) = (answers(Filter::Off, &calls), answers(Filter::On, &calls));
     let mut unclear = Vec::new();

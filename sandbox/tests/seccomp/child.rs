@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
 
-use gradus_sandbox::seccomp::numbers::{Lookup, Numbers};
-use gradus_sandbox::seccomp::{Architecture, Policy};
+use gradus_sandbox::seccomp::Policy;
+
+use crate::cases::number;
 
 const MODE: &str = "GRADUS_SECCOMP_MODE";
 
@@ -31,14 +32,6 @@ impl Call {
             name: name.to_owned(),
             arguments,
         }
-    }
-}
-
-/// The number of a call here; absent for those of other architectures.
-pub(crate) fn number(name: &str) -> Option<u32> {
-    match Numbers::of(Architecture::host().unwrap()).find(name) {
-        Lookup::Number(number) => Some(number),
-        _ => None,
     }
 }
 

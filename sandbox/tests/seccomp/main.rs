@@ -4,5 +4,6 @@
 
 mod arguments;
 mod calls;
+mod cases;
 mod child;
 mod programs;

@@ -125,6 +125,10 @@ pub struct RunArgs {
     #[arg(long)]
     pub best_effort: bool,
 
+    /// Write down which system calls it is refused, for `inspect`, and say so when it has ended. Each takes longer then.
+    #[arg(long)]
+    pub record_refused: bool,
+
     /// A variable. Nothing of this process's environment is passed on.
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     pub env: Vec<String>,

@@ -283,8 +283,9 @@ impl Steps {
             }
             for large in built.large.iter().take(LARGE_SHOWN) {
                 text += &format!(
-                    "\n  {:>10}  line {}  {}",
+                    "\n  {:>10}  {:.1} bits in a byte  line {}  {}",
                     ByteSize(large.bytes).to_string(),
+                    f64::from(large.entropy_millibits) / 1000.0,
                     large.line,
                     printable(&large.path)
                 );

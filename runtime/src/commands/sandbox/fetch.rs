@@ -2,6 +2,7 @@
 
 use super::tell::Teller;
 use super::{CommandError, NamedPath, print};
+use crate::bytes::ByteSize;
 use crate::cli::sandbox::FetchArgs;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -15,6 +16,9 @@ use std::time::Duration;
 
 /// How often it is looked whether to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Large files that are printed; the JSON has all.
+const LARGE_SHOWN: usize = 10;
 
 /// Longest token.
 const TOKEN_BYTES_MAX: u64 = 4096;
@@ -85,6 +89,14 @@ fn notes(fetched: &Fetched) -> Vec<String> {
     let mut notes = Vec::new();
     for path in &fetched.submodules {
         notes.push(format!("{path} is a submodule: an empty directory"));
+    }
+    for large in fetched.large.iter().take(LARGE_SHOWN) {
+        notes.push(format!(
+            "{} is {}, {:.1} bits in a byte",
+            large.path,
+            ByteSize(large.bytes),
+            f64::from(large.entropy_millibits) / 1000.0
+        ));
     }
     if fetched.lfs_pointers > 0 {
         let count = fetched.lfs_pointers;

@@ -1,7 +1,7 @@
 //! `gradus sandbox ps`, `logs`, `kill`, `inspect`, `gc`.
 
 use super::gpus::{Gpus, notes_of};
-use super::{CommandError, print};
+use super::{CommandError, print, refused};
 use crate::cli::sandbox::{GcArgs, KillArgs, LogsArgs, PsArgs};
 use crate::exit::Exit;
 use gradus_sandbox::guarantees::guarantees;
@@ -152,6 +152,7 @@ pub(super) fn inspect(sandbox: &Sandbox, name: &str) -> Result<Exit, CommandErro
         "outputs_wait": record.outputs_wait,
         "guarantees": guarantees,
         "gpus": notes_of(sandbox, name),
+        "refused": refused::of(sandbox, name),
         "plan": plan,
     });
     print(&format!("{value:#}\n"))?;

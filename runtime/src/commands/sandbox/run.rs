@@ -3,7 +3,7 @@
 use super::gpus::{self, Gpus, notes_of};
 use super::images::RunImage;
 use super::tell::Teller;
-use super::{CommandError, NamedPath, egress, print};
+use super::{CommandError, NamedPath, egress, print, refused};
 use crate::cli::sandbox::{Pair, RunArgs};
 use crate::exit::Exit;
 use crate::interrupt::{INTERRUPTED, Interrupt};
@@ -99,6 +99,7 @@ pub(super) fn run(
     }
     let notes = notes_of(sandbox, started.name());
     gpus::tell(teller, &notes);
+    refused::tell(teller, sandbox, started.name());
     for left in &ended.left {
         // The job's end is known; that something is left of it has to be known too.
         teller.note(left);
@@ -211,7 +212,7 @@ fn reason(outcome: &Outcome) -> Option<String> {
         Outcome::DiskFull => "--disk and --inodes",
         Outcome::LogFlood => "--log",
         Outcome::GpuMemory => "--gpu-memory",
-        Outcome::Lost => return Some(format!("the job has ended: {outcome}")),
+        Outcome::Lost | Outcome::NotWritten { .. } => return Some(format!("the job has ended: {outcome}")),
         Outcome::Exited { .. }
         | Outcome::Signalled { .. }
         | Outcome::Cancelled
@@ -331,6 +332,7 @@ fn job(sandbox: &Sandbox, arguments: &RunArgs) -> Result<(Job, Option<RunImage>)
         },
         scratch: arguments.scratch,
         best_effort: arguments.best_effort,
+        record_refused: arguments.record_refused,
         limits: Limits {
             memory_bytes: arguments.memory.0,
             pids: arguments.pids,
@@ -412,6 +414,6 @@ fn code(outcome: &Outcome) -> u8 {
         | Outcome::GpuMemory
         | Outcome::Lost => signalled(9),
         Outcome::Cancelled => INTERRUPTED,
-        Outcome::LaunchFailed { .. } => 125,
+        Outcome::LaunchFailed { .. } | Outcome::NotWritten { .. } => 125,
     }
 }

@@ -1,15 +1,17 @@
 //! The stages of a build, step by step.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use gradus_image::Digest;
 use gradus_image::dockerfile::{
     Action, Base, ImageConfig, Key, Mount, MountKind, PlannedStage, Resolved, Step,
 };
 use gradus_image::layout::{self, History};
 use gradus_image::store::{ImageLayer, ImageRecord, Pin, StepRecord, Store};
+use gradus_image::{Digest, Entropy};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use sha2::{Digest as _, Sha256};
 
 use crate::bases::Resolver;
@@ -276,13 +278,15 @@ impl Builder<'_> {
                 diff_id: layer.diff_id,
                 blob: None,
             });
-            stage
-                .large
-                .extend(record.large.into_iter().map(|(path, bytes)| Large {
+            for (path, bytes) in record.large {
+                let entropy_millibits = self.entropy(&layer.diff_id, &path, bytes)?;
+                stage.large.push(Large {
                     line: step.line,
                     path,
                     bytes,
-                }));
+                    entropy_millibits,
+                });
+            }
             let (found, limit) = (stage.bytes(self.store)?, self.materials.limits.image_bytes);
             if found > limit {
                 return Err(BuildError::ImageSize { found, limit });
@@ -291,6 +295,25 @@ impl Builder<'_> {
         stage.history.push(history);
         self.step_done(step.line, &step.text, cached, begun.elapsed(), bytes);
         Ok(())
+    }
+
+    /// How much the bytes of a layer's file say.
+    fn entropy(&self, layer: &Digest, path: &str, bytes: u64) -> Result<u16, BuildError> {
+        let root = self.store.layer_dir(layer);
+        let failed = |source| BuildError::Io {
+            step: "looking at",
+            path: path.to_owned(),
+            source,
+        };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        // What was built is hostile: no link of it is followed.
+        let file = File::open(root).and_then(|root| {
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+            let inside = path.trim_start_matches('/');
+            Ok(openat2(&root, inside, flags, Mode::empty(), resolve)?)
+        });
+        let file = File::from(file.map_err(failed)?);
+        Ok(Entropy::of(&file, bytes).map_err(failed)?.millibits())
     }
 
     /// Files of a layer that are large, the largest first.

@@ -115,7 +115,16 @@ fn a_build_that_computes_or_hoards_ends_at_its_limits() {
 fn large_files_are_reported_with_the_line_that_brought_them() {
     let Some(yard) = Yard::new() else { return };
     fs::create_dir_all(yard.context()).unwrap();
-    fs::write(yard.context().join("model.bin"), vec![7; 3 << 20]).unwrap();
+    // What a model's parameters look like, and what nothing looks like.
+    let mut state = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 56) as u8
+    });
+    let noise: Vec<u8> = noise.take(3 << 20).collect();
+    fs::write(yard.context().join("model.bin"), noise).unwrap();
     let with = With {
         limits: BuildLimits {
             large_bytes: 2 << 20,
@@ -133,6 +142,8 @@ fn large_files_are_reported_with_the_line_that_brought_them() {
             .map(|large| (large.line, large.path.as_str(), large.bytes))
             .collect();
         assert_eq!(large, [(3, "/z", 4 << 20), (2, "/m/model.bin", 3 << 20)]);
+        assert_eq!(built.large[0].entropy_millibits, 0);
+        assert!(built.large[1].entropy_millibits > 7990, "{:?}", built.large);
     }
 }
 

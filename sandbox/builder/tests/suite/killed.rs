@@ -139,6 +139,9 @@ fn a_full_disk_under_the_store_leaves_it_as_it_was() {
     let context = yard.context();
     yard.write("x", "x");
     std::fs::write(context.join("big"), vec![1; 40 << 20]).unwrap();
+    std::fs::copy("/bin/busybox", context.join("busybox")).unwrap();
+    let mut limits = With::default().limits;
+    limits.disk_bytes = 256 << 20;
     let build = |text: &str| {
         let request = gradus_builder::Request {
             dockerfile: text.as_bytes(),
@@ -149,7 +152,7 @@ fn a_full_disk_under_the_store_leaves_it_as_it_was() {
             cache_scope: Some("tests".to_owned()),
             no_cache: true,
             names: vec!["full:latest".to_owned()],
-            limits: With::default().limits,
+            limits: limits.clone(),
             network: gradus_builder::Network::None,
             bases: &gradus_builder::StoreOnly,
             epoch_s: 0,
@@ -158,13 +161,28 @@ fn a_full_disk_under_the_store_leaves_it_as_it_was() {
     };
     let first = build("FROM scratch\nCOPY x /x").unwrap();
     // Staged, as an archive and as a layer, it is more than there is room for.
-    let error = build("FROM scratch\nCOPY big /big").unwrap_err();
-    assert_eq!(
-        error.owner(),
-        gradus_image::Owner::Host,
-        "{}",
-        crate::yard::chain(&error)
-    );
+    // And what a command writes to a file system of its own, whose file finds no room when the command has ended.
+    let fill = r#"RUN ["/bin/busybox", "dd", "if=/dev/urandom", "of=/f", "bs=1M", "count=100"]"#;
+    for text in [
+        "FROM scratch\nCOPY big /big",
+        &format!("FROM scratch\nCOPY busybox /bin/busybox\n{fill}"),
+    ] {
+        let error = build(text).unwrap_err();
+        assert_eq!(
+            error.owner(),
+            gradus_image::Owner::Host,
+            "{}",
+            crate::yard::chain(&error)
+        );
+        // Layers of steps that were done stay until they are collected.
+        let all = gradus_image::store::GcPolicy {
+            bytes_max: Some(0),
+            age_max: None,
+        };
+        let pin = store.pin().unwrap();
+        store.pin_image(&pin, &first.image).unwrap();
+        store.collect(&all).unwrap();
+    }
     assert_eq!(
         store.resolve("full:latest").unwrap().unwrap().config,
         first.image

@@ -368,3 +368,71 @@ fn directories_that_are_no_store_are_left_alone() {
         Err(StoreError::Version { .. })
     ));
 }
+
+/// Mounted for one test, in memory.
+struct Small(std::path::PathBuf);
+
+impl Small {
+    fn mount(at: std::path::PathBuf) -> Option<Small> {
+        std::fs::create_dir(&at).unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", "size=256k", "small"])
+            .arg(&at);
+        if !mount.status().is_ok_and(|status| status.success()) {
+            eprintln!("SKIPPED: a small disk is mounted as root");
+            return None;
+        }
+        Some(Small(at))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let mut unmount = std::process::Command::new("umount");
+        let _ = unmount.arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_the_hosts_fault_and_leaves_the_store_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(small) = Small::mount(dir.path().join("small")) else {
+        return;
+    };
+    let store = Store::open(&small.0.join("s")).unwrap();
+    let pin = store.pin().unwrap();
+    // Room for one, with the blocks that each of its small files takes.
+    let first = put(&store, &pin, &archive(1));
+    let image = built(&store, &pin, &[first]);
+    store.tag("kept:latest", &image.config).unwrap();
+    for n in 2..5 {
+        let second = archive(n);
+        let error = store
+            .put_layer(&pin, &second[..], &expected(&second), &LayerCaps::default())
+            .unwrap_err();
+        assert_eq!(error.owner(), Owner::Host, "{error}");
+        assert_eq!(store.root().join("layers").read_dir().unwrap().count(), 1);
+        for own in store.root().join("tmp").read_dir().unwrap() {
+            assert_eq!(own.unwrap().path().read_dir().unwrap().count(), 0);
+        }
+    }
+    // Filled to the last byte, it still finds and loses what it has.
+    let filler = std::iter::repeat_n(0_u8, 2 << 20).collect::<Vec<u8>>();
+    let _ = std::fs::write(small.0.join("filler"), filler);
+    assert_eq!(
+        store.resolve("kept:latest").unwrap().unwrap().config,
+        image.config
+    );
+    drop(pin);
+    let collected = store
+        .collect(&GcPolicy {
+            bytes_max: Some(0),
+            age_max: None,
+        })
+        .unwrap();
+    assert_eq!(collected.layers.len(), 1, "{collected:?}");
+    std::fs::remove_file(small.0.join("filler")).unwrap();
+    let pin = store.pin().unwrap();
+    put(&store, &pin, &archive(9));
+}

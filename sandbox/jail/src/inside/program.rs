@@ -40,6 +40,8 @@ enum Word {
 enum FromProgram {
     /// the job's network comes along
     Network,
+    /// its filter asks on the descriptor that comes along
+    Asks,
     /// the program does not run
     Failed(LaunchError),
 }
@@ -91,7 +93,7 @@ impl Program {
                     .at(Stage::Network, || "entering the job's network")
             }
             Some((FromProgram::Failed(error), _)) => Err(error),
-            None => Err(ended_early()),
+            Some((FromProgram::Asks, _)) | None => Err(ended_early()),
         }
     }
 
@@ -105,17 +107,35 @@ impl Program {
         let _ = self.channel.send(&Word::Run, &[]);
     }
 
-    /// Waits until the program runs: its id, and a descriptor of it.
-    pub(super) fn running(self) -> Result<(Pid, OwnedFd), LaunchError> {
-        match self.channel.receive().at(Stage::Exec, || CHANNEL)? {
-            None => Ok((
-                Pid::from_raw(self.pid).expect("a clone's id is not 0"),
-                self.pidfd,
-            )),
-            Some((FromProgram::Failed(error), _)) => Err(error),
-            Some((FromProgram::Network, _)) => Err(ended_early()),
+    /// Waits until the program runs.
+    pub(super) fn running(self) -> Result<Runs, LaunchError> {
+        let mut asks = None;
+        loop {
+            match self.channel.receive().at(Stage::Exec, || CHANNEL)? {
+                None => {
+                    return Ok(Runs {
+                        pid: Pid::from_raw(self.pid).expect("a clone's id is not 0"),
+                        pidfd: self.pidfd,
+                        asks,
+                    });
+                }
+                Some((FromProgram::Asks, descriptors)) => asks = descriptors.into_iter().next(),
+                Some((FromProgram::Failed(error), _)) => return Err(error),
+                Some((FromProgram::Network, _)) => return Err(ended_early()),
+            }
         }
     }
+}
+
+/// A program that runs.
+#[derive(Debug)]
+pub(super) struct Runs {
+    /// its process
+    pub(super) pid: Pid,
+    /// the same
+    pub(super) pidfd: OwnedFd,
+    /// on which its filter asks
+    pub(super) asks: Option<OwnedFd>,
 }
 
 const CHANNEL: &str = "the program's channel";
@@ -169,7 +189,14 @@ fn become_program(
     syscalls::new_cgroup_namespace().at(Stage::Namespaces, || "a namespace of control groups")?;
     rustix::process::chdir("/").at(Stage::Root, || "/")?;
     restrict::no_way_back(&plan.capabilities)?;
-    restrict::apply_filters(plan, filters)?;
+    if plan.records_refused {
+        let asks = restrict::apply_asking_filter(plan, filters)?;
+        first
+            .send(&FromProgram::Asks, &[asks.as_fd()])
+            .at(Stage::Restrict, || "the first process is gone")?;
+    } else {
+        restrict::apply_filters(plan, filters)?;
+    }
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(process.umask));
     // Until it is told, the host's root lies over this one, and whatever leads up from the root leads there: nothing that a job or its image
     // names is looked up before.

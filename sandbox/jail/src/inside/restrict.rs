@@ -1,5 +1,7 @@
 //! What a process of the job gives up, before it runs anything that is not ours.
 
+use std::os::fd::OwnedFd;
+
 use rustix::process::{DumpableBehavior, Resource as Kernel, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 
@@ -99,24 +101,51 @@ pub(super) fn apply_filters(
     plan: &Plan,
     filters: &[Vec<u8>],
 ) -> Result<Option<landlock::Held>, LaunchError> {
-    let failed = |error: &dyn std::error::Error| LaunchError {
-        stage: Stage::Restrict,
-        errno: 0,
-        what: chain(error),
-    };
-    let mut held = None;
-    if plan.landlock {
-        let root = if plan.writable_root {
-            landlock::Root::Grows
-        } else {
-            landlock::Root::Fixed
-        };
-        held = Some(landlock::restrict(root).map_err(|error| failed(&error))?);
-    }
+    let held = apply_landlock(plan)?;
     for filter in filters {
         seccomp::install(filter).map_err(|error| failed(&error))?;
     }
     Ok(held)
+}
+
+/// The same, but what the filter refuses is asked on the descriptor.
+pub(super) fn apply_asking_filter(
+    plan: &Plan,
+    filters: &[Vec<u8>],
+) -> Result<OwnedFd, LaunchError> {
+    apply_landlock(plan)?;
+    let [filter] = filters else {
+        return Err(LaunchError {
+            stage: Stage::Restrict,
+            errno: 0,
+            what: format!(
+                "refusals are recorded of one filter, there are {}",
+                filters.len()
+            ),
+        });
+    };
+    seccomp::install_asking(filter).map_err(|error| failed(&error))
+}
+
+fn apply_landlock(plan: &Plan) -> Result<Option<landlock::Held>, LaunchError> {
+    if !plan.landlock {
+        return Ok(None);
+    }
+    let root = if plan.writable_root {
+        landlock::Root::Grows
+    } else {
+        landlock::Root::Fixed
+    };
+    let held = landlock::restrict(root).map_err(|error| failed(&error))?;
+    Ok(Some(held))
+}
+
+fn failed(error: &dyn std::error::Error) -> LaunchError {
+    LaunchError {
+        stage: Stage::Restrict,
+        errno: 0,
+        what: chain(error),
+    }
 }
 
 /// Gives up all capabilities but `kept`.

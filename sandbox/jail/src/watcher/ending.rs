@@ -109,3 +109,14 @@ pub(super) fn outcome(
         },
     }
 }
+
+/// How a job ended whose writes this host did not take: whatever it did after that says nothing, unless it was ended for something else.
+pub(super) fn without_its_writes(outcome: Outcome, errno: i32) -> Outcome {
+    match outcome {
+        Outcome::Exited { .. }
+        | Outcome::Signalled { .. }
+        | Outcome::DiskFull
+        | Outcome::Deadline => Outcome::NotWritten { errno },
+        other => other,
+    }
+}

@@ -35,6 +35,8 @@ pub(super) struct Running {
     pub(super) outputs: Vec<OwnedFd>,
     /// the listening socket of the proxy's port, for whoever starts the job
     pub(super) proxy: Option<OwnedFd>,
+    /// on which its filter asks
+    pub(super) refused: Option<OwnedFd>,
 }
 
 /// Applies `plan`. On failure nothing of the job is left. The filter of devices comes on `report`. `meanwhile` is done while the job's first
@@ -126,11 +128,16 @@ fn start<T>(
         outputs,
         proxy,
         landlock,
+        refused,
     } = admit(plan, pid, sysfs, &ours, fences, meanwhile).map_err(ended_on_failure)?;
+    let watcher = rustix::process::getpid().as_raw_nonzero().get();
+    let boot_id = super::boot_id().at(Stage::Watcher, || super::BOOT_ID_FILE);
     let identity = Identity {
-        watcher: rustix::process::getpid().as_raw_nonzero().get(),
+        watcher,
+        watcher_start_ticks: start_ticks(watcher).map_err(ended_on_failure)?,
         init: pid,
         init_start_ticks: start_ticks(pid).map_err(ended_on_failure)?,
+        boot_id: boot_id.map_err(ended_on_failure)?,
         landlock,
     };
     let running = Running {
@@ -143,6 +150,7 @@ fn start<T>(
         errors,
         outputs,
         proxy,
+        refused,
     };
     Ok((running, done))
 }
@@ -176,6 +184,7 @@ struct Admitted<T> {
     outputs: Vec<OwnedFd>,
     proxy: Option<OwnedFd>,
     landlock: Option<Held>,
+    refused: Option<OwnedFd>,
 }
 
 /// Gives the process its ids, mounts and groups, and waits until its program runs.
@@ -230,7 +239,8 @@ fn admit<T>(
                 socket = descriptors.next().filter(|_| proxy);
             }
             FromInside::Started(landlock) => {
-                let program = descriptors.into_iter().next().ok_or_else(|| LaunchError {
+                let mut descriptors = descriptors.into_iter();
+                let program = descriptors.next().ok_or_else(|| LaunchError {
                     stage: Stage::Watcher,
                     errno: 0,
                     what: "the program's process did not come along".to_owned(),
@@ -241,6 +251,7 @@ fn admit<T>(
                     outputs,
                     proxy: socket,
                     landlock,
+                    refused: descriptors.next(),
                 });
             }
             FromInside::Failed(error) => return Err(error),

@@ -14,10 +14,11 @@ use super::ending::{self, Cause};
 use super::launch::Running;
 use super::listener;
 use super::logs::Logs;
+use super::refusals::{Listener, REFUSED_FILE};
 use crate::cgroup::{Events, OomWatch};
 use crate::channel::Channel;
 use crate::outcome::Usage;
-use crate::plan::Plan;
+use crate::plan::{Plan, Scratch};
 use crate::protocol::{Answer, Ended, FromInside, KillReason, Report, Request, Status};
 
 /// Bytes read from a stream at once: what a pipe holds.
@@ -38,6 +39,11 @@ struct Watch {
     cause: Option<Cause>,
     status: Option<Status>,
     oom: Option<OomWatch>,
+    /// whether what it writes goes to a file
+    in_image: bool,
+    refusals: Option<Listener>,
+    /// what went wrong with them
+    unrecorded: Option<String>,
     buffer: Vec<u8>,
 }
 
@@ -59,6 +65,7 @@ pub(super) fn serve(
     mut running: Running,
     listener: &OwnedFd,
     report: &Channel,
+    refusals: Option<Listener>,
 ) -> io::Result<Option<Outputs>> {
     let started = Instant::now();
     let empty = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, _)| read);
@@ -86,6 +93,9 @@ pub(super) fn serve(
         cause: None,
         status: None,
         oom,
+        in_image: matches!(plan.scratch, Scratch::Loop { .. }),
+        refusals,
+        unrecorded: None,
         buffer: vec![0; READ_BYTES],
     };
     if let Some(deadline) = &plan.deadline {
@@ -120,7 +130,9 @@ impl Watch {
     /// Waits for the next thing that happens and does what it asks for.
     fn wait(&mut self, listener: &OwnedFd) -> io::Result<()> {
         let pause = self.logs.pause();
-        let timeout = pause.map(|pause| Timespec {
+        let refusals_pause = self.refusals.as_mut().and_then(Listener::pause);
+        let timeout = [pause, refusals_pause].into_iter().flatten().min();
+        let timeout = timeout.map(|pause| Timespec {
             tv_sec: pause.as_secs() as i64,
             tv_nsec: i64::from(pause.subsec_nanos()),
         });
@@ -139,6 +151,9 @@ impl Watch {
         descriptors.extend(oom.map(|(fd, _)| fd));
         let first_client = descriptors.len();
         descriptors.extend(self.clients.iter().map(|client| client.channel.as_fd()));
+        let asking = descriptors.len();
+        let asked = self.refusals.as_ref().filter(|_| refusals_pause.is_none());
+        descriptors.extend(asked.map(|listener| listener.as_fd()));
         let first_stream = descriptors.len();
         if pause.is_none() {
             descriptors.extend(self.streams.iter().map(|(_, stream)| stream.as_fd()));
@@ -155,7 +170,11 @@ impl Watch {
             other => other?,
         };
         let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let asks = (asking < first_stream).then(|| polled[asking].revents());
         drop((polled, descriptors));
+        if let Some(events) = asks.filter(|events| !events.is_empty()) {
+            self.answer_filter(events.contains(PollFlags::IN));
+        }
 
         // Streams first: what was printed before the end belongs to it.
         for index in (first_stream..ready.len())
@@ -178,10 +197,7 @@ impl Watch {
                 Err(_) => self.oom = None,
             }
         }
-        for index in (first_client..first_stream)
-            .rev()
-            .filter(|index| ready[*index])
-        {
+        for index in (first_client..asking).rev().filter(|index| ready[*index]) {
             self.answer(index - first_client)?;
         }
         if ready[3] {
@@ -216,6 +232,31 @@ impl Watch {
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// Says no to the next call that the filter asks about; nobody is left who could make one where there is none.
+    fn answer_filter(&mut self, there_is_one: bool) {
+        let answered = self.refusals.as_mut().map(|listener| {
+            if there_is_one {
+                listener.answer_next()
+            } else {
+                Ok(())
+            }
+        });
+        if let Some(Err(error)) = &answered {
+            self.unrecorded.get_or_insert(error.to_string());
+        }
+        // Without a listener the kernel refuses all the same.
+        if !there_is_one || matches!(answered, Some(Err(_))) {
+            self.write_refusals();
+            self.refusals = None;
+        }
+    }
+
+    fn write_refusals(&mut self) {
+        if let Some(Err(error)) = self.refusals.as_mut().map(Listener::write) {
+            self.unrecorded.get_or_insert(error.to_string());
+        }
     }
 
     fn answer(&mut self, index: usize) -> io::Result<()> {
@@ -301,6 +342,14 @@ impl Watch {
         Ok(())
     }
 
+    /// Why not all that the job wrote is in its image, where something of it is handed over. The image has holes: what was written to it in
+    /// memory may find no room on the host's disk later, when nobody is told any more.
+    fn unwritten(&self) -> Option<i32> {
+        let directory = self.running.outputs.first().filter(|_| self.in_image)?;
+        let written = rustix::fs::syncfs(directory);
+        written.err().map(rustix::io::Errno::raw_os_error)
+    }
+
     /// Ends what is left of the job, and says how it ended.
     fn end(&mut self, started: Instant) -> io::Result<Ended> {
         let wall_ms = started.elapsed().as_millis() as u64;
@@ -332,6 +381,12 @@ impl Watch {
             }
         }
         usage.log_bytes = self.logs.total();
+        self.write_refusals();
+        left.extend(
+            self.unrecorded
+                .take()
+                .map(|error| format!("{REFUSED_FILE} has not all that it was refused: {error}")),
+        );
         if let Some(group) = self.running.group.take() {
             match group.events() {
                 Ok(read) => events = read,
@@ -353,7 +408,15 @@ impl Watch {
             );
         }
         let disk_full = self.running.outputs.first().is_some_and(full);
-        let outcome = ending::outcome(self.cause, self.status, &events, disk_full);
+        let mut outcome = ending::outcome(self.cause, self.status, &events, disk_full);
+        if let Some(errno) = self.unwritten() {
+            self.running.outputs.clear();
+            outcome = ending::without_its_writes(outcome, errno);
+            left.push(
+                "what it wrote is not whole, and not handed over; help: make room where the state directory is, and run it again"
+                    .to_owned(),
+            );
+        }
         Ok(Ended {
             outcome,
             usage,

@@ -17,6 +17,41 @@ pub(crate) fn flood(_: &Arguments) -> ExitCode {
     }
 }
 
+/// The most bytes for the least work of whoever prints: `processes=` at once, into pipes that are made as large as they may be, by calls that
+/// move pages of a file and copy nothing. For `ms=`, or until it is ended.
+pub(crate) fn hose(arguments: &Arguments) -> ExitCode {
+    const CHUNK: usize = 1 << 20;
+    for fd in [1, 2] {
+        // SAFETY: no memory is passed.
+        unsafe { libc::fcntl(fd, libc::F_SETPIPE_SZ, CHUNK) };
+    }
+    // SAFETY: the name lives across the call.
+    let file = unsafe { libc::memfd_create(c"hose".as_ptr(), 0) };
+    let chunk = vec![b'x'; CHUNK];
+    // SAFETY: the bytes live across the call.
+    unsafe { libc::write(file, chunk.as_ptr().cast(), CHUNK) };
+    for _ in 1..arguments.number("processes", 1) {
+        // SAFETY: this program has one thread, and its children do as it does.
+        if unsafe { libc::fork() } == 0 {
+            break;
+        }
+    }
+    let until = std::time::Instant::now()
+        + std::time::Duration::from_millis(arguments.number("ms", u64::from(u32::MAX)));
+    while std::time::Instant::now() < until {
+        for fd in [1, 2] {
+            let mut from = 0;
+            // SAFETY: `from` lives across the call.
+            let sent = unsafe { libc::sendfile(fd, file, &raw mut from, CHUNK) };
+            if sent <= 0 {
+                // SAFETY: the bytes live across the call.
+                unsafe { libc::write(fd, chunk.as_ptr().cast(), CHUNK) };
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
 /// One byte at a time for `ms=`, in a pipe that keeps them apart: the most work for whoever reads, for the fewest bytes.
 pub(crate) fn drip(arguments: &Arguments) -> ExitCode {
     let until =

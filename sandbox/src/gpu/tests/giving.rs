@@ -24,6 +24,7 @@ fn job() -> Job {
         scratch: ScratchKind::Memory,
         limits: Limits::default(),
         best_effort: false,
+        record_refused: false,
     }
 }
 

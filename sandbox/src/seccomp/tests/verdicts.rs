@@ -185,3 +185,66 @@ fn calls_of_another_architecture_kill() {
     assert_eq!(verdict(&filters, &data(0xC000_003E, 0, &[0; 6])), KILL);
     assert_eq!(verdict(&filters, &data(0x4000_0028, 0, &[0; 6])), KILL);
 }
+
+/// Without a rule its calls are answered as those that nobody has heard of; as if a denied one were allowed, they are made: nothing else says
+/// what it says.
+#[test]
+fn each_rule_alone_is_what_decides_of_its_calls() {
+    let whole = Policy::trainer();
+    let answers = |policy: &Policy, call: &str, arguments: &[u64; 6]| {
+        let numbers = Numbers::of(Architecture::X86_64);
+        let Lookup::Number(number) = numbers.find(call) else {
+            return None;
+        };
+        let filters = policy.compile_for(Architecture::X86_64).unwrap();
+        Some(verdict(&filters, &data(0xC000_003E, number, arguments)))
+    };
+    for at in 0..whole.allow.len() {
+        let mut without = whole.clone();
+        let rule = without.allow.remove(at);
+        let call = &rule.calls[0];
+        let pair = [&whole, &without].map(|policy| answers(policy, call, &[0; 6]).unwrap());
+        assert_eq!(pair, [ALLOW, ENOSYS], "{}", rule.group);
+    }
+    for at in 0..whole.deny.len() {
+        let mut instead = whole.clone();
+        let rule = instead.deny.remove(at);
+        instead.allow[0].calls.extend(rule.calls.clone());
+        for call in &rule.calls {
+            let Some(denied) = answers(&whole, call, &[0; 6]) else {
+                continue;
+            };
+            assert_ne!(denied, ALLOW, "{call}");
+            assert_eq!(answers(&instead, call, &[0; 6]), Some(ALLOW), "{call}");
+        }
+    }
+    for (at, rule) in whole.when.iter().enumerate() {
+        for (place, case) in rule.case.iter().enumerate() {
+            let mut without = whole.clone();
+            without.when[at].case.remove(place);
+            let mut arguments = [0; 6];
+            for argument in &case.arguments {
+                arguments[usize::from(argument.index)] = u64::from(argument.is[0]);
+            }
+            let pair = [&whole, &without].map(|policy| answers(policy, &rule.call, &arguments));
+            let expected = if without.when[at].case.is_empty() {
+                // The compiler is given none, and no case holds.
+                EPERM
+            } else {
+                expected(&without, &rule.call, &arguments)
+            };
+            assert_eq!(
+                pair,
+                [Some(ALLOW), Some(expected)],
+                "{}: {}",
+                rule.call,
+                case.reason
+            );
+            assert_eq!(
+                expected, EPERM,
+                "{}: {} says nothing of its own",
+                rule.call, case.reason
+            );
+        }
+    }
+}

@@ -177,6 +177,47 @@ fn large_files_packs_and_numbers_of_objects_are_refused() {
     );
 }
 
+/// Parameters that were trained elsewhere are only files: they are refused by their size, or whoever judges the repository is told.
+#[test]
+fn results_that_are_smuggled_in_are_bounded_and_reported() {
+    let noise = super::super::registry::image::noise(3 << 20, 7);
+    let (server, commit) = of_tree(|maker| {
+        let model = maker.blob(&noise);
+        let zeros = maker.blob(&vec![0; 4 << 20]);
+        let code = maker.blob(b"print()\n");
+        let inner = maker.tree(&[("100644", b"model.bin", model)]);
+        let entries: [(&str, &[u8], ObjectId); 3] = [
+            ("100644", b"main.py", code),
+            ("40000", b"w\x1b", inner),
+            ("100644", b"zeros", zeros),
+        ];
+        maker.tree(&entries)
+    });
+    let place = Place::new();
+    let mut reporting = options(&server);
+    reporting.large_bytes = 2 << 20;
+    let fetched = place.fetch(reporting, &server, &commit).unwrap();
+    let large: Vec<_> = fetched
+        .large
+        .iter()
+        .map(|large| (large.path.as_str(), large.bytes))
+        .collect();
+    assert_eq!(
+        large,
+        [("zeros", 4 << 20), ("w\u{fffd}/model.bin", 3 << 20)]
+    );
+    assert_eq!(fetched.large[0].entropy_millibits, 0);
+    assert!(fetched.large[1].entropy_millibits > 7990, "{fetched:?}");
+    for change in [
+        (|options: &mut FetchOptions| options.caps.file_bytes = 2 << 20) as fn(&mut FetchOptions),
+        |options| options.caps.tree_bytes = 5 << 20,
+        |options| options.caps.pack.pack_bytes = 1 << 20,
+    ] {
+        let error = refused_with(&server, &commit, change);
+        assert_eq!(error.owner(), Owner::Submission, "{error:?}");
+    }
+}
+
 #[test]
 fn objects_that_unpack_to_more_or_less_than_they_say_are_refused() {
     let with = |size: u64, content: &[u8]| {

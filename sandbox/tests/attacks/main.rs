@@ -1,7 +1,8 @@
 //! Hostile jobs: `sandbox/probe` in the sandbox, for every attack that the sandbox is meant to stand.
 //!
 //! Each test runs its attack inside and looks from outside: what the job ended as, what the host noticed, and that nothing of it is left
-//! when it is removed (no process, control group, mount, loop device, file). They need root, and say so aloud where they cannot run.
+//! when it is removed (no process, control group, mount, loop device, file). They need root, and say so aloud where they cannot run. What does not
+//! come from inside a job is tried where it is refused; [`table`] sees that each attack has a test of the name that stands here.
 //!
 //! | # | attack | test |
 //! |---|---|---|
@@ -38,45 +39,41 @@
 //! | 31 | shared memory, System V, queues | `exhaustion::shared_memory_and_queues_are_bounded` |
 //! | 32 | core dumps | `endings::a_crash_is_a_signal_and_leaves_no_core`, `questions::no_core_is_dumped_not_even_through_the_host` |
 //! | 33 | clocks | `questions::no_system_call_beyond_the_policy_is_made` |
-//! | 34 | log flood | `printing::a_flood_is_ended_and_costs_the_watcher_little`, `printing::a_byte_at_a_time_costs_the_watcher_little` |
+//! | 34 | log flood | `printing::a_flood_is_ended_and_costs_the_watcher_little`, `printing::a_hose_of_gigabytes_a_second_costs_the_watcher_little`, `printing::a_byte_at_a_time_costs_the_watcher_little` |
 //! | 35 | terminal escapes, forged lines | `printing::what_is_printed_is_kept_and_obeyed_by_nobody`; form and rendering by `sandbox/tests/logs.rs` |
-//! | 36 | GPU memory after the end | `gpus::memory_that_is_held_after_the_end_puts_the_gpu_into_quarantine`, `gpus::a_process_that_stays_on_the_gpu_keeps_it_from_others`, `gpus::a_gpu_that_is_gone_or_says_nothing_goes_into_quarantine`, `gpus::who_takes_more_memory_than_granted_is_ended_for_it`; with a driver of files |
-//! | 37 | another GPU | `gpus::the_other_gpu_is_not_there`, `gpus::the_other_gpu_is_refused_by_the_filter_wherever_its_node_is`, `gpus::a_stranger_on_a_granted_gpu_is_an_alarm_in_the_record_and_not_the_jobs_memory`, `gpus::links_of_the_image_lead_the_driver_nowhere` |
-//! | 38 | GPU daemons' sockets | `questions::no_daemon_listens_inside`, `gpus::no_daemon_of_the_driver_is_inside` |
-//! | 39 | pickled checkpoints | not here: `evaluators/checkpoint` |
-//! | 40 | safetensors bombs | not here: `evaluators/checkpoint` and `fuzz` |
-//! | 41 | code in configurations and tokenizers | not here: `evaluators/checkpoint` |
+//! | 36 | GPU memory after the end | `gpus::kept::memory_that_is_held_after_the_end_puts_the_gpu_into_quarantine`, `gpus::kept::a_process_that_stays_on_the_gpu_keeps_it_from_others`, `gpus::kept::a_gpu_that_is_gone_or_says_nothing_goes_into_quarantine`, `gpus::kept::who_takes_more_memory_than_granted_is_ended_for_it`; with a driver of files |
+//! | 37 | another GPU | `gpus::refused::the_other_gpu_is_not_there`, `gpus::refused::the_other_gpu_is_refused_by_the_filter_wherever_its_node_is`, `gpus::kept::a_stranger_on_a_granted_gpu_is_an_alarm_in_the_record_and_not_the_jobs_memory`, `gpus::refused::links_of_the_image_lead_the_driver_nowhere` |
+//! | 38 | GPU daemons' sockets | `questions::no_daemon_listens_inside`, `gpus::refused::no_daemon_of_the_driver_is_inside` |
+//! | 39 | pickled checkpoints | `tests/suite/cli_hostile.rs::a_pickled_candidate_is_refused_by_name_and_nothing_of_it_is_run` |
+//! | 40 | safetensors bombs | `tests/suite/cli_hostile.rs::parameters_that_lie_about_themselves_are_refused_in_little_memory`; fuzzed by `fuzz` |
+//! | 41 | code in configurations and tokenizers | `tests/suite/cli_hostile.rs::code_tokenizers_and_templates_of_a_candidate_are_neither_run_nor_read`, `tests/suite/cli_hostile.rs::an_adapter_that_asks_for_what_is_not_known_is_refused_by_the_field` |
 //! | 42 | hidden test data | `questions::canaries_of_the_host_and_of_another_job_are_not_found` |
 //! | 43 | another job's files | `questions::canaries_of_the_host_and_of_another_job_are_not_found`, `questions::it_does_not_learn_which_jobs_there_are` |
-//! | 44 | training during the build | not here: `sandbox/image` |
-//! | 45 | results smuggled in an image | not here: `sandbox/image` |
-//! | 46 | archive, pack and submodule bombs | not here: `sandbox/image` |
-//! | 47 | image bombs | not here: `sandbox/image` |
+//! | 44 | training during the build | `sandbox/builder/tests/suite/hostile.rs::a_build_that_computes_or_hoards_ends_at_its_limits`, `sandbox/builder/tests/suite/running.rs::a_command_reaches_no_network_and_no_host` |
+//! | 45 | results smuggled in an image or a repository | `sandbox/builder/tests/suite/hostile.rs::large_files_are_reported_with_the_line_that_brought_them`, `sandbox/fetch/tests/suite/git/hostile.rs::results_that_are_smuggled_in_are_bounded_and_reported` |
+//! | 46 | archive, pack and submodule bombs | `sandbox/fetch/tests/suite/git/hostile.rs::a_tree_that_is_itself_ten_times_over_is_not_written`, `sandbox/fetch/tests/suite/git/hostile.rs::one_blob_many_times_over_is_not_written`, `sandbox/fetch/tests/suite/git/hostile.rs::objects_that_unpack_to_more_or_less_than_they_say_are_refused`, `sandbox/fetch/tests/suite/git/real.rs::a_submodule_is_an_empty_directory_and_told`, `sandbox/image/tests/suite/malformed.rs::an_archive_of_zeros_is_refused_for_its_ratio` |
+//! | 47 | image bombs, layers that lead out | `sandbox/image/tests/suite/malformed.rs::too_many_entries_are_refused_and_parents_count`, `sandbox/image/tests/suite/hostile.rs::depth_counts_where_an_entry_lies_and_not_how_it_is_called`, `sandbox/image/tests/suite/hostile.rs::names_with_dots_are_refused`, `sandbox/image/tests/suite/hostile.rs::writing_through_an_absolute_link_stays_inside`, `sandbox/image/tests/suite/hostile.rs::hard_links_reach_files_of_the_layer_and_nothing_else`, `sandbox/fetch/tests/suite/registry/hostile.rs::a_bomb_is_refused` |
 //! | 48 | environment of the image | `launching::variables_of_the_image_reach_nothing_but_its_program` |
 //! | 49 | links and mounts that move | `launching::a_mount_on_the_host_does_not_appear_inside`, `launching::links_in_the_image_do_not_lead_mounts_out` |
 //! | 50 | side channels | `questions::it_does_not_learn_which_jobs_there_are`; loads and times of the host are visible, which is accepted |
 //! | 51 | forged outcome | `endings::success_after_a_child_ran_out_of_memory_is_out_of_memory`, `endings::the_first_process_has_no_ear_for_forged_reports`, `exhaustion::a_full_disk_is_the_jobs_own` |
 //! | 52 | a removal that takes for ever | `endings::many_files_are_removed_at_once` |
 
-#[path = "attacks/arena.rs"]
 mod arena;
-#[path = "attacks/compare.rs"]
+#[path = "../seccomp/cases.rs"]
+mod cases;
 mod compare;
-#[path = "attacks/endings.rs"]
+#[path = "../busybox/end_all.rs"]
+mod end_all;
 mod endings;
-#[path = "attacks/exhaustion.rs"]
 mod exhaustion;
-#[path = "attacks/gpus.rs"]
 mod gpus;
-#[path = "attacks/launching.rs"]
 mod launching;
-#[path = "attacks/planted.rs"]
 mod planted;
-#[path = "attacks/printing.rs"]
 mod printing;
-#[path = "attacks/program.rs"]
 mod program;
-#[path = "attacks/questions.rs"]
 mod questions;
-#[path = "attacks/remains.rs"]
+mod refused;
 mod remains;
+mod rules;
+mod table;
