@@ -109,7 +109,11 @@ fn long_arguments_are_refused_with_words() {
     for (what, job) in jobs {
         match arena.sandbox.start(&job) {
             Err(SandboxError::Launch { source, .. }) => {
-                assert_eq!(source.stage, Stage::Exec, "{what}");
+                let stage = match what {
+                    "directory" => Stage::WorkingDirectory,
+                    _ => Stage::Exec,
+                };
+                assert_eq!(source.stage, stage, "{what}");
                 assert!(
                     source.what.len() < 1000,
                     "{what}: {} bytes",

@@ -116,12 +116,16 @@ fn life(sandbox: &Sandbox, job: &Job) {
         .to_str()
         .unwrap());
     wait_for_go();
-    if let Ok(mut started) = sandbox.start(job) {
-        let _ = started.wait();
-        let _ = sandbox.wait(&job.name);
-        let _ = sandbox.outputs(&job.name);
+    match sandbox.start(job) {
+        Ok(mut started) => {
+            let _ = started.wait();
+            let _ = sandbox.wait(&job.name);
+            let _ = sandbox.outputs(&job.name);
+            // It waits for the watcher without asking again and again: two lives make the same calls.
+            let _ = sandbox.finish(started);
+        }
+        Err(_) => drop(sandbox.remove(&job.name)),
     }
-    let _ = sandbox.remove(&job.name);
     say("done");
 }
 

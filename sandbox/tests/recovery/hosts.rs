@@ -27,7 +27,12 @@ fn without_control_groups_a_start_is_refused_and_says_what_to_do() {
     };
     let mut supervisor = changed(busybox.path(), NO_GROUPS, "host strict");
     let said = supervisor.hear().unwrap();
-    for word in ["cannot keep", "Memory", "gradus doctor", "--best-effort"] {
+    for word in [
+        "cannot keep",
+        "memory",
+        "gradus sandbox doctor",
+        "--best-effort",
+    ] {
         assert!(said.contains(word), "{word} in {said}");
     }
     supervisor.process.wait().unwrap();

@@ -212,7 +212,9 @@ fn reason(outcome: &Outcome) -> Option<String> {
         Outcome::DiskFull => "--disk and --inodes",
         Outcome::LogFlood => "--log",
         Outcome::GpuMemory => "--gpu-memory",
-        Outcome::Lost | Outcome::NotWritten { .. } => return Some(format!("the job has ended: {outcome}")),
+        Outcome::Lost | Outcome::NotWritten { .. } => {
+            return Some(format!("the job has ended: {outcome}"));
+        }
         Outcome::Exited { .. }
         | Outcome::Signalled { .. }
         | Outcome::Cancelled
