@@ -10,6 +10,7 @@
 //!   images/HEX.json    an image, named for its configuration's digest
 //!   names/HEX.json     a name and the image that it stands for
 //!   steps/KEY.json     what a build's step came to, by its key
+//!   contents/KEY.json  the digest of what a path selects in layers, by both
 //!   pins/              what a running process makes or uses: ends with the process
 //!   leases/            what a job uses: ends when it is released
 //!   tmp/               a directory for each process that has the store open
@@ -23,6 +24,7 @@
 //! files), then the directory that it went into. What has a name after a power cut is complete.
 
 mod blob;
+mod content;
 mod error;
 mod gc;
 mod image;
@@ -51,12 +53,13 @@ pub struct Store {
 }
 
 const VERSION: &str = "1\n";
-const DIRECTORIES: [&str; 8] = [
+const DIRECTORIES: [&str; 9] = [
     "blobs/sha256",
     "layers",
     "images",
     "names",
     "steps",
+    "contents",
     "pins",
     "leases",
     "tmp",

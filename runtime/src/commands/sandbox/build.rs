@@ -1,8 +1,8 @@
 //! `gradus sandbox build`.
 
-use super::egress::BuildEgress;
+use super::build_egress::BuildEgress;
 use super::images::{name_of, store};
-use super::registries::Registries;
+use super::registries::{Registries, authorities};
 use super::{CommandError, print};
 use crate::bytes::ByteSize;
 use crate::cli::sandbox::BuildArgs;
@@ -59,7 +59,7 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &BuildArgs) -> Result<Exit, Comm
         .pull
         .then(|| Registries::new(&arguments.registries))
         .transpose()?;
-    let egress = BuildEgress::new(&arguments.egress)?;
+    let egress = BuildEgress::new(&arguments.egress, authorities()?)?;
     let request = Request {
         dockerfile: &dockerfile,
         context: &arguments.context,

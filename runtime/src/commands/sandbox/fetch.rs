@@ -1,5 +1,6 @@
 //! `gradus sandbox fetch`.
 
+use super::registries::authorities;
 use super::{CommandError, print};
 use crate::cli::sandbox::FetchArgs;
 use crate::exit::Exit;
@@ -18,6 +19,7 @@ pub(super) fn run(arguments: &FetchArgs) -> Result<Exit, CommandError> {
         ..FetchOptions::default()
     };
     options.limits.total = arguments.time;
+    options.reach = options.reach.vouched_by(authorities()?);
     for server in &arguments.trusted {
         options.reach = options.reach.trust(server);
     }

@@ -162,6 +162,9 @@ impl Store {
         for step in self.lost_steps(|layer| contents.layers.contains_key(layer), oldest)? {
             self.remove_if_there(&step)?;
         }
+        for content in self.old_contents(oldest)? {
+            self.remove_if_there(&content)?;
+        }
         let mut trees = Vec::new();
         for layer in &done.layers {
             let home = self.layer_home(layer);
