@@ -7,9 +7,9 @@ mod trees;
 
 use super::pack::{Maker, serving};
 use super::{Place, options};
-use crate::server::Server;
 use gradus_fetch::Owner;
 use gradus_fetch::git::{FetchError, FetchOptions, ObjectId, PackError};
+use gradus_servers::server::Server;
 use std::time::{Duration, Instant};
 
 const SOME_COMMIT: &str = "ce013625030ba8dba906f756967f9e9ca394464a";

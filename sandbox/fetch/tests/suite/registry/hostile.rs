@@ -5,10 +5,10 @@ mod documents;
 mod layers;
 mod servers;
 
-use super::image::{Image, noise};
 use super::{Place, options};
-use crate::server::{Peer, Request, Server};
 use gradus_fetch::registry::{PullError, PullOptions};
+use gradus_servers::registry::{Image, noise};
+use gradus_servers::server::{Peer, Request, Server};
 use std::time::{Duration, Instant};
 
 fn image() -> Image {

@@ -87,7 +87,7 @@ impl Registry {
                 std::os::unix::fs::symlink("busybox", root.join("bin/sh")).unwrap();
             } else {
                 std::fs::create_dir_all(root.join("more/deep")).unwrap();
-                let content = super::image::noise(300_000, 5);
+                let content = gradus_servers::registry::noise(300_000, 5);
                 std::fs::write(root.join("more/deep/file"), content).unwrap();
             }
             run("umoci", &["repack", "--image", &image, bundle_name]);

@@ -1,9 +1,9 @@
 //! Downloads that break.
 
-use super::image::{Image, begin_of, noise};
 use super::{Place, options};
-use crate::server::Server;
 use gradus_fetch::registry::PullEvent;
+use gradus_servers::registry::{Image, begin_of, noise};
+use gradus_servers::server::Server;
 use std::sync::Mutex;
 
 #[test]

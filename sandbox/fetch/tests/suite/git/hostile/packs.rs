@@ -3,9 +3,9 @@
 use super::super::pack::{Maker, advertise, framed, serving};
 use super::super::{Place, options};
 use super::{SOME_COMMIT, malformed, refused};
-use crate::server::Server;
 use gradus_fetch::git::{FetchError, ObjectId};
 use gradus_fetch::net::NetError;
+use gradus_servers::server::Server;
 
 #[test]
 fn objects_that_unpack_to_more_or_less_than_they_say_are_refused() {
@@ -31,7 +31,7 @@ fn objects_that_unpack_to_more_or_less_than_they_say_are_refused() {
 #[test]
 fn packs_that_are_cut_off_changed_or_too_long_are_refused() {
     let mut maker = Maker::new();
-    let blob = maker.blob(&crate::registry::image::noise(10_000, 1));
+    let blob = maker.blob(&gradus_servers::registry::noise(10_000, 1));
     let tree = maker.tree(&[("100644", b"f", blob)]);
     let commit = maker.commit(&tree).to_string();
     let pack = maker.finish();

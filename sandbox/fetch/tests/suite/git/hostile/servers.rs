@@ -3,10 +3,10 @@
 use super::super::pack::advertise;
 use super::super::{Place, options};
 use super::{SOME_COMMIT, of_tree, refused, refused_with};
-use crate::server::{Peer, Request, Server};
 use gradus_fetch::Owner;
 use gradus_fetch::git::{FetchError, FetchOptions, Fetcher};
 use gradus_fetch::net::{NetError, Reach};
+use gradus_servers::server::{Peer, Request, Server};
 use std::time::Duration;
 
 #[test]

@@ -1,11 +1,11 @@
 //! Blobs that stall, end early, or are other bytes.
 
-use super::super::image::{Image, noise};
 use super::{refused_with, refused_without_a_trace};
 use gradus_fetch::Owner;
 use gradus_fetch::net::NetError;
 use gradus_fetch::registry::PullError;
 use gradus_image::store::PutBlobError;
+use gradus_servers::registry::{Image, noise};
 use std::time::Duration;
 
 #[test]

@@ -1,11 +1,11 @@
 //! Manifests, indexes and configurations that are none, or of something else.
 
-use super::super::image::{INDEX, Image};
 use super::super::{Place, options};
 use super::{image, refused_without_a_trace};
-use crate::server::Server;
 use gradus_fetch::net::NetError;
 use gradus_fetch::registry::PullError;
+use gradus_servers::registry::{INDEX, Image};
+use gradus_servers::server::Server;
 
 #[test]
 fn a_manifest_that_never_ends_is_refused() {

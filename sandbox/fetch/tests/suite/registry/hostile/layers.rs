@@ -1,12 +1,12 @@
 //! Layers that unpack to too much, or to another tree.
 
-use super::super::image::{Image, archive, gzip, noise};
 use super::super::{Place, options};
 use super::{refused, refused_with};
-use crate::server::Server;
 use gradus_fetch::registry::{PullError, PullOptions};
 use gradus_image::layer::ApplyLayerError;
 use gradus_image::store::PutLayerError;
+use gradus_servers::registry::{Image, archive, gzip, noise};
+use gradus_servers::server::Server;
 
 /// The blob is what the manifest says; the configuration speaks of another archive.
 fn with_another_blob(mut image: Image) -> Image {

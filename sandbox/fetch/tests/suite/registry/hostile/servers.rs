@@ -2,10 +2,10 @@
 
 use super::super::{Place, limits};
 use super::refused_without_a_trace;
-use crate::server::Server;
 use gradus_fetch::Owner;
 use gradus_fetch::net::{NetError, Reach};
 use gradus_fetch::registry::{PullError, PullOptions};
+use gradus_servers::server::Server;
 
 #[test]
 fn no_answer_at_all_is_a_stall() {
