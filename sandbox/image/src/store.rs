@@ -5,6 +5,7 @@
 //!   version            "1"
 //!   lock               shared to publish, exclusive to clean and to collect
 //!   blobs/sha256/HEX   configurations, manifests, compressed layers as they came
+//!   partial/HEX        the beginning of a blob that is being fetched, or was
 //!   layers/HEX/fs      an applied layer, named for its diffID; nobody writes there again
 //!   layers/HEX/layer.json
 //!   images/HEX.json    an image, named for its configuration's digest
@@ -30,6 +31,7 @@ mod gc;
 mod image;
 mod layer;
 mod lock;
+mod partial;
 mod pin;
 mod step;
 
@@ -53,13 +55,14 @@ pub struct Store {
 }
 
 const VERSION: &str = "1\n";
-const DIRECTORIES: [&str; 9] = [
+const DIRECTORIES: [&str; 10] = [
     "blobs/sha256",
     "layers",
     "images",
     "names",
     "steps",
     "contents",
+    "partial",
     "pins",
     "leases",
     "tmp",
