@@ -13,6 +13,8 @@
 //! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
 //! | `sandbox` | jobs: what they say and how they end, inputs and outputs, lists, logs, plans |
+//! | `sandbox_network` | what is fetched: commits, images, files, from servers with certificates that are right and wrong, over calls that are killed |
+//! | `sandbox_trainers` | Dockerfiles of trainers' shapes, from a registry, with packages through the proxy, read by umoci and skopeo |
 //! | `sandbox_gpu` | jobs with GPUs, over a driver that is files: given, watched, taken back, in quarantine |
 //! | `eval_gpu` | evaluations on emulated GPUs: lost ones, full ones, old ones, none |
 //! | `nvrtc` | kernels compiled on the host: notes, and an NVRTC that is old or incomplete |
@@ -40,3 +42,7 @@ mod sandbox;
 mod sandbox_build;
 #[cfg(target_os = "linux")]
 mod sandbox_gpu;
+#[cfg(target_os = "linux")]
+mod sandbox_network;
+#[cfg(target_os = "linux")]
+mod sandbox_trainers;

@@ -130,7 +130,11 @@ fn backend(root: &Path, request: &Request, peer: &mut Peer) {
         .env("GIT_HTTP_EXPORT_ALL", "1")
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("HOME", root)
-        .env("PATH_INFO", path.replace("/repo", "/repo/.git"))
+        .env(
+            "PATH_INFO",
+            path.replacen("/repo.git", "/repo", 1)
+                .replacen("/repo", "/repo/.git", 1),
+        )
         .env("QUERY_STRING", query)
         .env("REQUEST_METHOD", &request.method)
         .env(

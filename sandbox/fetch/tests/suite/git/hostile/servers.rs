@@ -4,7 +4,7 @@ use super::super::pack::advertise;
 use super::super::{Place, options};
 use super::{SOME_COMMIT, of_tree, refused, refused_with};
 use gradus_fetch::Owner;
-use gradus_fetch::git::{FetchError, FetchOptions, Fetcher};
+use gradus_fetch::git::{FetchError, FetchOptions, Fetcher, PackError};
 use gradus_fetch::net::{NetError, Reach};
 use gradus_servers::server::{Peer, Request, Server};
 use std::time::Duration;
@@ -44,6 +44,54 @@ fn servers_that_stall_at_any_point_are_left() {
         matches!(error, FetchError::Net(NetError::Total { .. })),
         "{error:?}"
     );
+}
+
+/// Packs without an end, well framed and of bytes that could be one: the first limit that they meet ends them.
+#[test]
+fn a_pack_without_an_end_is_refused_before_it_fills_the_disk() {
+    let server = Server::start(|request: &Request, peer: &mut Peer| {
+        if advertise(request, peer) {
+            return;
+        }
+        peer.head(200, &[]);
+        peer.raw(b"000dpackfile\n");
+        let mut part = format!("{:04x}\x01", 60_005).into_bytes();
+        part.resize(60_005, 0x78);
+        while peer.raw(&part) {}
+    });
+    let error = refused_with(&server, SOME_COMMIT, |options| {
+        options.caps.pack.pack_bytes = 3 << 20;
+    });
+    let FetchError::Pack { source, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        matches!(source, PackError::TooMuch { what: "bytes", .. }),
+        "{source:?}"
+    );
+}
+
+/// Redirects end, and none leads into this machine's network.
+#[test]
+fn redirects_of_git_servers_are_followed_only_so_far() {
+    let circle = Server::start(|request: &Request, peer: &mut Peer| {
+        peer.answer(302, &[("location", &request.path)], b"");
+    });
+    let error = refused(&circle, SOME_COMMIT);
+    assert!(
+        matches!(error, FetchError::Net(NetError::Redirects { .. })),
+        "{error:?}"
+    );
+    for to in ["https://127.0.0.1:9/repo", "https://169.254.169.254/repo"] {
+        let server = Server::start(move |_: &Request, peer: &mut Peer| {
+            peer.answer(302, &[("location", to)], b"");
+        });
+        let error = refused(&server, SOME_COMMIT);
+        assert!(
+            matches!(error, FetchError::Net(NetError::Private { .. })),
+            "{error:?}"
+        );
+    }
 }
 
 #[test]

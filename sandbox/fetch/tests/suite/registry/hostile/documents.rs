@@ -4,6 +4,7 @@ use super::super::{Place, options};
 use super::{image, refused_without_a_trace};
 use gradus_fetch::net::NetError;
 use gradus_fetch::registry::PullError;
+use gradus_image::layout::model::DOCUMENT_BYTES_MAX;
 use gradus_servers::registry::{INDEX, Image};
 use gradus_servers::server::Server;
 
@@ -135,4 +136,30 @@ fn unknown_layers_and_counts_are_refused_before_anything_is_fetched() {
     image.manifest = format!("{}\"layers\":[]}}", &text[..layers]).into_bytes();
     let error = refused_without_a_trace(move |request, peer| image.serve(request, peer));
     assert!(matches!(error, PullError::Layers { .. }), "{error:?}");
+}
+
+/// Whatever is in it: it would be held in memory.
+#[test]
+fn a_manifest_that_is_too_long_is_refused_whether_it_says_so_or_not() {
+    let mut image = image();
+    let text = String::from_utf8(image.manifest.clone()).unwrap();
+    let padding = format!(
+        "{{\"annotations\":{{\"a\":\"{}\"}},",
+        "x".repeat(DOCUMENT_BYTES_MAX as usize)
+    );
+    image.manifest = text.replacen('{', &padding, 1).into_bytes();
+    for announced in [true, false] {
+        let image = image.clone();
+        let error = refused_without_a_trace(move |request, peer| {
+            if announced || !request.path.contains("/manifests/") {
+                return image.serve(request, peer);
+            }
+            peer.head(200, &[]);
+            peer.raw(&image.manifest);
+        });
+        assert!(
+            matches!(error, PullError::Net(NetError::TooLong { .. })),
+            "{error:?}"
+        );
+    }
 }
