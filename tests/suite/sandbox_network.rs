@@ -475,8 +475,8 @@ fn files_and_commits_are_added_from_the_hosts_that_are_allowed() {
         (
             format!("FROM scratch\nADD https://{host}/w /w\n"),
             &["--allow-host", host, "--egress", "1KiB"],
-            125,
-            "limit of bytes",
+            1,
+            "Limit of bytes",
         ),
     ] {
         let built = build(&text, more);
