@@ -12,12 +12,17 @@ use gradus_image::{Digest, Owner};
 use gradus_sandbox::job::Job;
 use gradus_sandbox::sandbox::Started;
 
+/// A file's content, and when it was changed.
+type Served = (Vec<u8>, Option<i64>);
+/// Paths and contents.
+type Tree = Vec<(&'static str, &'static str)>;
+
 /// Files by URL, commits by id. All hosts may be reached whose name does not begin with `no`.
 #[derive(Default)]
 pub(crate) struct World {
     policy: u8,
-    files: Mutex<BTreeMap<String, (Vec<u8>, Option<i64>)>>,
-    commits: Mutex<BTreeMap<String, Vec<(&'static str, &'static str)>>>,
+    files: Mutex<BTreeMap<String, Served>>,
+    commits: Mutex<BTreeMap<String, Tree>>,
     asked: Mutex<Vec<String>>,
 }
 
