@@ -360,7 +360,8 @@ fn trainers_dockerfiles_are_built_from_a_registry_through_the_proxy() {
             .map(|env| env.as_str().unwrap())
             .collect();
         let mut env = env.to_vec();
-        (found.sort_unstable(), env.sort_unstable());
+        found.sort_unstable();
+        env.sort_unstable();
         assert_eq!(found, env, "{name}");
         let ran = place.sandbox(&["run", "--image", name]);
         assert_eq!(
