@@ -175,7 +175,7 @@ fn flags_that_are_not_supported_are_refused_by_line() {
             "ADD --checksum=md5:0 https://h/x /y",
             "sha256: and 64 digits",
         ),
-        ("ADD --keep-git-dir=true a b", "not fetched"),
+        ("ADD --keep-git-dir=true a b", "without its history"),
         ("ENV --x=1 a=b", "a flag of ENV"),
         ("HEALTHCHECK --often CMD x", "--often is not supported"),
         ("HEALTHCHECK --interval=1s NONE", "NONE alone"),
