@@ -16,6 +16,7 @@ data_file | chat_template) features=tasks ;;
 job_log) features=sandbox ;;
 dockerfile | dockerignore | layer | image_json) features=image ;;
 registry_text | git_object | git_pack) features=fetch ;;
+egress_head | client_hello) features=egress ;;
 esac
 if [ "$mode" = --canary ]; then
     features="$features,canary" corpus=$(mktemp -d) artifacts=$(mktemp -d)

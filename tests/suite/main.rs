@@ -16,6 +16,8 @@
 //! | `rootfs` | (what jobs are run on) |
 //! | `sandbox` | jobs: what they say and how they end, inputs and outputs, lists, logs, plans |
 //! | `sandbox_cli` | jobs, builds and fetches as somebody meets them who does not know them: wrong words, missing places, Ctrl-C |
+//! | `sandbox_network` | what is fetched: commits, images, files, from servers with certificates that are right and wrong, over calls that are killed |
+//! | `sandbox_trainers` | Dockerfiles of trainers' shapes, from a registry, with packages through the proxy, read by umoci and skopeo |
 //! | `sandbox_gpu` | jobs with GPUs, over a driver that is files: given, watched, taken back, in quarantine |
 //! | `eval_gpu` | evaluations on emulated GPUs: lost ones, full ones, old ones, none |
 //! | `nvrtc` | kernels compiled on the host: notes, and an NVRTC that is old or incomplete |
@@ -48,3 +50,7 @@ mod sandbox_build;
 mod sandbox_cli;
 #[cfg(target_os = "linux")]
 mod sandbox_gpu;
+#[cfg(target_os = "linux")]
+mod sandbox_network;
+#[cfg(target_os = "linux")]
+mod sandbox_trainers;

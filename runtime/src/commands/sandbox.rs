@@ -1,6 +1,7 @@
 //! `gradus sandbox`: programs that reach nothing they were not given.
 
 mod build;
+mod build_egress;
 mod doctor;
 mod egress;
 mod fetch;
@@ -21,6 +22,7 @@ use crate::output_file::OutputFileError;
 use gpus::Gpus;
 use gradus_builder::{BuildError, UserError};
 use gradus_fetch::git::FetchError;
+use gradus_fetch::net::authorities::AuthoritiesError;
 use gradus_fetch::registry::{CredentialsError, PullError};
 use gradus_image::Owner;
 use gradus_image::layout::{ExportImageError, ImportImageError};
@@ -99,6 +101,9 @@ pub enum CommandError {
     /// Logins that cannot be read.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// Authorities that cannot be read.
+    #[error("the variable SSL_CERT_FILE")]
+    Authorities(#[from] AuthoritiesError),
     /// A commit that is not fetched.
     #[error("the commit is not fetched")]
     Fetch(#[from] FetchError),

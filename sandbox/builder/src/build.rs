@@ -1,7 +1,9 @@
 //! A build, from the Dockerfile to an image in the store.
 
+mod check;
 mod files;
 mod inputs;
+mod remote;
 mod stage;
 
 use std::collections::BTreeMap;
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use gradus_image::Digest;
 use gradus_image::context::Context;
-use gradus_image::dockerfile::{Base, Options, Parent, Platform, parse};
+use gradus_image::dockerfile::{Base, Options, Parent, Platform, Resolved, parse};
 use gradus_image::layout::model::LAYERS_MAX;
 use gradus_image::layout::put_built;
 use gradus_image::store::{ImageLayer, ImageRecord, Store};
@@ -23,7 +25,7 @@ use crate::image::{rfc3339, to_dockerfile, to_oci};
 use crate::limits::BuildLimits;
 use crate::mounts::{Materials, Secret};
 use crate::network::Network;
-use crate::progress::{Event, Large, StepReport};
+use crate::progress::{Added, Event, Large, StepReport};
 use crate::session::Session;
 use stage::{Builder, Stage};
 
@@ -68,6 +70,8 @@ pub struct Built {
     pub names: Vec<String>,
     /// What names of images in the Dockerfile led to.
     pub bases: Vec<ResolvedBase>,
+    /// What `ADD` took from the network.
+    pub added: Vec<Added>,
     /// What was done.
     pub steps: Vec<StepReport>,
     /// Files that whoever judges the image may want to know of, the largest first.
@@ -131,6 +135,8 @@ pub fn build(
         number: 0,
         total: 0,
         reports: Vec::new(),
+        added: Vec::new(),
+        selected: BTreeMap::new(),
         tell,
     };
     // All names first: a base that is not there is known before the first command has run for an hour.
@@ -143,28 +149,39 @@ pub fn build(
         for reference in base.into_iter().chain(&planned.images) {
             builder.resolver.get(line, reference, &planned.platform)?;
         }
-        builder.total += parsed.stages[planned.index].instructions.len() + 1;
+    }
+    // Then all texts: what is refused is refused before that, too.
+    let mut all: BTreeMap<usize, Resolved> = BTreeMap::new();
+    for planned in &plan.stages {
+        let source = &parsed.stages[planned.index];
+        let resolved = match &planned.base {
+            Base::Stage(index) => {
+                let parent = all.get(index).expect("stages are in order");
+                plan.resolve(planned, Parent::Stage(parent))?
+            }
+            Base::Image(reference) => {
+                let base = builder
+                    .resolver
+                    .get(source.line, reference, &planned.platform)?;
+                plan.resolve(planned, Parent::Image(&to_dockerfile(&base.config)))?
+            }
+            Base::Scratch => plan.resolve(planned, Parent::Scratch)?,
+        };
+        for step in &resolved.steps {
+            builder
+                .check(step)
+                .map_err(|error| BuildError::at(step, error))?;
+        }
+        // FROM is one, ARG is none.
+        builder.total += resolved.steps.len() + 1;
+        all.insert(planned.index, resolved);
     }
     for planned in &plan.stages {
         let source = &parsed.stages[planned.index];
         builder.step_begins(source.line, &source.text);
         let mut stage = Stage::begin(planned, source.line, &mut builder)?;
-        let resolved = match (&planned.base, &stage.base) {
-            (Base::Stage(index), _) => {
-                let parent = builder
-                    .stages
-                    .get(index)
-                    .expect("stages are built in order");
-                plan.resolve(planned, Parent::Stage(&parent.resolved))?
-            }
-            (Base::Image(_), Some(base)) => {
-                plan.resolve(planned, Parent::Image(&to_dockerfile(base)))?
-            }
-            _ => plan.resolve(planned, Parent::Scratch)?,
-        };
+        let resolved = all.remove(&planned.index).expect("it was resolved");
         builder.step_done(source.line, &source.text, true, Duration::ZERO, None);
-        // ARG changes what follows and is no step.
-        builder.total -= source.instructions.len() - resolved.steps.len();
         for step in &resolved.steps {
             builder.step(step, &mut stage)?;
         }
@@ -185,6 +202,7 @@ pub fn build(
         image: image.config,
         names,
         bases: builder.resolver.resolved(),
+        added: builder.added,
         steps: builder.reports,
         large,
         bytes,

@@ -4,9 +4,12 @@
 //! from the context is root's, what comes from a stage or image keeps its owner. Two things differ on purpose: times are the build's and not the
 //! context's, so that two clones of one commit give one image; and sources that match several files need a directory.
 
+mod content;
 mod unpack;
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
 
 use gradus_image::context::glob::Glob;
 use gradus_image::context::{Context, ContextError, EntryKind, Selected};
@@ -17,6 +20,7 @@ use crate::staging::{Meta, StageError, Staging, joined, meta_of};
 use crate::union::{Dir, Entry, Found, RealPath, Union, UnionError, shown};
 use crate::users::User;
 
+pub(crate) use content::digest;
 pub(crate) use unpack::Unpacker;
 
 /// Why files are not copied.
@@ -56,6 +60,22 @@ pub enum CopyError {
     Special {
         /// which
         path: String,
+    },
+    /// a URL without a name
+    #[error(
+        "{url} ends in no file's name, and the destination is a directory\nhelp: write the file's name at the destination's end"
+    )]
+    NoName {
+        /// where it comes from
+        url: String,
+    },
+    /// a commit without that directory
+    #[error("the commit of {url} has no directory {directory:?}\nhelp: correct it")]
+    NoDirectory {
+        /// the repository
+        url: String,
+        /// what was asked for
+        directory: String,
     },
     /// an archive
     #[error("the archive {path:?} cannot be unpacked")]
@@ -190,6 +210,58 @@ impl Copier<'_> {
                 })
             })
         })
+    }
+
+    /// A file of the network, as Docker has it: for root alone, and as old as its server says.
+    pub(crate) fn download(
+        &mut self,
+        url: &str,
+        name: Option<&str>,
+        mut from: File,
+        mtime_s: i64,
+    ) -> Result<(), CopyError> {
+        let Some(name) = name.or(match self.target()?.takes_names {
+            true => None,
+            false => Some(""),
+        }) else {
+            return Err(CopyError::NoName {
+                url: url.to_owned(),
+            });
+        };
+        let path = self.file_path(name.as_bytes())?;
+        let meta = self.meta(0o600, ROOT, mtime_s);
+        self.staging.file(&path, meta, |out| {
+            std::io::copy(&mut from, out).map(drop).map_err(|source| {
+                CopyError::Stage(StageError::Io {
+                    step: "writing",
+                    path: joined(&path),
+                    source,
+                })
+            })
+        })
+    }
+
+    /// What is in a directory of a commit's files, which lie at `tree`.
+    pub(crate) fn commit(
+        &mut self,
+        tree: &Path,
+        url: &str,
+        directory: &str,
+    ) -> Result<(), CopyError> {
+        let files = Union::open(std::slice::from_ref(&tree.to_owned()))?;
+        match files.resolve(directory, false)? {
+            Found::There {
+                entry: Entry::Directory(dir),
+                ..
+            } => {
+                let base = self.directory(self.meta(0o755, ROOT, self.changes.epoch_s))?;
+                self.tree(&dir, &base)
+            }
+            _ => Err(CopyError::NoDirectory {
+                url: url.to_owned(),
+                directory: directory.to_owned(),
+            }),
+        }
     }
 
     /// What a source selects in the context; archives are unpacked where there is an unpacker.

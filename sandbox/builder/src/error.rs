@@ -2,7 +2,7 @@
 
 use gradus_image::Owner;
 use gradus_image::context::ContextError;
-use gradus_image::dockerfile::DockerfileError;
+use gradus_image::dockerfile::{DockerfileError, Step};
 use gradus_image::layout::ImportImageError;
 use gradus_image::store::{PutLayerError, StoreError};
 use gradus_sandbox::outcome::Outcome;
@@ -103,6 +103,24 @@ pub enum StepError {
         "the secret {id:?} is required and not given\nhelp: give it with --secret id={id},src=FILE"
     )]
     NoSecret { id: String },
+    #[error(
+        "{url} must not be fetched: {why}\nhelp: put the file into the context, or allow its host with --allow-host"
+    )]
+    NotAllowed { url: String, why: String },
+    #[error("{url} cannot be added")]
+    Fetch {
+        url: String,
+        #[source]
+        source: FetchError,
+    },
+    #[error(
+        "{url} is {found}, its --checksum says {expected}\nhelp: correct the checksum, if the file is the one that is meant"
+    )]
+    Checksum {
+        url: String,
+        expected: String,
+        found: gradus_image::Digest,
+    },
     #[error("the command {}", ended(.outcome))]
     Command { outcome: Outcome },
     #[error("the command cannot be started")]
@@ -136,6 +154,15 @@ fn ended(outcome: &Outcome) -> String {
 }
 
 impl BuildError {
+    /// A step's, with where it stands.
+    pub(crate) fn at(step: &Step, source: StepError) -> BuildError {
+        BuildError::Step {
+            line: step.line,
+            text: step.text.chars().take(120).collect(),
+            source: Box::new(source),
+        }
+    }
+
     /// Whose fault it is.
     pub fn owner(&self) -> Owner {
         match self {
@@ -174,12 +201,17 @@ impl StepError {
                 CopyError::NoMatch { .. }
                 | CopyError::Several { .. }
                 | CopyError::Special { .. }
+                | CopyError::NoName { .. }
+                | CopyError::NoDirectory { .. }
                 | CopyError::Whiteout { .. } => Owner::Submission,
             },
             StepError::User(UserError::Union(error)) => union_owner(error),
-            StepError::User(_) | StepError::Refused { .. } | StepError::Mount(_) => {
-                Owner::Submission
-            }
+            StepError::User(_)
+            | StepError::Refused { .. }
+            | StepError::NotAllowed { .. }
+            | StepError::Checksum { .. }
+            | StepError::Mount(_) => Owner::Submission,
+            StepError::Fetch { source, .. } => source.owner,
             StepError::NoSecret { .. } | StepError::Gone => Owner::Host,
             StepError::Command { outcome } => match outcome {
                 Outcome::Lost

@@ -10,10 +10,11 @@
 //! | module | is about |
 //! |---|---|
 //! | [`build()`], `build/stage` | a Dockerfile to an image, step by step |
-//! | `build/inputs`, `build/files` | what a step reads; what it does with files |
+//! | `build/check` | what is refused, before the first step is done |
+//! | `build/inputs`, `build/remote`, `build/files` | what a step reads, here and of the network; what it does with files |
 //! | `run` | `RUN`: a job and its layer |
 //! | `mounts`, `caches` | `RUN --mount`; directories kept between builds |
-//! | `copy` | `COPY` and `ADD` |
+//! | `copy` | `COPY` and `ADD`; the digest of what they take from layers |
 //! | `union` | layers as one tree |
 //! | `staging` | a layer that is being made |
 //! | `users` | users of the image by name |
@@ -48,8 +49,8 @@ pub use copy::CopyError;
 pub use error::{BuildError, StepError};
 pub use limits::BuildLimits;
 pub use mounts::Secret;
-pub use network::{Egress, Network, Serving};
-pub use progress::{Event, Large, StepReport};
+pub use network::{Download, Egress, Network, Serving, Within};
+pub use progress::{Added, Event, Large, StepReport};
 pub use session::sweep;
 pub use staging::StageError;
 pub use union::UnionError;

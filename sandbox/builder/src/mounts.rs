@@ -62,13 +62,9 @@ pub(crate) enum From<'a> {
 }
 
 impl Materials<'_> {
-    /// A mount of a `RUN`; `from` is where a bind mount's files lie.
-    pub(crate) fn add(
-        &self,
-        mount: &Mount,
-        from: Option<&From<'_>>,
-        to: &mut Mounts,
-    ) -> Result<(), MountError> {
+    /// Refuses what cannot be had, whatever the image is.
+    pub(crate) fn check(&self, mount: &Mount) -> Result<(), StepError> {
+        let refused = |what: String, help| Err(StepError::Refused { what, help });
         let system = SYSTEM.iter().find(|system| {
             mount
                 .target
@@ -76,36 +72,49 @@ impl Materials<'_> {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
         if let Some(system) = system {
-            return Err(refused(
-                format!("a mount below {system}"),
-                "name another target",
-            ));
+            return refused(format!("a mount below {system}"), "name another target");
         }
+        match &mount.kind {
+            MountKind::Bind { .. } if !mount.read_only => refused(
+                "a mount of type bind that is written to".to_owned(),
+                "leave the option out, and copy what is changed",
+            ),
+            MountKind::Cache { .. } if mount.read_only => refused(
+                "a mount of type cache that is read-only".to_owned(),
+                "leave the option out: the next command that is given the cache may write to it anyway",
+            ),
+            MountKind::Cache { from: Some(_), .. } => refused(
+                "a cache that begins with files of a stage".to_owned(),
+                "leave from= out, and copy the files in the command",
+            ),
+            MountKind::Secret { env: Some(_), .. } => refused(
+                "a secret as a variable".to_owned(),
+                "leave env= out, and read it from its file: what a variable holds is in every record of the command",
+            ),
+            MountKind::Secret {
+                id, required: true, ..
+            } if self.secrets.iter().all(|secret| secret.id != *id) => {
+                Err(StepError::NoSecret { id: id.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A mount of a `RUN`; `from` is where a bind mount's files lie.
+    pub(crate) fn add(
+        &self,
+        mount: &Mount,
+        from: Option<&From<'_>>,
+        to: &mut Mounts,
+    ) -> Result<(), MountError> {
+        self.check(mount)?;
         let source = match &mount.kind {
             MountKind::Tmpfs { size_bytes } => StepSource::Memory {
                 bytes: size_bytes
                     .unwrap_or(TMPFS_BYTES)
                     .min(self.limits.memory_bytes),
             },
-            MountKind::Bind { .. } if !mount.read_only => {
-                return Err(refused(
-                    "a mount of type bind that is written to".to_owned(),
-                    "leave the option out, and copy what is changed",
-                ));
-            }
-            MountKind::Cache { .. } if mount.read_only => {
-                return Err(refused(
-                    "a mount of type cache that is read-only".to_owned(),
-                    "leave the option out: the next command that is given the cache may write to it anyway",
-                ));
-            }
             MountKind::Bind { source, .. } => StepSource::ReadOnly(self.bind(source, from)?),
-            MountKind::Cache { from: Some(_), .. } => {
-                return Err(refused(
-                    "a cache that begins with files of a stage".to_owned(),
-                    "leave from= out, and copy the files in the command",
-                ));
-            }
             MountKind::Cache {
                 id, mode, uid, gid, ..
             } => {
@@ -126,19 +135,8 @@ impl Materials<'_> {
                     gid: *gid,
                 }
             }
-            MountKind::Secret { env: Some(_), .. } => {
-                return Err(refused(
-                    "a secret as a variable".to_owned(),
-                    "leave env= out, and read it from its file: what a variable holds is in every record of the command",
-                ));
-            }
             MountKind::Secret {
-                id,
-                required,
-                env: None,
-                mode,
-                uid,
-                gid,
+                id, mode, uid, gid, ..
             } => match self.secrets.iter().find(|secret| secret.id == *id) {
                 Some(secret) => {
                     let owner = User {
@@ -146,9 +144,6 @@ impl Materials<'_> {
                         gid: *gid,
                     };
                     StepSource::ReadOnly(self.secret(secret, *mode, owner)?)
-                }
-                None if *required => {
-                    return Err(StepError::NoSecret { id: id.clone() }.into());
                 }
                 None => return Ok(()),
             },
@@ -283,8 +278,4 @@ impl std::convert::From<BuildError> for MountError {
     fn from(error: BuildError) -> MountError {
         MountError::Build(error)
     }
-}
-
-fn refused(what: String, help: &'static str) -> MountError {
-    StepError::Refused { what, help }.into()
 }

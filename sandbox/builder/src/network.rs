@@ -1,9 +1,16 @@
 //! What a command of a build may reach.
 
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use gradus_image::Digest;
 use gradus_image::dockerfile::ContentHash;
 use gradus_sandbox::job::Job;
 use gradus_sandbox::sandbox::Started;
 use sha2::{Digest as _, Sha256};
+
+use crate::bases::FetchError;
 
 /// What a command of a build may reach.
 #[derive(Clone, Copy, Default)]
@@ -32,6 +39,52 @@ pub trait Egress {
     /// # Errors
     /// The host's; the command is ended.
     fn serve(&self, command: &mut Started) -> std::io::Result<Box<dyn Serving>>;
+
+    /// Whether the policy names the host of a URL that `ADD` has. Asked before the first step.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    fn names(&self, url: &str) -> Result<(), String>;
+
+    /// Fetches what is at a URL for `ADD`, under the same policy.
+    ///
+    /// # Errors
+    /// It must not be fetched, or cannot be.
+    fn download(&self, url: &str, to: &mut File, within: Within) -> Result<Download, FetchError>;
+
+    /// Fetches a commit's files for `ADD`, under the same policy: `dir` is made.
+    ///
+    /// # Errors
+    /// They must not be fetched, or cannot be.
+    fn checkout(
+        &self,
+        url: &str,
+        commit: &str,
+        dir: &Path,
+        within: Within,
+    ) -> Result<(), FetchError>;
+}
+
+/// How much, and how long, `ADD` may fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Within {
+    /// bytes of files
+    pub bytes: u64,
+    /// files and directories
+    pub entries: u64,
+    /// what is left of the build's time
+    pub time: Option<Duration>,
+}
+
+/// A file that was fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Download {
+    /// what it hashes to
+    pub digest: Digest,
+    /// its length
+    pub bytes: u64,
+    /// when it was changed by its server's word, seconds since 1970
+    pub modified_s: Option<i64>,
 }
 
 /// Requests of one command being answered, until this is dropped.

@@ -66,3 +66,16 @@ pub struct StepReport {
     /// Bytes of its layer.
     pub layer_bytes: Option<u64>,
 }
+
+/// What an `ADD` took from the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Added {
+    /// its line
+    pub line: usize,
+    /// where it came from
+    pub url: String,
+    /// what it is: the digest of a file, the id of a commit
+    pub content: String,
+    /// bytes of a file that was fetched in this build; none where it was known by its checksum
+    pub bytes: Option<u64>,
+}

@@ -2,6 +2,7 @@
 //!
 //! Every path that is written is one without links, found by [`Union`]; nothing here follows one.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -381,20 +382,31 @@ fn times(mtime_s: i64) -> Timestamps {
     }
 }
 
-/// Those that a layer keeps.
-fn copy_xattrs(from: impl std::os::fd::AsFd, to: impl std::os::fd::AsFd) -> rustix::io::Result<()> {
+/// Attributes that a layer keeps, by name.
+pub(crate) fn xattrs(
+    from: impl std::os::fd::AsFd,
+) -> rustix::io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     let mut list = vec![0u8; 64 << 10];
     let length = match rustix::fs::flistxattr(&from, list.as_mut_slice()) {
         Err(Errno::NOTSUP) => 0,
         other => other?,
     };
+    let mut out = BTreeMap::new();
     for name in list[..length].split(|byte| *byte == 0) {
         if !name.starts_with(b"user.") || name.starts_with(b"user.overlay.") {
             continue;
         }
         let mut value = vec![0u8; 64 << 10];
         let length = rustix::fs::fgetxattr(&from, name, value.as_mut_slice())?;
-        rustix::fs::fsetxattr(&to, name, &value[..length], XattrFlags::empty())?;
+        value.truncate(length);
+        out.insert(name.to_vec(), value);
+    }
+    Ok(out)
+}
+
+fn copy_xattrs(from: impl std::os::fd::AsFd, to: impl std::os::fd::AsFd) -> rustix::io::Result<()> {
+    for (name, value) in xattrs(from)? {
+        rustix::fs::fsetxattr(&to, name.as_slice(), &value, XattrFlags::empty())?;
     }
     Ok(())
 }

@@ -370,6 +370,11 @@ impl Dir {
 }
 
 impl Place {
+    /// What it is called there.
+    pub(crate) fn name(&self) -> &Vec<u8> {
+        &self.name
+    }
+
     /// Opens the file.
     pub(crate) fn open(&self) -> Result<File, UnionError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -29,14 +29,15 @@ pub(crate) struct Exchange {
 }
 
 /// Why a request is not passed on: a status, a few words for its line, and whose doing it is.
-struct No {
+#[derive(Debug)]
+pub(crate) struct No {
     status: u16,
-    why: String,
-    refused: bool,
+    pub(crate) why: String,
+    pub(crate) refused: bool,
 }
 
 impl No {
-    fn refused(status: u16, why: impl Into<String>) -> No {
+    pub(crate) fn refused(status: u16, why: impl Into<String>) -> No {
         No {
             status,
             why: why.into(),
@@ -51,6 +52,21 @@ impl No {
             refused: false,
         }
     }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        let why = self.why.clone();
+        match self.refused {
+            true => Verdict::Refused { why },
+            false => Verdict::Failed { why },
+        }
+    }
+}
+
+pub(crate) fn not_named(host: &Host, port: u16) -> No {
+    No::refused(
+        403,
+        format!("{host} port {port} is not a host that this job may reach"),
+    )
 }
 
 /// Serves what comes over `client`. `beyond` is asked once for each request, whether it is one too many; `server` is told of a socket to a server as
@@ -75,11 +91,7 @@ pub(crate) fn serve(
         Ok(Some(verdict)) => exchange.verdict = verdict,
         Err(no) => {
             answer(client, &no);
-            exchange.verdict = if no.refused {
-                Verdict::Refused { why: no.why }
-            } else {
-                Verdict::Failed { why: no.why }
-            };
+            exchange.verdict = no.verdict();
         }
     }
     Some(exchange)
@@ -118,10 +130,7 @@ fn attempt(
         return Err(No::refused(403, "Limit of bytes reached"));
     }
     if !policy.names(host, port) {
-        return Err(No::refused(
-            403,
-            format!("{host} port {port} is not a host that this job may reach"),
-        ));
+        return Err(not_named(host, port));
     }
     let server = reach(host, port, policy)?;
     exchange.address = server.peer_addr().ok();
@@ -268,7 +277,7 @@ fn fits(host: &Host, hello: &tls::Hello) -> Result<(), String> {
 }
 
 /// A connection to `host`.
-fn reach(host: &Host, port: u16, policy: &Policy) -> Result<TcpStream, No> {
+pub(crate) fn reach(host: &Host, port: u16, policy: &Policy) -> Result<TcpStream, No> {
     let named = policy.hosts.iter().any(|rule| rule.is_address(host));
     let own = policy.private_addresses || named;
     let addresses: Vec<SocketAddr> = match host {

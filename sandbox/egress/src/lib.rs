@@ -11,6 +11,7 @@
 //! | [`head`] | what a job asks for |
 //! | [`tls`] | the name that a client asks a server for, in the open part of its first message |
 //! | `exchange` | one connection of a job, from what it asks for to its last byte |
+//! | [`direct`] | connections that this program itself makes for a job |
 //! | `relay` | bytes between two sockets, counted |
 //! | [`record`] | what was asked for, and what became of it |
 //! | [`proxy`] | the whole: starts, and ends with the job |
@@ -31,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod direct;
 mod exchange;
 pub mod head;
 pub mod policy;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::exchange::serve;
 use crate::policy::Policy;
-use crate::record::{Record, Report, TARGET_BYTES_MAX, Verdict};
+use crate::record::{Record, Report, TARGET_BYTES_MAX, millis_since_1970};
 use crate::relay::Budget;
 
 /// Bytes of a connection's stack.
@@ -258,11 +258,8 @@ fn connection_of(shared: &Shared, client: &TcpStream, id: u64) {
     if target.len() > TARGET_BYTES_MAX {
         target.truncate(target.floor_char_boundary(TARGET_BYTES_MAX));
     }
-    let since = at
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
     let record = Record {
-        at_ms: since.as_millis() as u64,
+        at_ms: millis_since_1970(at),
         took_ms: begun.elapsed().as_millis() as u64,
         method: exchange.method,
         target,
@@ -271,13 +268,9 @@ fn connection_of(shared: &Shared, client: &TcpStream, id: u64) {
         sent: exchange.passed.sent,
         received: exchange.passed.received,
     };
-    let mut line = serde_json::to_vec(&record).expect("plain data");
-    line.push(b'\n');
+    let line = record.line();
     let mut log = lock(&shared.log);
-    log.report.requests += 1;
-    log.report.refused += u64::from(matches!(record.verdict, Verdict::Refused { .. }));
-    log.report.sent += record.sent;
-    log.report.received += record.received;
+    log.report.add(&record);
     // Each is on record, up to their limit; beyond it they are counted.
     if !beyond && log.records.write_all(&line).is_err() {
         log.report.unrecorded += 1;

@@ -1,6 +1,7 @@
 //! What was asked for, and what became of it.
 
 use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,4 +71,27 @@ pub struct Report {
     pub exhausted: bool,
     /// records that could not be written
     pub unrecorded: u64,
+}
+
+impl Record {
+    /// As it stands in a file.
+    pub(crate) fn line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).expect("plain data");
+        line.push(b'\n');
+        line
+    }
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, record: &Record) {
+        self.requests += 1;
+        self.refused += u64::from(matches!(record.verdict, Verdict::Refused { .. }));
+        self.sent += record.sent;
+        self.received += record.received;
+    }
+}
+
+pub(crate) fn millis_since_1970(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as u64
 }

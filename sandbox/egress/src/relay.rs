@@ -29,7 +29,7 @@ impl Budget {
     }
 
     /// Sets aside `wanted` bytes, or what is left.
-    fn take(&self, wanted: u64) -> u64 {
+    pub(crate) fn take(&self, wanted: u64) -> u64 {
         let mut taken = 0;
         let _ = self
             .0
@@ -40,7 +40,7 @@ impl Budget {
         taken
     }
 
-    fn give_back(&self, unused: u64) {
+    pub(crate) fn give_back(&self, unused: u64) {
         self.0.fetch_add(unused, Ordering::Relaxed);
     }
 

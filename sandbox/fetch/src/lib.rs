@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`registry`] | images into a [`gradus_image::store::Store`] |
 //! | [`git`] | a commit's files into a directory |
+//! | [`mod@download`] | one file by its address |
 //! | [`net`] | HTTP as both need it: time, length, redirects, addresses, secrets |
 //!
 //! Neither a daemon nor another program is needed, nothing is async, and no unsafe code of this crate reads what servers send. Why there is
@@ -36,6 +37,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod download;
 pub mod git;
 pub mod net;
 pub mod registry;

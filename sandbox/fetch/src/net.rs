@@ -5,6 +5,8 @@
 //! |---|---|
 //! | [`address`] | which addresses may be reached |
 //! | `answer` | a body that has to get on |
+//! | [`authorities`] | who may vouch for a server |
+//! | [`door`] | connections that somebody else makes |
 //! | [`error`] | why there is no answer |
 //! | `http` | requests and redirects |
 //! | [`limits`] | how long to wait, how often to try |
@@ -12,15 +14,19 @@
 
 pub mod address;
 mod answer;
+pub mod authorities;
+pub mod door;
 pub mod error;
 mod http;
 pub mod limits;
 pub mod secret;
 
 pub use address::Reach;
+pub use authorities::Authorities;
 pub use error::NetError;
+pub use http::host_and_port;
 pub use limits::NetLimits;
 pub use secret::Secret;
 
 pub(crate) use answer::{Answer, Pace};
-pub(crate) use http::{Ask, Http, header, is_loopback, plain_text, server_of};
+pub(crate) use http::{Ask, Http, Plain, header, is_loopback, plain_text, server_of};

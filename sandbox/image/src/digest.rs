@@ -26,6 +26,16 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// Of what was hashed elsewhere.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Digest {
+        Digest(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The 64 digits without their algorithm.
     pub fn hex(&self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -5,11 +5,13 @@
 //!   version            "1"
 //!   lock               shared to publish, exclusive to clean and to collect
 //!   blobs/sha256/HEX   configurations, manifests, compressed layers as they came
+//!   partial/HEX        the beginning of a blob that is being fetched, or was
 //!   layers/HEX/fs      an applied layer, named for its diffID; nobody writes there again
 //!   layers/HEX/layer.json
 //!   images/HEX.json    an image, named for its configuration's digest
 //!   names/HEX.json     a name and the image that it stands for
 //!   steps/KEY.json     what a build's step came to, by its key
+//!   contents/KEY.json  the digest of what a path selects in layers, by both
 //!   pins/              what a running process makes or uses: ends with the process
 //!   leases/            what a job uses: ends when it is released
 //!   tmp/               a directory for each process that has the store open
@@ -23,11 +25,13 @@
 //! files), then the directory that it went into. What has a name after a power cut is complete.
 
 mod blob;
+mod content;
 mod error;
 mod gc;
 mod image;
 mod layer;
 mod lock;
+mod partial;
 mod pin;
 mod step;
 
@@ -51,12 +55,14 @@ pub struct Store {
 }
 
 const VERSION: &str = "1\n";
-const DIRECTORIES: [&str; 8] = [
+const DIRECTORIES: [&str; 10] = [
     "blobs/sha256",
     "layers",
     "images",
     "names",
     "steps",
+    "contents",
+    "partial",
     "pins",
     "leases",
     "tmp",

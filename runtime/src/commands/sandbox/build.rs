@@ -1,8 +1,8 @@
 //! `gradus sandbox build`.
 
-use super::egress::BuildEgress;
+use super::build_egress::BuildEgress;
 use super::images::store;
-use super::registries::Registries;
+use super::registries::{Registries, authorities};
 use super::tell::Teller;
 use super::{CommandError, NamedPath, print};
 use crate::bytes::ByteSize;
@@ -48,7 +48,7 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &BuildArgs) -> Result<Exit, Comm
         .pull
         .then(|| Registries::new(&arguments.registries))
         .transpose()?;
-    let egress = BuildEgress::new(&arguments.egress, teller)?;
+    let egress = BuildEgress::new(&arguments.egress, authorities()?, teller)?;
     let request = Request {
         dockerfile: &dockerfile,
         context: &arguments.context,

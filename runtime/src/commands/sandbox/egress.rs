@@ -3,17 +3,12 @@
 use super::tell::Teller;
 use super::{CommandError, NamedPath};
 use crate::cli::sandbox::EgressArgs;
-use gradus_builder::{Egress, Serving};
 use gradus_egress::policy::Policy;
 use gradus_egress::proxy::Proxy;
 use gradus_egress::record::Report;
-use gradus_image::dockerfile::ContentHash;
-use gradus_sandbox::job::Job;
 use gradus_sandbox::sandbox::Started;
-use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a job finds its proxy: the port that proxies have by custom.
@@ -82,7 +77,7 @@ pub(super) fn add_variables(env: &mut Vec<String>) {
     }
 }
 
-fn policy(arguments: &EgressArgs) -> Policy {
+pub(super) fn policy(arguments: &EgressArgs) -> Policy {
     Policy {
         hosts: arguments.allow_hosts.clone(),
         bytes_max: arguments.egress.0,
@@ -90,89 +85,15 @@ fn policy(arguments: &EgressArgs) -> Policy {
     }
 }
 
-/// What the commands of a build may reach, all of them together.
-pub(super) struct BuildEgress {
-    policy: Policy,
-    /// bytes of the commands that are over
-    spent: Arc<AtomicU64>,
-    requests: Arc<Mutex<Box<dyn Write + Send>>>,
-    teller: Teller,
-}
+/// A file that several write to.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<Box<dyn Write + Send>>>);
 
-impl BuildEgress {
-    /// None where they may reach nothing.
-    pub(super) fn new(
-        arguments: &EgressArgs,
-        teller: Teller,
-    ) -> Result<Option<BuildEgress>, CommandError> {
-        if arguments.allow_hosts.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(BuildEgress {
-            policy: policy(arguments),
-            spent: Arc::default(),
-            requests: Arc::new(Mutex::new(record(arguments)?)),
-            teller,
-        }))
+impl Shared {
+    pub(super) fn new(file: Box<dyn Write + Send>) -> Shared {
+        Shared(Arc::new(Mutex::new(file)))
     }
 }
-
-impl Egress for BuildEgress {
-    fn policy(&self) -> ContentHash {
-        Sha256::digest(serde_json::to_vec(&self.policy).expect("plain data")).into()
-    }
-
-    fn variables(&self) -> Vec<(String, String)> {
-        gradus_egress::proxy::variables(PORT)
-            .iter()
-            .filter_map(|variable| variable.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
-    }
-
-    fn prepare(&self, job: &mut Job) {
-        job.network.proxy_port = Some(PORT);
-    }
-
-    fn serve(&self, command: &mut Started) -> io::Result<Box<dyn Serving>> {
-        let listener = command
-            .proxy
-            .take()
-            .ok_or_else(|| io::Error::other("the command has no proxy's port"))?;
-        let left = self.policy.bytes_max;
-        let policy = Policy {
-            bytes_max: left.saturating_sub(self.spent.load(Ordering::Relaxed)),
-            ..self.policy.clone()
-        };
-        let proxy = Proxy::start(listener, policy, Shared(Arc::clone(&self.requests)))?;
-        Ok(Box::new(Served {
-            proxy: Some(proxy),
-            spent: Arc::clone(&self.spent),
-            teller: self.teller,
-        }))
-    }
-}
-
-/// A command's proxy, which ends with it.
-struct Served {
-    proxy: Option<Proxy>,
-    spent: Arc<AtomicU64>,
-    teller: Teller,
-}
-
-impl Serving for Served {}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        if let Some(report) = self.proxy.take().map(Proxy::finish) {
-            self.spent.fetch_add(report.spent, Ordering::Relaxed);
-            tell(self.teller, &report);
-        }
-    }
-}
-
-/// One file for the requests of all commands.
-struct Shared(Arc<Mutex<Box<dyn Write + Send>>>);
 
 impl Write for Shared {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -1,5 +1,6 @@
 //! `gradus sandbox fetch`.
 
+use super::registries::authorities;
 use super::tell::Teller;
 use super::{CommandError, NamedPath, print};
 use crate::bytes::ByteSize;
@@ -39,6 +40,7 @@ pub(super) fn run(arguments: &FetchArgs) -> Result<Exit, CommandError> {
         ..FetchOptions::default()
     };
     options.limits.total = arguments.time;
+    options.reach = options.reach.vouched_by(authorities()?);
     for server in &arguments.trusted {
         options.reach = options.reach.trust(server);
     }

@@ -3,6 +3,7 @@
 use super::CommandError;
 use crate::cli::sandbox::RegistryArgs;
 use gradus_builder::{Bases, FetchError};
+use gradus_fetch::net::Authorities;
 use gradus_fetch::registry::{Credentials, PullOptions, Puller, Reference};
 use gradus_image::Owner;
 use gradus_image::dockerfile::{ImageRef, Platform};
@@ -65,6 +66,14 @@ pub(super) fn names(reference: &Reference) -> Vec<String> {
     names
 }
 
+/// Who may vouch for servers: those of the file that `SSL_CERT_FILE` names, as with most programs, else the world's.
+pub(super) fn authorities() -> Result<Authorities, CommandError> {
+    match std::env::var_os("SSL_CERT_FILE") {
+        Some(file) if !file.is_empty() => Ok(Authorities::of_file(file.as_ref())?),
+        _ => Ok(Authorities::default()),
+    }
+}
+
 /// How registries are asked, as `arguments` say.
 pub(super) fn options(arguments: &RegistryArgs) -> Result<PullOptions, CommandError> {
     let mut options = PullOptions {
@@ -76,6 +85,7 @@ pub(super) fn options(arguments: &RegistryArgs) -> Result<PullOptions, CommandEr
         },
         ..PullOptions::default()
     };
+    options.reach = options.reach.vouched_by(authorities()?);
     for server in arguments.trusted.iter().chain(&arguments.insecure) {
         options.reach = options.reach.trust(server);
     }

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use gradus_image::context::Selected;
 use gradus_image::dockerfile::resolve::{CopyFrom, CopySource, CopyStep};
 use gradus_image::dockerfile::{Action, Step};
 use gradus_image::layer::{ExportOptions, LayerCaps};
 use gradus_image::store::LayerRecord;
 
+use super::inputs::Inputs;
 use super::stage::{Builder, Stage};
 use crate::copy::{Changes, Copier, Unpacker, archive_caps};
 use crate::error::StepError;
@@ -23,12 +23,12 @@ impl Builder<'_> {
         &mut self,
         step: &Step,
         stage: &Stage,
-        selections: &[(String, Selected)],
+        inputs: Inputs,
     ) -> Result<Option<LayerRecord>, MountError> {
         match &step.action {
             Action::Config => Ok(None),
             Action::Workdir(path) => self.workdir(step, stage, path),
-            Action::Copy(copy) => self.copy(step, stage, copy, selections),
+            Action::Copy(copy) => self.copy(step, stage, copy, inputs),
             Action::Run(run) => {
                 let mut unions = Vec::new();
                 for (from, _) in &run.mount_sources {
@@ -117,7 +117,7 @@ impl Builder<'_> {
         step: &Step,
         stage: &Stage,
         copy: &CopyStep,
-        selections: &[(String, Selected)],
+        inputs: Inputs,
     ) -> Result<Option<LayerRecord>, MountError> {
         let image = Union::open(&stage.trees(self.store)?).map_err(StepError::from)?;
         let owner = match &copy.chown {
@@ -151,18 +151,38 @@ impl Builder<'_> {
                 epoch_s: self.materials.epoch_s,
             },
         };
-        let mut selections = selections.iter();
+        let mut selections = inputs.selections.iter();
+        let mut files = inputs.files.into_iter();
         for source in &copy.sources {
             let done = match (source, &from) {
                 (CopySource::File { name, content }, _) => copier.text(name, content),
                 (CopySource::Path(path), Some(from)) => copier.layers(from, path),
                 (CopySource::Path(path), None) => {
-                    let (_, selected) = selections.next().expect("each path was selected");
+                    let selected = selections.next().expect("each path was selected");
                     let unpacker = copy.unpack.then_some(&mut unpacker);
                     copier.context(self.materials.context, path, selected, unpacker)
                 }
-                // Refused with the step's inputs.
-                (CopySource::Url(_), _) => Ok(()),
+                (CopySource::Url { url, name }, _) => {
+                    let fetched = match (files.next().flatten(), &copy.checksum) {
+                        (None, Some(checksum)) => self.fetch_checked(step.line, url, checksum)?,
+                        (fetched, _) => fetched.expect("it was fetched for the step's key"),
+                    };
+                    copier.download(url, name.as_deref(), fetched.open()?, fetched.mtime_s)
+                }
+                (
+                    CopySource::Repository {
+                        url,
+                        commit,
+                        directory,
+                    },
+                    _,
+                ) => {
+                    let tree = self.checkout(url, commit)?;
+                    let done = copier.commit(&tree, url, directory);
+                    gradus_image::layer::remove_tree(&tree)
+                        .map_err(crate::session::failed("removing", &tree))?;
+                    done
+                }
             };
             done.map_err(StepError::from)?;
         }

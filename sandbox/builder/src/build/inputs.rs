@@ -1,49 +1,75 @@
 //! What a step reads besides its own text: the digests that its key needs.
 
+use std::rc::Rc;
+
 use gradus_image::context::Selected;
 use gradus_image::dockerfile::key::Input;
-use gradus_image::dockerfile::resolve::CopyFrom;
-use gradus_image::dockerfile::{ContentHash, Platform, Step};
+use gradus_image::dockerfile::resolve::{CopyFrom, CopySource};
+use gradus_image::dockerfile::{Action, ContentHash, Key, Platform, Step};
 use gradus_image::store::ImageLayer;
 use sha2::{Digest as _, Sha256};
 
+use super::remote::{self, Fetched};
 use super::stage::{Builder, record_of};
 use crate::error::{BuildError, StepError};
 use crate::mounts::MountError;
 use crate::union::Union;
 
-/// A digest for each thing that a step reads, and what its sources select in the context.
-pub(super) type Inputs = (Vec<ContentHash>, Vec<(String, Selected)>);
+/// What a step reads.
+#[derive(Debug, Default)]
+pub(super) struct Inputs {
+    /// a digest for each thing
+    pub(super) digests: Vec<ContentHash>,
+    /// what its sources select in the context, in their order
+    pub(super) selections: Vec<Rc<Selected>>,
+    /// what was fetched for its URLs, in their order; none where a checksum says what it is
+    pub(super) files: Vec<Option<Fetched>>,
+    /// the checksum of its URL
+    checksum: Option<String>,
+}
 
 impl Builder<'_> {
+    /// What a path selects in the context; each is looked at once.
+    pub(super) fn selected(&mut self, path: &str) -> Result<Rc<Selected>, StepError> {
+        if let Some(selected) = self.selected.get(path) {
+            return Ok(Rc::clone(selected));
+        }
+        let selected = Rc::new(self.materials.context.select(path)?);
+        self.selected.insert(path.to_owned(), Rc::clone(&selected));
+        Ok(selected)
+    }
+
     /// A digest for each thing that a step reads, and what it selects in the context.
     pub(super) fn inputs(&mut self, step: &Step) -> Result<Inputs, MountError> {
-        let (mut digests, mut selections) = (Vec::new(), Vec::new());
+        let mut inputs = Inputs::default();
+        if let Action::Copy(copy) = &step.action {
+            inputs.checksum.clone_from(&copy.checksum);
+            for source in &copy.sources {
+                if let CopySource::Repository { url, commit, .. } = source {
+                    self.added(step.line, url, commit.clone());
+                }
+            }
+        }
         for input in step.inputs() {
-            digests.push(match input {
+            let digest = match input {
                 Input::Network => self.network.digest(),
-                Input::Url(_) => {
-                    return Err(StepError::Refused {
-                        what: "ADD of a URL".to_owned(),
-                        help: "put the file into the context, or fetch it with RUN and --allow-host",
-                    }
-                    .into());
+                Input::Url(url) => {
+                    let had = remote::bytes_of(&inputs.files);
+                    let checksum = inputs.checksum.as_deref();
+                    let (digest, file) = self.url_digest(step.line, url, checksum, had)?;
+                    inputs.files.push(file);
+                    digest
                 }
                 Input::Files { from, paths } => {
                     let mut hash = Sha256::new();
                     for path in paths {
                         let digest = match from {
                             CopyFrom::Context => {
-                                let selected = self
-                                    .materials
-                                    .context
-                                    .select(path)
-                                    .map_err(StepError::from)?;
+                                let selected = self.selected(path)?;
                                 let digest = selected.digest;
-                                selections.push((path.to_owned(), selected));
+                                inputs.selections.push(selected);
                                 digest
                             }
-                            // The same layers have the same files.
                             CopyFrom::Stage(_) | CopyFrom::Image(_) => {
                                 self.layers_digest(from, &step.scope.platform, step.line, path)?
                             }
@@ -52,11 +78,13 @@ impl Builder<'_> {
                     }
                     hash.finalize().into()
                 }
-            });
+            };
+            inputs.digests.push(digest);
         }
-        Ok((digests, selections))
+        Ok(inputs)
     }
 
+    /// The digest of what a path selects in layers. It is remembered for these layers: the same ones have the same files.
     fn layers_digest(
         &mut self,
         from: &CopyFrom,
@@ -64,13 +92,24 @@ impl Builder<'_> {
         line: usize,
         path: &str,
     ) -> Result<ContentHash, MountError> {
+        let epoch_s = self.materials.epoch_s;
         let mut hash = Sha256::new();
-        hash.update(b"layers");
+        hash.update(b"selected 1 ");
+        hash.update(epoch_s.to_le_bytes());
         for layer in self.layers_of(from, platform, line)? {
             hash.update(layer.diff_id.hex());
         }
         hash.update(path);
-        Ok(hash.finalize().into())
+        let key = Key(hash.finalize().into());
+        if let Some(known) = self.store.content(&key).map_err(BuildError::from)? {
+            return Ok(known);
+        }
+        let union = self.union_of(from, platform, line)?;
+        let content = crate::copy::digest(&union, path, epoch_s).map_err(StepError::from)?;
+        self.store
+            .remember_content(&key, &content)
+            .map_err(BuildError::from)?;
+        Ok(content)
     }
 
     fn layers_of(

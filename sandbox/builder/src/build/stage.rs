@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use gradus_image::Digest;
+use gradus_image::Entropy;
+use gradus_image::context::Selected;
 use gradus_image::dockerfile::{
     Action, Base, ImageConfig, Key, Mount, MountKind, PlannedStage, Resolved, Step,
 };
 use gradus_image::layout::{self, History};
 use gradus_image::store::{ImageLayer, ImageRecord, Pin, StepRecord, Store};
-use gradus_image::{Digest, Entropy};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use sha2::{Digest as _, Sha256};
 
@@ -19,7 +22,7 @@ use crate::error::{BuildError, StepError};
 use crate::image::rfc3339;
 use crate::mounts::{Materials, MountError};
 use crate::network::Network;
-use crate::progress::{Event, Large, StepReport};
+use crate::progress::{Added, Event, Large, StepReport};
 use crate::union::{Entry, Union};
 
 /// Most files of a layer that are reported as large.
@@ -54,6 +57,10 @@ pub(super) struct Builder<'a> {
     pub(super) number: usize,
     pub(super) total: usize,
     pub(super) reports: Vec<StepReport>,
+    /// what was fetched by `ADD`
+    pub(super) added: Vec<Added>,
+    /// what paths select in the context
+    pub(super) selected: BTreeMap<String, Rc<Selected>>,
     pub(super) tell: &'a mut dyn FnMut(Event<'_>),
 }
 
@@ -219,11 +226,7 @@ impl Builder<'_> {
         let begun = Instant::now();
         self.step_begins(step.line, &step.text);
         self.time_left()?;
-        let at_line = |source: StepError| BuildError::Step {
-            line: step.line,
-            text: step.text.chars().take(120).collect(),
-            source: Box::new(source),
-        };
+        let at_line = |source: StepError| BuildError::at(step, source);
         let mut history = History {
             created: Some(rfc3339(u64::try_from(self.materials.epoch_s).unwrap_or(0))),
             created_by: Some(step.text.clone()),
@@ -235,12 +238,12 @@ impl Builder<'_> {
             self.step_done(step.line, &step.text, false, begun.elapsed(), None);
             return Ok(());
         }
-        let (digests, selections) = self.inputs(step).map_err(|error| match error {
+        let inputs = self.inputs(step).map_err(|error| match error {
             MountError::Step(source) => at_line(source),
             MountError::Build(error) => error,
         })?;
         let key = step
-            .key(&stage.key, &digests)
+            .key(&stage.key, &inputs.digests)
             .expect("there is a digest for each input");
         let key = self.with_caches(step, key);
         let known = match self.no_cache {
@@ -251,12 +254,10 @@ impl Builder<'_> {
         let (record, layer) = match known {
             Some(known) => known,
             None => {
-                let layer = self
-                    .act(step, stage, &selections)
-                    .map_err(|error| match error {
-                        MountError::Step(source) => at_line(source),
-                        MountError::Build(error) => error,
-                    })?;
+                let layer = self.act(step, stage, inputs).map_err(|error| match error {
+                    MountError::Step(source) => at_line(source),
+                    MountError::Build(error) => error,
+                })?;
                 // One without an entry says nothing: no layer.
                 let layer = layer.filter(|layer| layer.entries > 0 || layer.opaque_root);
                 let record = StepRecord {

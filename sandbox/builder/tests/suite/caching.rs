@@ -1,12 +1,10 @@
 //! Steps that were done before, and digests that are the same twice.
 
-use gradus_builder::{Built, Egress, Network, Serving};
-use gradus_image::dockerfile::ContentHash;
+use gradus_builder::{Built, Network};
 use gradus_image::store::GcPolicy;
-use gradus_sandbox::job::Job;
-use gradus_sandbox::sandbox::Started;
 use std::time::Duration;
 
+use crate::world::World;
 use crate::yard::{With, Yard};
 
 fn cached(built: &Built) -> Vec<bool> {
@@ -99,31 +97,6 @@ fn what_was_collected_is_done_again() {
     yard.store.release("base").unwrap();
 }
 
-/// A policy that nobody asks anything of.
-struct Silent(u8);
-
-struct Nothing;
-
-impl Serving for Nothing {}
-
-impl Egress for Silent {
-    fn policy(&self) -> ContentHash {
-        [self.0; 32]
-    }
-
-    fn variables(&self) -> Vec<(String, String)> {
-        vec![("HTTP_PROXY".to_owned(), "http://127.0.0.1:8".to_owned())]
-    }
-
-    fn prepare(&self, job: &mut Job) {
-        job.env.push("PREPARED=1".to_owned());
-    }
-
-    fn serve(&self, _command: &mut Started) -> std::io::Result<Box<dyn Serving>> {
-        Ok(Box::new(Nothing))
-    }
-}
-
 #[test]
 fn the_networks_policy_is_part_of_a_commands_key() {
     let Some(yard) = Yard::new() else { return };
@@ -135,7 +108,7 @@ fn the_networks_policy_is_part_of_a_commands_key() {
         };
         cached(&yard.build_with(text, &with).unwrap())
     };
-    let (one, two) = (Silent(1), Silent(2));
+    let (one, two) = (World::new(1), World::new(2));
     assert_eq!(build(Network::None), [true, false, false]);
     assert_eq!(build(Network::Egress(&one)), [true, false, false]);
     let said = yard.said.borrow().clone();
@@ -145,4 +118,80 @@ fn the_networks_policy_is_part_of_a_commands_key() {
     );
     assert_eq!(build(Network::Egress(&one)), [true, true, true]);
     assert_eq!(build(Network::Egress(&two)), [true, false, false]);
+}
+
+/// A base that was made anew: what is copied from it is what counts, and not the layers that it has.
+#[test]
+fn what_is_copied_from_a_stage_is_known_by_its_content() {
+    let Some(yard) = Yard::new() else { return };
+    yard.write("other", "1");
+    yard.write("tool", "#!/bin/sh\n");
+    let text = "FROM base AS tools\nCOPY other /other\nCOPY --chmod=755 tool /opt/bin/tool\nRUN ln -s tool /opt/bin/t\n\
+        FROM base\nCOPY --from=tools /opt/bin/ /bin/\nRUN --mount=type=bind,from=0,source=/opt,target=/o cat /o/bin/tool\nRUN tool";
+    let last = |built: &Built| cached(built)[5..].to_vec();
+    let first = yard.build(text);
+    assert_eq!(last(&first), [false, false, false]);
+    assert_eq!(last(&yard.build(text)), [true, true, true]);
+    // Another layer beneath, the same files: all that follows is known, and the image is the same.
+    yard.write("other", "2");
+    let again = yard.build(text);
+    assert_eq!(cached(&again)[..4], [true, false, false, false]);
+    assert_eq!(last(&again), [true, true, true]);
+    assert_eq!(again.image, first.image);
+    // By number as by name.
+    let by_number = yard.build(&text.replace("--from=tools", "--from=0"));
+    assert_eq!(last(&by_number), [true, true, true]);
+    // Content, permissions, owner, links and attributes each make another one; what is not copied does not.
+    for change in [
+        "RUN echo >> /opt/bin/tool",
+        "RUN chmod 700 /opt/bin/tool",
+        "RUN chown 7:8 /opt/bin/tool",
+        "RUN ln -sf none /opt/bin/t",
+        "RUN ln /opt/bin/tool /opt/bin/hard",
+        "RUN touch /opt/bin/new",
+        "RUN mkdir /opt/bin/directory",
+        "RUN touch -d @77 /opt/bin/tool",
+    ] {
+        let changed = text.replace(
+            "RUN ln -s tool /opt/bin/t\n",
+            &format!("RUN ln -s tool /opt/bin/t\n{change}\n"),
+        );
+        let built = yard.build(&changed);
+        assert_eq!(cached(&built)[6..8], [false, false], "{change}");
+    }
+    for same in [
+        "RUN touch /opt/bin/tool",
+        "RUN cp -p /opt/bin/tool /x && mv /x /opt/bin/tool",
+        "RUN rm -r /tmp/* || touch /etc/new",
+    ] {
+        let changed = text.replace(
+            "RUN ln -s tool /opt/bin/t\n",
+            &format!("RUN ln -s tool /opt/bin/t\n{same}\n"),
+        );
+        let built = yard.build(&changed);
+        assert_eq!(cached(&built)[6..], [true, true, true], "{same}");
+    }
+}
+
+#[test]
+fn what_is_copied_from_an_image_is_known_by_its_content() {
+    let Some(yard) = Yard::new() else { return };
+    yard.write("uv", "a program");
+    let image = |rest: &str| {
+        let with = With {
+            names: &["tools:1"],
+            ..With::default()
+        };
+        yard.build_with(&format!("FROM scratch\nCOPY uv /uv\n{rest}"), &with)
+            .unwrap()
+    };
+    let text = "FROM base\nCOPY --from=tools:1 /uv /bin/";
+    let one = image("");
+    assert_eq!(cached(&yard.build(text)), [true, false]);
+    let two = image("COPY <<E /version\n2\nE\nLABEL a=b");
+    assert_ne!(one.image, two.image);
+    assert_eq!(cached(&yard.build(text)), [true, true]);
+    yard.write("uv", "another program");
+    image("");
+    assert_eq!(cached(&yard.build(text)), [true, false]);
 }

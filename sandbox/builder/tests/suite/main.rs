@@ -2,6 +2,7 @@
 //!
 //! Needs root and busybox (package busybox-static); judges need umoci and skopeo. Without them a test says so and passes.
 
+mod adding;
 mod caching;
 mod copying;
 mod hostile;
@@ -9,4 +10,5 @@ mod judges;
 mod killed;
 mod mounts;
 mod running;
+mod world;
 mod yard;

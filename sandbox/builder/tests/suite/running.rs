@@ -158,3 +158,29 @@ fn a_build_that_is_stopped_leaves_nothing() {
     assert!(begun.elapsed() < Duration::from_secs(10));
     yard.assert_clean();
 }
+
+/// Two commands that do the same thing make one layer twice, and so do many images of registries.
+#[test]
+fn a_layer_that_an_image_has_twice_is_no_obstacle() {
+    let Some(yard) = Yard::new() else { return };
+    let text = "FROM base\nRUN echo x > /x\nRUN echo x > /x\nRUN rm /x\nRUN ! cat /x\nRUN echo x > /x\nRUN echo y > /y\nRUN cat /x /y\n\
+        FROM base\nCOPY --from=0 /x /x\nRUN cat /x\n";
+    let built = yard.build(text);
+    assert!(
+        yard.said.borrow().ends_with("x\ny\nx\n"),
+        "{}",
+        yard.said.borrow()
+    );
+    assert_eq!(built.steps.len(), 11);
+    let first = With {
+        target: Some("0"),
+        ..With::default()
+    };
+    let image = yard.image(&yard.build_with(text, &first).unwrap());
+    let layers: Vec<_> = image.layers.iter().map(|layer| layer.diff_id).collect();
+    assert_eq!(
+        layers.iter().filter(|layer| **layer == layers[1]).count(),
+        3,
+        "{layers:?}"
+    );
+}

@@ -22,7 +22,7 @@ use super::pack::{Pack, PackCaps};
 use super::plan::plan;
 use super::protocol::Remote;
 use super::verify::tree_id;
-use crate::net::{Http, NetLimits, Reach, Secret, is_loopback, server_of};
+use crate::net::{Http, NetLimits, Plain, Reach, Secret, is_loopback, server_of};
 
 /// How much of everything a commit may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub struct FetchOptions {
     pub large_bytes: u64,
     /// Times and retries.
     pub limits: NetLimits,
-    /// Servers that may lie at private addresses.
+    /// Which servers may be asked.
     pub reach: Reach,
     /// Whether a server on this machine may be asked without encryption: for tests.
     pub plain_loopback: bool,
@@ -148,7 +148,8 @@ impl Fetcher {
             Some("http") => vec![server_of(&url)?],
             _ => Vec::new(),
         };
-        let http = Http::new(&self.options.limits, &self.options.reach, &plain);
+        let plain = Plain::These(plain);
+        let http = Http::new(&self.options.limits, &self.options.reach, plain);
         remove_left(dir, false);
         let work = WorkDir::beside(dir)?;
         let (pack_file, server) = self.receive_patiently(&http, &url, commit, token, &work)?;

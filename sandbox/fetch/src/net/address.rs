@@ -6,6 +6,7 @@
 //! is used, it resolves names, and what it lets through is its own affair.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use ureq::Error;
 use ureq::config::Config;
@@ -13,10 +14,16 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// Servers that may lie at addresses which only this machine or its network can reach.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use super::authorities::Authorities;
+use super::door::Door;
+
+/// Which servers may be reached, and who has to vouch for them.
+#[derive(Clone, Debug, Default)]
 pub struct Reach {
+    /// servers that may lie at addresses which only this machine or its network can reach
     trusted: Vec<String>,
+    door: Option<Arc<dyn Door>>,
+    authorities: Authorities,
 }
 
 /// A name that is not trusted leads to a private address.
@@ -37,6 +44,30 @@ impl Reach {
     pub fn trust(mut self, server: &str) -> Reach {
         self.trusted.push(server.to_ascii_lowercase());
         self
+    }
+
+    /// What a door lets through, instead: it looks names up and judges addresses itself.
+    pub fn through(self, door: Arc<dyn Door>) -> Reach {
+        Reach {
+            door: Some(door),
+            ..self
+        }
+    }
+
+    /// Servers that these vouch for.
+    pub fn vouched_by(self, authorities: Authorities) -> Reach {
+        Reach {
+            authorities,
+            ..self
+        }
+    }
+
+    pub(super) fn door(&self) -> Option<&Arc<dyn Door>> {
+        self.door.as_ref()
+    }
+
+    pub(super) fn authorities(&self) -> &Authorities {
+        &self.authorities
     }
 
     /// Whether a server is trusted by name.
@@ -105,6 +136,9 @@ impl Resolver for Filter {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
+        if self.reach.door().is_some() {
+            return Ok(super::door::unresolved());
+        }
         let found = DefaultResolver::default().resolve(uri, config, timeout)?;
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let allowed = |address: &SocketAddr| {

@@ -19,6 +19,16 @@ pub enum NetError {
         "{server} leads to {address}, which is not public\nhelp: if it is yours, it has to be trusted by name (--trust)"
     )]
     Private { server: String, address: IpAddr },
+    #[error("{server} is not shown to be that server: {why}\nhelp: {help}")]
+    Certificate {
+        server: String,
+        why: &'static str,
+        help: &'static str,
+        #[source]
+        source: Box<rustls::Error>,
+    },
+    #[error("{server} must not be asked: {why}")]
+    Refused { server: String, why: String },
     #[error("{server} redirects more than {limit} times")]
     Redirects { server: String, limit: u32 },
     #[error("{server} redirects to {to:?}: {reason}")]
@@ -63,9 +73,10 @@ impl NetError {
     /// The submission's where it named a server that must not be asked, the host's otherwise: elsewhere, or later, there may be an answer.
     pub fn owner(&self) -> Owner {
         match self {
-            NetError::Url { .. } | NetError::Plain { .. } | NetError::Private { .. } => {
-                Owner::Submission
-            }
+            NetError::Url { .. }
+            | NetError::Plain { .. }
+            | NetError::Private { .. }
+            | NetError::Refused { .. } => Owner::Submission,
             _ => Owner::Host,
         }
     }
@@ -85,5 +96,43 @@ impl NetError {
             ),
             _ => false,
         }
+    }
+}
+
+/// What a certificate lacks, in words.
+pub(super) fn no_certificate(server: &str, source: rustls::Error) -> NetError {
+    use rustls::CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+        NotValidYetContext, Revoked, UnknownIssuer,
+    };
+    const AUTHORITY: &str =
+        "if it is yours, name a file with its authority's certificate in SSL_CERT_FILE";
+    let (why, help) = match &source {
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => (
+            "its certificate has expired",
+            "whoever runs it has to renew it; is this machine's clock right?",
+        ),
+        rustls::Error::InvalidCertificate(NotValidYet | NotValidYetContext { .. }) => (
+            "its certificate is not valid yet",
+            "is this machine's clock right?",
+        ),
+        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => (
+            "its certificate is for another name",
+            "use the name that the certificate is for",
+        ),
+        rustls::Error::InvalidCertificate(Revoked) => (
+            "its certificate was revoked",
+            "whoever runs it has to renew it",
+        ),
+        rustls::Error::InvalidCertificate(UnknownIssuer) => {
+            ("no authority that is trusted vouches for it", AUTHORITY)
+        }
+        _ => ("its certificate is not accepted", AUTHORITY),
+    };
+    NetError::Certificate {
+        server: server.to_owned(),
+        why,
+        help,
+        source: Box::new(source),
     }
 }

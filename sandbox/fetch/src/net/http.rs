@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::http::uri::{Authority, PathAndQuery, Scheme};
 use ureq::http::{HeaderMap, Uri};
-use ureq::unversioned::transport::DefaultConnector;
+use ureq::tls::TlsConfig;
+use ureq::unversioned::transport::{Connector as _, DefaultConnector, RustlsConnector};
 
 use super::address::{Filter, PrivateAddress};
+use super::door::{DoorConnector, DoorError};
 use super::{Answer, NetError, NetLimits, Pace, Reach, Secret};
 
 /// Redirects that are followed.
@@ -20,12 +22,20 @@ const HEADER_BYTES_MAX: usize = 32 << 10;
 pub(crate) struct Http {
     limits: NetLimits,
     reach: Reach,
-    /// Servers that may be asked without encryption: `host:port`.
-    plain: Vec<String>,
+    plain: Plain,
     started: Instant,
     agent: Agent,
     /// For this machine itself, which no proxy is asked for.
     direct: Agent,
+}
+
+/// Which servers may be asked without encryption.
+#[derive(Clone, Debug)]
+pub(crate) enum Plain {
+    /// these, as `host:port`
+    These(Vec<String>),
+    /// all that may be reached
+    All,
 }
 
 /// One request.
@@ -42,7 +52,7 @@ pub(crate) struct Ask<'a> {
 }
 
 impl Http {
-    pub(crate) fn new(limits: &NetLimits, reach: &Reach, plain: &[String]) -> Http {
+    pub(crate) fn new(limits: &NetLimits, reach: &Reach, plain: Plain) -> Http {
         let agent = |direct: bool| -> Agent {
             let config = Agent::config_builder()
                 .http_status_as_error(false)
@@ -55,20 +65,31 @@ impl Http {
                 .timeout_per_read(Some(limits.stall))
                 .timeout_per_write(Some(limits.stall))
                 .timeout_send_body(Some(limits.answer))
+                .tls_config(
+                    TlsConfig::builder()
+                        .root_certs(reach.authorities().roots())
+                        .build(),
+                )
                 .user_agent(concat!("gradus/", env!("CARGO_PKG_VERSION")));
-            let config = if direct { config.proxy(None) } else { config };
-            Agent::with_parts(
-                config.build(),
-                DefaultConnector::default(),
-                Filter {
-                    reach: reach.clone(),
-                },
-            )
+            let filter = Filter {
+                reach: reach.clone(),
+            };
+            match reach.door() {
+                Some(door) => Agent::with_parts(
+                    config.proxy(None).build(),
+                    DoorConnector(door.clone()).chain(RustlsConnector::default()),
+                    filter,
+                ),
+                None => {
+                    let config = if direct { config.proxy(None) } else { config };
+                    Agent::with_parts(config.build(), DefaultConnector::default(), filter)
+                }
+            }
         };
         Http {
             limits: limits.clone(),
             reach: reach.clone(),
-            plain: plain.iter().map(|p| p.to_ascii_lowercase()).collect(),
+            plain,
             started: Instant::now(),
             agent: agent(false),
             direct: agent(true),
@@ -158,7 +179,7 @@ impl Http {
         let server = server_of(url)?;
         match url.scheme_str() {
             Some("https") => Ok(()),
-            Some("http") if self.plain.contains(&server) => Ok(()),
+            Some("http") if self.plain.has(&server) => Ok(()),
             _ => Err(NetError::Plain { server }),
         }
     }
@@ -200,6 +221,15 @@ impl Http {
     }
 }
 
+impl Plain {
+    fn has(&self, server: &str) -> bool {
+        match self {
+            Plain::These(all) => all.iter().any(|one| one.eq_ignore_ascii_case(server)),
+            Plain::All => true,
+        }
+    }
+}
+
 /// What a failure of the transport means.
 pub(super) fn network(server: &str, what: &str, source: ureq::Error, pace: &Pace) -> NetError {
     let stalled = |seconds: Duration| NetError::Stalled {
@@ -221,14 +251,47 @@ pub(super) fn network(server: &str, what: &str, source: ureq::Error, pace: &Pace
                 address: private.address,
             }
         }
+        ureq::Error::Other(inner) if inner.is::<DoorError>() => NetError::Refused {
+            server: server.to_owned(),
+            why: inner.to_string(),
+        },
         ureq::Error::Timeout(ureq::Timeout::RecvBody | ureq::Timeout::PerRead) => {
             stalled(pace.stall())
         }
-        source => NetError::Network {
-            server: server.to_owned(),
-            what: what.to_owned(),
-            source: Box::new(source),
+        source => match certificate(&source) {
+            Some(source) => super::error::no_certificate(server, source),
+            None => NetError::Network {
+                server: server.to_owned(),
+                what: what.to_owned(),
+                source: Box::new(source),
+            },
         },
+    }
+}
+
+/// What is wrong with a server's certificate, if that is what failed.
+fn certificate(error: &ureq::Error) -> Option<rustls::Error> {
+    let inner = match error {
+        ureq::Error::Rustls(inner) => inner,
+        ureq::Error::Io(io) => io.get_ref()?.downcast_ref::<rustls::Error>()?,
+        _ => return None,
+    };
+    matches!(inner, rustls::Error::InvalidCertificate(_)).then(|| inner.clone())
+}
+
+/// Host and port of a URL, as a [`Door`](super::door::Door) is asked for them.
+///
+/// # Errors
+/// It names no server.
+pub fn host_and_port(url: &str) -> Result<(String, u16), NetError> {
+    let wrong = |reason| NetError::Url {
+        url: plain_text(url, &[]),
+        reason,
+    };
+    let url: Uri = url.parse().map_err(|_| wrong("it is no URL"))?;
+    match url.host() {
+        Some(host) if !host.is_empty() => Ok((host.to_owned(), port_of(&url))),
+        _ => Err(wrong("it names no server")),
     }
 }
 
@@ -245,7 +308,7 @@ pub(crate) fn server_of(url: &Uri) -> Result<String, NetError> {
     }
 }
 
-fn port_of(url: &Uri) -> u16 {
+pub(super) fn port_of(url: &Uri) -> u16 {
     let default = if url.scheme() == Some(&Scheme::HTTP) {
         80
     } else {

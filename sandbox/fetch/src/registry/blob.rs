@@ -43,6 +43,11 @@ impl<'a> BlobReader<'a> {
         }
     }
 
+    /// Begins where another reader has stopped.
+    pub(super) fn from(self, done: u64) -> BlobReader<'a> {
+        BlobReader { done, ..self }
+    }
+
     /// Ends when `stop` is set, and says how far it is.
     pub(super) fn watched(
         self,

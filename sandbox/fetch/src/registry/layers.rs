@@ -81,17 +81,22 @@ impl Layers<'_> {
                 total: blob.bytes,
             });
         };
-        let input =
-            BlobReader::new(self.endpoint, &blob.digest, blob.bytes).watched(&self.stop, &progress);
-        self.store
-            .put_blob(self.pin, input, &blob.digest, blob.bytes)
+        // What another pull has left of it is not asked for again.
+        let reader = |position| {
+            BlobReader::new(self.endpoint, &blob.digest, blob.bytes)
+                .watched(&self.stop, &progress)
+                .from(position)
+        };
+        let position = self
+            .store
+            .resume_blob(self.pin, &blob.digest, blob.bytes, reader)
             .map_err(|source| blob_error(&blob.digest, source))?;
         let had_layer = self.apply(layer, blob)?;
         (self.report)(PullEvent::Applied {
             digest: blob.digest,
             had: had_blob && had_layer,
         });
-        Ok(if had_blob { 0 } else { blob.bytes })
+        Ok(blob.bytes - position)
     }
 
     /// Puts the layer's tree into the store; says whether it was there.

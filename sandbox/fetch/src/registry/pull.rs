@@ -15,7 +15,7 @@ use super::endpoint::Endpoint;
 use super::error::PullError;
 use super::layers::{Layers, blob_error};
 use super::reference::{DEFAULT_REGISTRY, Reference};
-use crate::net::{self, Http, NetError, NetLimits, Reach};
+use crate::net::{self, Http, NetError, NetLimits, Plain, Reach};
 
 /// What may be pulled, from where, and how large it may be.
 #[derive(Clone, Debug)]
@@ -195,7 +195,11 @@ impl Puller {
                     .map(|server| with_port(server, 80)),
             )
             .collect();
-        let http = Http::new(&self.options.limits, &self.options.reach, &plain);
+        let http = Http::new(
+            &self.options.limits,
+            &self.options.reach,
+            Plain::These(plain),
+        );
         let mut last = None;
         for (base, server, registry) in bases {
             let login = self.options.credentials.of(&registry);

@@ -5,9 +5,9 @@ mod pack;
 mod real;
 mod secret;
 
-use crate::server::Server;
 use gradus_fetch::git::{FetchError, FetchOptions, Fetched, Fetcher};
 use gradus_fetch::net::{NetLimits, Reach, Secret};
+use gradus_servers::server::Server;
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -2,15 +2,14 @@
 
 mod auth;
 mod hostile;
-pub(crate) mod image;
 mod real;
 mod resume;
 mod reuse;
 
-use crate::server::Server;
 use gradus_fetch::net::{NetLimits, Reach};
 use gradus_fetch::registry::{PullError, PullOptions, Pulled, Puller, Reference};
 use gradus_image::store::Store;
+use gradus_servers::server::Server;
 use std::path::Path;
 use std::time::Duration;
 

@@ -147,7 +147,7 @@ impl Step {
                     paths,
                 });
                 let urls = copy.sources.iter().filter_map(|s| match s {
-                    CopySource::Url(url) => Some(Input::Url(url)),
+                    CopySource::Url { url, .. } => Some(Input::Url(url)),
                     _ => None,
                 });
                 files.into_iter().chain(urls).collect()
@@ -186,7 +186,15 @@ impl Step {
                 for source in &copy.sources {
                     let parts: Vec<&str> = match source {
                         CopySource::Path(path) => vec!["path", path],
-                        CopySource::Url(url) => vec!["url", url],
+                        CopySource::Url { url, name } => {
+                            vec!["url", url, name.as_deref().unwrap_or_default()]
+                        }
+                        // A commit's id says what is in it.
+                        CopySource::Repository {
+                            url,
+                            commit,
+                            directory,
+                        } => vec!["repository", url, commit, directory],
                         CopySource::File { name, content } => vec!["file", name, content],
                     };
                     fields.texts(parts.into_iter());

@@ -45,6 +45,8 @@ struct Contents {
     layers: BTreeMap<Digest, Thing>,
     blobs: BTreeMap<Digest, Thing>,
     pinned: BTreeSet<Digest>,
+    /// Of beginnings of blobs that stay.
+    partial_bytes: u64,
     /// What was not used since then goes.
     oldest: Option<SystemTime>,
     done: Collected,
@@ -61,6 +63,7 @@ impl Store {
         let guard = Guard::exclusive(&self.root)?;
         pin::remove_dead(&self.root.join("pins"))?;
         let mut contents = self.contents()?;
+        self.collect_partials(policy, &mut contents)?;
         contents.decide(policy, SystemTime::now());
         let removed = self.unlink(&contents)?;
         drop(guard);
@@ -68,6 +71,29 @@ impl Store {
             remove_tree(&path).map_err(StoreError::io(&path, "removing a layer"))?;
         }
         Ok(contents.done)
+    }
+
+    /// Beginnings of blobs go first: they are worth the least.
+    fn collect_partials(
+        &self,
+        policy: &GcPolicy,
+        contents: &mut Contents,
+    ) -> Result<(), StoreError> {
+        let now = SystemTime::now();
+        for kept in self.partials()? {
+            let is_old = policy
+                .age_max
+                .is_some_and(|max| now.duration_since(kept.used).is_ok_and(|age| age > max));
+            let is_too_much = policy
+                .bytes_max
+                .is_some_and(|max| contents.bytes().saturating_add(kept.bytes) > max);
+            let is_gone = (is_old || is_too_much) && self.remove_partial(&kept)?;
+            match is_gone {
+                true => contents.done.bytes_freed += kept.bytes,
+                false => contents.partial_bytes += kept.bytes,
+            }
+        }
+        Ok(())
     }
 
     /// Removes images that no name stands for and nothing holds. Their layers stay, as those of build steps do. How many there were.
@@ -137,6 +163,7 @@ impl Store {
             layers,
             blobs,
             pinned,
+            partial_bytes: 0,
             oldest: None,
             done: Collected::default(),
         })
@@ -161,6 +188,9 @@ impl Store {
         let oldest = contents.oldest;
         for step in self.lost_steps(|layer| contents.layers.contains_key(layer), oldest)? {
             self.remove_if_there(&step)?;
+        }
+        for content in self.old_contents(oldest)? {
+            self.remove_if_there(&content)?;
         }
         let mut trees = Vec::new();
         for layer in &done.layers {
@@ -221,7 +251,8 @@ impl Contents {
             .values()
             .chain(self.blobs.values())
             .map(|thing| thing.bytes)
-            .sum()
+            .sum::<u64>()
+            + self.partial_bytes
     }
 
     /// Layers of no image that nobody holds.
@@ -268,7 +299,7 @@ impl Contents {
     }
 }
 
-fn digest_of(path: &Path) -> Option<Digest> {
+pub(super) fn digest_of(path: &Path) -> Option<Digest> {
     Digest::from_hex(path.file_name()?.to_str()?)
 }
 

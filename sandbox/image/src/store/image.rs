@@ -168,14 +168,18 @@ impl Store {
         Ok(out)
     }
 
-    /// Trees of an image's layers as overlay wants its lower directories: the uppermost first. A layer whose root is opaque is
+    /// Trees of an image's layers as overlay wants its lower directories: the uppermost first, each once. A layer whose root is opaque is
     /// the last one, since overlay itself does not look for that.
     ///
     /// # Errors
     /// `Absent`, `Record`, `Io`.
     pub fn layer_dirs(&self, image: &ImageRecord) -> Result<Vec<PathBuf>, StoreError> {
-        let mut out = Vec::new();
+        let mut out: Vec<PathBuf> = Vec::new();
         for layer in image.layers.iter().rev() {
+            // Overlay takes no directory twice. Of one that comes again above, nothing can be seen where it is below.
+            if out.contains(&self.layer_dir(&layer.diff_id)) {
+                continue;
+            }
             let record = self.layer(&layer.diff_id)?.ok_or(StoreError::Absent {
                 what: "layer",
                 digest: layer.diff_id,

@@ -5,6 +5,7 @@ mod crashes;
 mod hostile;
 mod layout;
 mod malformed;
+mod partial;
 mod peers;
 mod store;
 mod tarball;

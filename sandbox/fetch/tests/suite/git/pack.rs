@@ -1,7 +1,7 @@
 //! Packs made here, and a server that sends one.
 
-use crate::server::{Peer, Request, Server};
 use gradus_fetch::git::{Algorithm, Kind, ObjectId};
+use gradus_servers::server::{Peer, Request, Server};
 use sha1::{Digest as _, Sha1};
 use std::io::Write as _;
 

@@ -1,143 +1,11 @@
 //! Repositories that git made, served by git's own program, compared with what git checks out.
 
 use super::{Place, options};
-use crate::server::{Peer, Request, Server};
 use gradus_fetch::git::{FetchError, tree_id};
-use std::io::{Read as _, Write as _};
+use gradus_servers::git::Repository;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Stdio};
-
-/// A repository with one commit, and a server for it.
-pub(super) struct Repository {
-    folder: tempfile::TempDir,
-    pub(super) server: Server,
-}
-
-impl Repository {
-    /// `None` where git is missing, which is said.
-    pub(super) fn new(format: &str, fill: impl FnOnce(&Repository)) -> Option<Repository> {
-        if Command::new("git").arg("--version").output().is_err() {
-            println!("skipped: git is not installed (package git)");
-            return None;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().to_owned();
-        let server = Server::start(move |request, peer| backend(&root, request, peer));
-        let repository = Repository { folder, server };
-        std::fs::create_dir(repository.path()).unwrap();
-        repository.git(&[
-            "init",
-            "-q",
-            "-b",
-            "main",
-            &format!("--object-format={format}"),
-        ]);
-        fill(&repository);
-        repository.git(&["add", "-A"]);
-        Some(repository)
-    }
-
-    pub(super) fn path(&self) -> std::path::PathBuf {
-        self.folder.path().join("repo")
-    }
-
-    pub(super) fn write(&self, name: &str, content: &[u8]) {
-        let path = self.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
-
-    pub(super) fn git(&self, arguments: &[&str]) -> String {
-        let output = Command::new("git")
-            .arg("-C")
-            .arg(self.path())
-            .args([
-                "-c",
-                "user.name=a",
-                "-c",
-                "user.email=a@b",
-                "-c",
-                "commit.gpgsign=false",
-            ])
-            .args(["-c", "core.symlinks=true", "-c", "core.quotePath=false"])
-            .args(arguments)
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("HOME", self.folder.path())
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    /// Commits what was added; the commit's id.
-    pub(super) fn commit(&self) -> String {
-        self.git(&["commit", "-q", "--allow-empty", "-m", "x"]);
-        self.git(&["rev-parse", "HEAD"])
-    }
-
-    fn tree(&self, commit: &str) -> String {
-        self.git(&["rev-parse", &format!("{commit}^{{tree}}")])
-    }
-}
-
-/// Git's own program for servers, as a web server would start it.
-fn backend(root: &Path, request: &Request, peer: &mut Peer) {
-    let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-    let mut child = Command::new("git")
-        .arg("http-backend")
-        .env("GIT_PROJECT_ROOT", root)
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("HOME", root)
-        .env("PATH_INFO", path.replace("/repo", "/repo/.git"))
-        .env("QUERY_STRING", query)
-        .env("REQUEST_METHOD", &request.method)
-        .env(
-            "CONTENT_TYPE",
-            request.header("content-type").unwrap_or_default(),
-        )
-        .env(
-            "GIT_PROTOCOL",
-            request.header("git-protocol").unwrap_or_default(),
-        )
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(&request.body)
-        .unwrap();
-    let mut output = Vec::new();
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_end(&mut output)
-        .unwrap();
-    child.wait().unwrap();
-    let end = output
-        .windows(4)
-        .position(|w| w == b"\r\n\r\n")
-        .unwrap_or(output.len());
-    let head = String::from_utf8_lossy(&output[..end]).into_owned();
-    let status = head
-        .lines()
-        .find_map(|line| line.strip_prefix("Status: ")?.get(..3)?.parse().ok());
-    peer.answer(
-        status.unwrap_or(200),
-        &[],
-        output.get(end + 4..).unwrap_or_default(),
-    );
-}
+use std::process::Command;
 
 /// Names, kinds, executable bits, contents and link targets.
 fn listing(dir: &Path) -> Vec<String> {
@@ -181,10 +49,7 @@ fn varied(repository: &Repository) {
     for i in 0..60 {
         repository.write(&format!("alike/{i:02}.txt"), &text(i));
     }
-    repository.write(
-        "large.bin",
-        &super::super::registry::image::noise(3 << 20, 9),
-    );
+    repository.write("large.bin", &gradus_servers::registry::noise(3 << 20, 9));
     repository.write("ä ü/\u{1f980}.txt", b"names\n");
     repository.write("a.b", b"sorts beside a\n");
     repository.write("a-b", b"sorts beside a\n");
@@ -308,7 +173,7 @@ fn a_repository_that_is_not_there_and_a_directory_that_is_are_said() {
         .unwrap_err();
     assert!(matches!(error, FetchError::Exists { .. }), "{error:?}");
     std::fs::remove_dir(place.dir()).unwrap();
-    std::fs::rename(repository.path(), repository.folder.path().join("gone")).unwrap();
+    std::fs::rename(repository.path(), repository.path().with_file_name("gone")).unwrap();
     let error = place
         .fetch(options(&repository.server), &repository.server, &commit)
         .unwrap_err();
@@ -361,7 +226,7 @@ fn a_submodule_is_an_empty_directory_and_told() {
 #[test]
 fn history_is_not_fetched() {
     let Some(repository) = Repository::new("sha1", |r| {
-        r.write("old", &super::super::registry::image::noise(1 << 20, 3))
+        r.write("old", &gradus_servers::registry::noise(1 << 20, 3))
     }) else {
         return;
     };

@@ -2,9 +2,9 @@
 
 use super::pack::{Maker, advertise, framed};
 use super::{Place, options};
-use crate::server::{Peer, Request, Server};
 use gradus_fetch::git::FetchError;
 use gradus_fetch::net::Secret;
+use gradus_servers::server::{Peer, Request, Server};
 use std::path::Path;
 
 const TOKEN: &str = "ghp_c0ffeec0ffeec0ffee";

@@ -1,10 +1,10 @@
 //! Who is asked for a proof, and who gets to see it.
 
-use super::image::Image;
 use super::{Place, options};
-use crate::server::{Request, Server};
 use gradus_fetch::net::Secret;
 use gradus_fetch::registry::{Credentials, PullError, PullOptions};
+use gradus_servers::registry::Image;
+use gradus_servers::server::{Request, Server};
 use std::sync::{Arc, Mutex};
 
 // `me:hunter2`, by coreutils' base64.

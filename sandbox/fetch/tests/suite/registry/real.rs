@@ -3,72 +3,19 @@
 use super::{Place, limits};
 use gradus_fetch::net::{Reach, Secret};
 use gradus_fetch::registry::{Credentials, PullError, PullOptions};
-use std::net::{TcpListener, TcpStream};
+use gradus_servers::distribution::{Registry, run, which};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-/// `me:hunter2`, by libxcrypt.
-const HTPASSWD: &str = "me:$2b$04$Z/N8rgE8hCxyfNgSyhGWTO6uAUoDOqd/UsbePMAWStW2Vwsuz5pUK\n";
-
-/// docker-registry on loopback, with a folder of its own.
-struct Registry {
-    child: Child,
-    address: String,
-    folder: tempfile::TempDir,
+/// What these tests ask of it.
+trait Serves {
+    fn push(&self) -> PathBuf;
+    fn inspect(&self, what: &str) -> String;
+    fn options(&self) -> PullOptions;
 }
 
-impl Registry {
-    /// `None` where a tool is missing, which is said.
-    fn start(with_login: bool) -> Option<Registry> {
-        for tool in ["docker-registry", "skopeo", "umoci", "busybox"] {
-            let found = Command::new(tool)
-                .arg("--help")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-            if found.is_err() {
-                println!("skipped: {tool} is not installed");
-                return None;
-            }
-        }
-        if !std::fs::read_to_string("/proc/self/status")
-            .unwrap()
-            .contains("\nUid:\t0\t0\t")
-        {
-            println!("skipped: images are unpacked as root");
-            return None;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        for _ in 0..5 {
-            let address = TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .to_string();
-            let mut child = start(folder.path(), &address, with_login);
-            let begun = Instant::now();
-            while begun.elapsed() < Duration::from_secs(20) && child.try_wait().unwrap().is_none() {
-                if TcpStream::connect(&address).is_ok() {
-                    return Some(Registry {
-                        child,
-                        address,
-                        folder,
-                    });
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            // Somebody else took the port.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        panic!("docker-registry does not start");
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
+impl Serves for Registry {
     /// An image of two layers, and its layout.
     fn push(&self) -> PathBuf {
         let layout = self.path("layout");
@@ -87,7 +34,7 @@ impl Registry {
                 std::os::unix::fs::symlink("busybox", root.join("bin/sh")).unwrap();
             } else {
                 std::fs::create_dir_all(root.join("more/deep")).unwrap();
-                let content = super::image::noise(300_000, 5);
+                let content = gradus_servers::registry::noise(300_000, 5);
                 std::fs::write(root.join("more/deep/file"), content).unwrap();
             }
             run("umoci", &["repack", "--image", &image, bundle_name]);
@@ -105,23 +52,12 @@ impl Registry {
                 "/bin/sh",
             ],
         );
-        let to = format!("docker://{}/team/image:v1", self.address);
-        run(
-            "skopeo",
-            &[
-                "copy",
-                "-q",
-                "--dest-tls-verify=false",
-                "--dest-creds=me:hunter2",
-                &format!("oci:{image}"),
-                &to,
-            ],
-        );
+        self.put(&format!("oci:{image}"), "team/image:v1");
         layout
     }
 
     fn inspect(&self, what: &str) -> String {
-        let from = format!("docker://{}/team/image:v1", self.address);
+        let from = format!("docker://{}/team/image:v1", self.address());
         run(
             "skopeo",
             &[
@@ -141,51 +77,10 @@ impl Registry {
                 stall: Duration::from_secs(10),
                 ..limits()
             },
-            reach: Reach::public().trust(&self.address),
+            reach: Reach::public().trust(self.address()),
             ..PullOptions::default()
         }
     }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn start(folder: &Path, address: &str, with_login: bool) -> Child {
-    let mut config = format!(
-        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{address}\"}}\n",
-        folder.join("registry").display()
-    );
-    if with_login {
-        std::fs::write(folder.join("htpasswd"), HTPASSWD).unwrap();
-        config += &format!(
-            "auth: {{htpasswd: {{realm: r, path: {}}}}}\n",
-            folder.join("htpasswd").display()
-        );
-    }
-    let file = folder.join("config.yml");
-    std::fs::write(&file, config).unwrap();
-    Command::new("docker-registry")
-        .arg("serve")
-        .arg(file)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {said}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn which(program: &str) -> String {
-    run("sh", &["-c", &format!("command -v {program}")])
 }
 
 /// Names, kinds, owners, modes, link targets, contents.
@@ -210,7 +105,7 @@ fn an_image_is_the_one_that_others_see() {
     let pulled = place
         .pull(
             registry.options(),
-            &format!("{}/team/image:v1", registry.address),
+            &format!("{}/team/image:v1", registry.address()),
         )
         .unwrap();
     assert_eq!(pulled.resolved.to_string(), registry.inspect("{{.Digest}}"));
@@ -244,7 +139,7 @@ fn an_image_is_the_one_that_others_see() {
     assert!(listing(&ours).contains("bin/busybox f 0:0"));
 
     // By digest; nothing is fetched any more.
-    let by_digest = format!("{}/team/image@{}", registry.address, pulled.resolved);
+    let by_digest = format!("{}/team/image@{}", registry.address(), pulled.resolved);
     let again = place.pull(registry.options(), &by_digest).unwrap();
     assert_eq!((again.image, again.fetched_bytes), (pulled.image, 0));
     place.has_no_halves();
@@ -257,7 +152,7 @@ fn a_login_opens_a_private_registry() {
     };
     registry.push();
     let place = Place::new();
-    let name = format!("{}/team/image:v1", registry.address);
+    let name = format!("{}/team/image:v1", registry.address());
     let error = place.pull(registry.options(), &name).unwrap_err();
     assert!(
         matches!(
@@ -270,7 +165,7 @@ fn a_login_opens_a_private_registry() {
         "{error:?}"
     );
     let login = |password: &str| PullOptions {
-        credentials: Credentials::none().with(&registry.address, "me", Secret::new(password)),
+        credentials: Credentials::none().with(registry.address(), "me", Secret::new(password)),
         ..registry.options()
     };
     let error = place.pull(login("wrong"), &name).unwrap_err();
@@ -297,7 +192,10 @@ fn a_tag_that_is_not_there_is_said() {
     let place = Place::new();
     for name in ["team/image:v2", "team/other:v1"] {
         let error = place
-            .pull(registry.options(), &format!("{}/{name}", registry.address))
+            .pull(
+                registry.options(),
+                &format!("{}/{name}", registry.address()),
+            )
             .unwrap_err();
         assert!(matches!(error, PullError::NotFound { .. }), "{error:?}");
     }

@@ -1,10 +1,12 @@
 //! Downloads that break.
 
-use super::image::{Image, begin_of, noise};
 use super::{Place, options};
-use crate::server::Server;
-use gradus_fetch::registry::PullEvent;
+use gradus_fetch::registry::{PullEvent, Puller};
+use gradus_image::store::Store;
+use gradus_servers::registry::{Image, begin_of, noise};
+use gradus_servers::server::Server;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn a_broken_download_goes_on_where_it_stopped() {
@@ -124,4 +126,69 @@ fn a_busy_registry_is_asked_again_and_progress_is_told() {
         events.last(),
         Some(PullEvent::Applied { had: false, .. })
     ));
+}
+
+/// A pull that failed in the middle is gone on with by another one, over another store of the same directory, as another process has it.
+#[test]
+fn another_pull_goes_on_where_one_has_failed() {
+    let image = Image::new(&[&noise(3_000_000, 1), b"two"]);
+    let expected = image.clone();
+    let is_cut = AtomicBool::new(true);
+    let server = Server::start(move |request, peer| {
+        let blob = &image.blobs[&image.layers[0]];
+        let begin = begin_of(request).unwrap_or(0);
+        let is_first = request.path.ends_with(image.layers[0].as_str());
+        if is_first && begin >= 1_000_000 && is_cut.swap(false, Ordering::Relaxed) {
+            // Not what ends a connection, but what ends a pull.
+            return peer.answer(410, &[], b"gone");
+        }
+        if !is_first || begin > 0 {
+            return image.serve(request, peer);
+        }
+        peer.head(200, &[("content-length", &blob.len().to_string())]);
+        peer.raw(&blob[..1_000_000]);
+    });
+    let place = Place::new();
+    let name = format!("{}/x", server.address());
+    place
+        .pull(options(&server), &name)
+        .expect_err("it is cut off");
+    let store = Store::open_unflushed(place.store.root()).unwrap();
+    let pin = store.pin().unwrap();
+    let reference = name.parse().unwrap();
+    let events = Mutex::new(Vec::new());
+    let pulled = Puller::new(options(&server))
+        .pull(&store, &pin, &reference, &|event| {
+            events.lock().unwrap().push(event)
+        })
+        .unwrap();
+    let asked: Vec<usize> = server
+        .requests()
+        .iter()
+        .filter(|request| request.path.ends_with(expected.layers[0].as_str()))
+        .map(|request| begin_of(request).unwrap_or(0))
+        .collect();
+    assert_eq!(asked, [0, 1_000_000, 1_000_000]);
+    let whole = expected.blobs[&expected.layers[0]].len() as u64;
+    let small = expected.blobs[&expected.layers[1]].len() as u64;
+    let had_small = pulled.fetched_bytes == whole - 1_000_000;
+    assert!(
+        had_small || pulled.fetched_bytes == whole - 1_000_000 + small,
+        "{}",
+        pulled.fetched_bytes
+    );
+    // What was there counts as done.
+    let done = |event: &PullEvent| matches!(event, PullEvent::Layer { done, total, .. } if *total == whole && *done < 1_000_000);
+    assert!(!events.into_inner().unwrap().iter().any(done));
+    let dir = store.layer_dirs(&pulled.image).unwrap().pop().unwrap();
+    assert_eq!(
+        std::fs::read(dir.join("file0")).unwrap(),
+        noise(3_000_000, 1)
+    );
+    assert_eq!(
+        std::fs::read_dir(store.root().join("partial"))
+            .unwrap()
+            .count(),
+        0
+    );
 }

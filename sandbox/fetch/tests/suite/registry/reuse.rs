@@ -1,10 +1,10 @@
 //! What is not asked for again, and where it is asked for.
 
-use super::image::{INDEX, Image, MANIFEST, noise};
 use super::{Place, options};
-use crate::server::Server;
 use gradus_fetch::registry::{Mirror, PullError, PullOptions};
 use gradus_image::Digest;
+use gradus_servers::registry::{INDEX, Image, MANIFEST, noise};
+use gradus_servers::server::Server;
 
 fn count(server: &Server, part: &str) -> usize {
     let requests = server.requests();

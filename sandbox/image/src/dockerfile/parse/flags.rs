@@ -13,7 +13,7 @@ const REFUSED: [(&str, &str); 6] = [
     ("exclude", "put the pattern into .dockerignore"),
     (
         "keep-git-dir",
-        "repositories are not fetched while building: copy the files",
+        "a commit is fetched without its history: leave it out",
     ),
     ("unpack", "unpack with RUN"),
     ("device", "there are no devices while building"),

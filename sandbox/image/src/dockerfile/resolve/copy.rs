@@ -1,5 +1,7 @@
 //! `COPY` and `ADD` with variables put in.
 
+mod remote;
+
 use super::{At, DockerfileError, Reference, State, Style, present, shown, values};
 use crate::context::glob::Glob;
 use crate::dockerfile::ImageRef;
@@ -44,8 +46,22 @@ pub enum CopyFrom {
 pub enum CopySource {
     /// A path, relative to where files come from, with wildcards.
     Path(String),
-    /// An `ADD` from the network.
-    Url(String),
+    /// A file of the network, by `ADD`.
+    Url {
+        /// Its address: http or https, without a user.
+        url: String,
+        /// What it is called in a directory; none where the address has no name.
+        name: Option<String>,
+    },
+    /// A commit's files, by `ADD`.
+    Repository {
+        /// The repository's address, of https.
+        url: String,
+        /// The commit's whole id, in lower case.
+        commit: String,
+        /// The directory of it that is meant, relative; empty for all.
+        directory: String,
+    },
     /// A file written in the Dockerfile.
     File {
         /// Its name.
@@ -111,9 +127,9 @@ pub(super) fn resolve(
                 "correct --checksum",
             ));
         }
-        if !matches!(sources.as_slice(), [CopySource::Url(_)]) {
+        if !matches!(sources.as_slice(), [CopySource::Url { .. }]) {
             return Err(at.syntax(
-                "--checksum with one URL",
+                "--checksum with the URL of one file",
                 "other sources",
                 "write one ADD for each URL",
             ));
@@ -130,6 +146,18 @@ pub(super) fn resolve(
             "a directory as destination of more than one source",
             shown(&written),
             "end the destination with /",
+        ));
+    }
+    if into_directory
+        && let Some(url) = sources.iter().find_map(|source| match source {
+            CopySource::Url { url, name: None } => Some(url),
+            _ => None,
+        })
+    {
+        return Err(at.syntax(
+            "a URL that ends in a file's name, since the destination is a directory",
+            shown(url),
+            "write the file's name at the destination's end",
         ));
     }
     let chown = match &copy.chown {
@@ -166,23 +194,8 @@ pub(super) fn resolve(
 }
 
 fn path_or_url(path: String, add: bool, at: At<'_>) -> Result<CopySource, DockerfileError> {
-    let lower = path.to_ascii_lowercase();
-    let web = lower.starts_with("http://") || lower.starts_with("https://");
-    let bare = lower.split(['#', '?']).next().unwrap_or_default();
-    let git =
-        lower.starts_with("git@") || lower.starts_with("git://") || lower.starts_with("ssh://");
-    if add && (git || web && bare.ends_with(".git")) {
-        return Err(at.unsupported(
-            "ADD of a repository",
-            "files, archives, http and https URLs",
-            "copy the files into the build's context",
-        ));
-    }
-    if add && web {
-        return Ok(CopySource::Url(path));
-    }
-    if web {
-        return Err(at.syntax("a path", shown(&path), "use ADD for a URL"));
+    if let Some(source) = remote::source(&path, add, at)? {
+        return Ok(source);
     }
     let mut depth = 0i64;
     for part in path.split('/') {

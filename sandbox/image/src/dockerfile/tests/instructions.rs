@@ -175,7 +175,7 @@ fn flags_that_are_not_supported_are_refused_by_line() {
             "ADD --checksum=md5:0 https://h/x /y",
             "sha256: and 64 digits",
         ),
-        ("ADD --keep-git-dir=true a b", "not fetched"),
+        ("ADD --keep-git-dir=true a b", "without its history"),
         ("ENV --x=1 a=b", "a flag of ENV"),
         ("HEALTHCHECK --often CMD x", "--often is not supported"),
         ("HEALTHCHECK --interval=1s NONE", "NONE alone"),
@@ -248,8 +248,29 @@ fn copy_that_cannot_be_is_refused() {
         ("COPY [a-", "at least two"),
         ("COPY a[ /b", "wildcards"),
         ("COPY https://h/x /y", "use ADD"),
-        ("ADD https://h/x.git#main /y", "repository"),
-        ("ADD git@h:x /y", "repository"),
+        ("ADD https://h/x.git#main /y", "commit in full"),
+        ("ADD https://h/x.git /y", "commit in full"),
+        ("ADD https://h/x.git#ce01362503 /y", "commit in full"),
+        (
+            "ADD http://h/x.git#ce013625030ba8dba906f756967f9e9ca394464a /y",
+            "without encryption",
+        ),
+        (
+            "ADD https://h/x.git?ref=a#ce013625030ba8dba906f756967f9e9ca394464a /y",
+            "a query",
+        ),
+        (
+            "ADD https://h/x.git#ce013625030ba8dba906f756967f9e9ca394464a:a/../b /y",
+            "within the repository",
+        ),
+        ("ADD git@h:x /y", "use https"),
+        ("ADD ssh://git@h/x /y", "use https"),
+        ("ADD https://me:pw@h/x /y", "without a user or a password"),
+        ("ADD https:///x /y", "a URL"),
+        ("ADD https://h /y/", "a file's name"),
+        ("ADD https://h/a/ /y/", "a file's name"),
+        ("ADD https://h/%2e%2e /y/", "a file's name"),
+        ("ADD https://h/a%2fb /y/", "a file's name"),
         ("COPY --chmod=u+x a b", "octal"),
         ("COPY --chown=a:b:c a b", "user or user:group"),
         ("COPY --from=9 a b", "there is no stage 9"),
@@ -259,7 +280,7 @@ fn copy_that_cannot_be_is_refused() {
         ("COPY <<a/b /x\na/b", "can name a file"),
         (
             "ADD --checksum=sha256:00000000000000000000000000000000000000000000000000000000000000aa x /y",
-            "with one URL",
+            "of one file",
         ),
     ] {
         if part == "at least one blank" {
@@ -290,9 +311,36 @@ fn add_from_a_url_keeps_its_checksum() {
     let copied = copy(&format!("ADD --checksum={digest} https://h/x?y=1 /z"));
     assert_eq!(
         copied.sources,
-        [CopySource::Url("https://h/x?y=1".to_owned())]
+        [CopySource::Url {
+            url: "https://h/x?y=1".to_owned(),
+            name: Some("x".to_owned())
+        }]
     );
     assert_eq!(copied.checksum, Some(digest));
+    // Of the fragment a server hears nothing; names are what they stand for.
+    let copied = copy("ADD https://h/a%20b?c#d /z");
+    let url = |url: &str, name: Option<&str>| CopySource::Url {
+        url: url.to_owned(),
+        name: name.map(str::to_owned),
+    };
+    assert_eq!(copied.sources, [url("https://h/a%20b?c", Some("a b"))]);
+    assert_eq!(copy("ADD https://h /z").sources, [url("https://h", None)]);
+}
+
+#[test]
+fn add_from_a_repository_is_by_a_whole_commit() {
+    let commit = "CE013625030ba8dba906f756967f9e9ca394464a";
+    for (behind, directory) in [("", ""), (":", ""), (":/a/./b/", "a/b")] {
+        let copied = copy(&format!("ADD https://h/o/x.git#{commit}{behind} /z"));
+        assert_eq!(
+            copied.sources,
+            [CopySource::Repository {
+                url: "https://h/o/x.git".to_owned(),
+                commit: commit.to_lowercase(),
+                directory: directory.to_owned(),
+            }]
+        );
+    }
 }
 
 #[test]

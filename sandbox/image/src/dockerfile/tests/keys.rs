@@ -40,7 +40,11 @@ fn whatever_changes_a_layer_changes_its_key() {
         "COPY --from=image x /",
         "COPY <<x /\nx",
         "COPY <<x /\n\nx",
-        "ADD https://x /",
+        "ADD https://x /z",
+        "ADD https://x/y /",
+        "ADD https://x/y.git#ce013625030ba8dba906f756967f9e9ca394464a /",
+        "ADD https://x/y.git#de013625030ba8dba906f756967f9e9ca394464a /",
+        "ADD https://x/y.git#ce013625030ba8dba906f756967f9e9ca394464a:a /",
         "WORKDIR /x",
     ];
     let keys: std::collections::BTreeSet<Key> = texts.iter().map(|t| key(t)).collect();

@@ -6,37 +6,48 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustls::{ServerConnection, StreamOwned};
+
+use crate::tls::{Both, Shown};
+
 /// What was asked.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(crate) method: String,
+pub struct Request {
+    /// Its method.
+    pub method: String,
     /// With its query.
-    pub(crate) path: String,
+    pub path: String,
     /// Names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+    /// Its content.
+    pub body: Vec<u8>,
 }
 
 impl Request {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
     }
 }
 
 /// One connection, after its request was read.
-pub(crate) struct Peer {
-    stream: TcpStream,
+pub struct Peer {
+    stream: Box<dyn Both>,
     closing: Arc<AtomicBool>,
 }
 
 impl Peer {
     /// Bytes as they are; that nobody listens any more is no failure.
-    pub(crate) fn raw(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).is_ok()
+    pub fn raw(&mut self, bytes: &[u8]) -> bool {
+        self.stream
+            .write_all(bytes)
+            .and_then(|()| self.stream.flush())
+            .is_ok()
     }
 
-    pub(crate) fn answer(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) {
+    /// A whole answer, with its length.
+    pub fn answer(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) {
         let length = body.len().to_string();
         let mut all = vec![("content-length", length.as_str())];
         all.extend(headers);
@@ -44,7 +55,8 @@ impl Peer {
         self.raw(body);
     }
 
-    pub(crate) fn head(&mut self, status: u16, headers: &[(&str, &str)]) {
+    /// The beginning of an answer, without a length.
+    pub fn head(&mut self, status: u16, headers: &[(&str, &str)]) {
         let mut head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -53,22 +65,29 @@ impl Peer {
     }
 
     /// Says nothing more, until the server ends.
-    pub(crate) fn stall(&self) {
+    pub fn stall(&self) {
         while !self.closing.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     /// A byte now and then, until nobody listens.
-    pub(crate) fn trickle(&mut self, each: Duration) {
+    pub fn trickle(&mut self, each: Duration) {
         while !self.closing.load(Ordering::Relaxed) && self.raw(b"x") {
             std::thread::sleep(each);
         }
     }
 }
 
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Peer")
+    }
+}
+
 /// Runs until it is dropped.
-pub(crate) struct Server {
+#[derive(Debug)]
+pub struct Server {
     address: String,
     closing: Arc<AtomicBool>,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -76,7 +95,24 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(serve: impl Fn(&Request, &mut Peer) + Send + Sync + 'static) -> Server {
+    /// Without encryption.
+    pub fn start(serve: impl Fn(&Request, &mut Peer) + Send + Sync + 'static) -> Server {
+        Server::start_with(None, serve)
+    }
+
+    /// With this certificate.
+    pub fn start_tls(
+        shown: Shown,
+        serve: impl Fn(&Request, &mut Peer) + Send + Sync + 'static,
+    ) -> Server {
+        Server::start_with(Some(shown), serve)
+    }
+
+    fn start_with(
+        shown: Option<Shown>,
+        serve: impl Fn(&Request, &mut Peer) + Send + Sync + 'static,
+    ) -> Server {
+        let tls = shown.map(Shown::config);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let closing = Arc::new(AtomicBool::new(false));
@@ -90,10 +126,19 @@ impl Server {
                         return;
                     }
                     let Ok(stream) = stream else { continue };
-                    let (closing, seen) = (is_closing.clone(), seen.clone());
+                    let (closing, seen, tls) = (is_closing.clone(), seen.clone(), tls.clone());
                     scope.spawn(move || {
                         let _ = stream.set_read_timeout(Some(Duration::from_secs(20)));
-                        let Some(request) = read(&stream) else { return };
+                        let mut stream: Box<dyn Both> = match tls {
+                            None => Box::new(stream),
+                            Some(tls) => {
+                                let server = ServerConnection::new(tls).expect("a right config");
+                                Box::new(StreamOwned::new(server, stream))
+                            }
+                        };
+                        let Some(request) = read(&mut stream) else {
+                            return;
+                        };
                         seen.lock().unwrap().push(request.clone());
                         serve(&request, &mut Peer { stream, closing });
                     });
@@ -109,12 +154,15 @@ impl Server {
     }
 
     /// `127.0.0.1:port`.
-    pub(crate) fn address(&self) -> &str {
+    pub fn address(&self) -> &str {
         &self.address
     }
 
     /// What was asked so far.
-    pub(crate) fn requests(&self) -> Vec<Request> {
+    ///
+    /// # Panics
+    /// A test's own thread did.
+    pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 }
@@ -129,7 +177,7 @@ impl Drop for Server {
     }
 }
 
-fn read(stream: &TcpStream) -> Option<Request> {
+fn read(stream: &mut Box<dyn Both>) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;

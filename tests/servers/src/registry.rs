@@ -5,20 +5,25 @@ use gradus_image::Digest;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// Type of a manifest.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Type of an index.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// Blobs by digest, and what a tag stands for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Image {
-    pub(crate) blobs: BTreeMap<String, Vec<u8>>,
-    pub(crate) layers: Vec<String>,
-    pub(crate) manifest: Vec<u8>,
+pub struct Image {
+    /// Configuration and layers.
+    pub blobs: BTreeMap<String, Vec<u8>>,
+    /// Digests of the layers.
+    pub layers: Vec<String>,
+    /// The manifest.
+    pub manifest: Vec<u8>,
 }
 
 impl Image {
     /// With a layer for each content.
-    pub(crate) fn new(contents: &[&[u8]]) -> Image {
+    pub fn new(contents: &[&[u8]]) -> Image {
         let archives: Vec<Vec<u8>> = contents
             .iter()
             .enumerate()
@@ -27,7 +32,8 @@ impl Image {
         Image::of_archives(&archives)
     }
 
-    pub(crate) fn of_archives(archives: &[Vec<u8>]) -> Image {
+    /// With these layers.
+    pub fn of_archives(archives: &[Vec<u8>]) -> Image {
         let mut image = Image::default();
         let diff_ids: Vec<String> = archives.iter().map(|a| Digest::of(a).to_string()).collect();
         let mut layers = Vec::new();
@@ -59,18 +65,20 @@ impl Image {
         image
     }
 
-    pub(crate) fn add(&mut self, blob: Vec<u8>) -> String {
+    /// One blob more; its digest.
+    pub fn add(&mut self, blob: Vec<u8>) -> String {
         let digest = Digest::of(&blob).to_string();
         self.blobs.insert(digest.clone(), blob);
         digest
     }
 
-    pub(crate) fn digest(&self) -> String {
+    /// The manifest's digest.
+    pub fn digest(&self) -> String {
         Digest::of(&self.manifest).to_string()
     }
 
     /// As a registry serves it, Range included.
-    pub(crate) fn serve(&self, request: &Request, peer: &mut Peer) {
+    pub fn serve(&self, request: &Request, peer: &mut Peer) {
         if let Some(name) = request.path.split("/manifests/").nth(1) {
             let document = match self.blobs.get(name) {
                 Some(document) => document,
@@ -99,18 +107,23 @@ impl Image {
     }
 
     /// Whether a layer is asked for.
-    pub(crate) fn is_layer(&self, request: &Request) -> bool {
+    pub fn is_layer(&self, request: &Request) -> bool {
         let asked = request.path.split("/blobs/").nth(1).unwrap_or_default();
         self.layers.iter().any(|layer| layer == asked)
     }
 }
 
-pub(crate) fn begin_of(request: &Request) -> Option<usize> {
+/// Where a request for a part wants it to begin.
+pub fn begin_of(request: &Request) -> Option<usize> {
     let range = request.header("range")?.strip_prefix("bytes=")?;
     range.strip_suffix('-')?.parse().ok()
 }
 
-pub(crate) fn archive(name: &str, content: &[u8]) -> Vec<u8> {
+/// An archive with one file.
+///
+/// # Panics
+/// The file's name is none.
+pub fn archive(name: &str, content: &[u8]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_ustar();
     header.set_size(content.len() as u64);
@@ -122,14 +135,18 @@ pub(crate) fn archive(name: &str, content: &[u8]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+/// As gzip has it.
+///
+/// # Panics
+/// Memory cannot be written to.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 /// Bytes that do not compress, the same each time.
-pub(crate) fn noise(len: usize, seed: u32) -> Vec<u8> {
+pub fn noise(len: usize, seed: u32) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
     (0..len)
         .map(|_| {
