@@ -10,7 +10,7 @@ pub use started::Started;
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use gradus_jail::plan::{Identity, Mount, Neighbour, Plan, Source};
 use gradus_jail::protocol::{Answer, Ended, KillReason, Report, Request};
 use gradus_jail::watcher::connect_to;
 
+use crate::bundle::{Bundle, Calls};
 use crate::disks;
 use crate::gpu::Granted;
 use crate::job::{BuildStep, Job, Limits, ScratchKind};
@@ -37,11 +38,13 @@ const POLICIES: [&str; 2] = ["trainer", "build"];
 
 /// What a job is given besides what it asks for.
 #[derive(Clone, Copy)]
-enum More<'a> {
+pub(crate) enum More<'a> {
     Nothing,
     Gpus(&'a Granted),
     /// it is a step of a build
     Step(&'a BuildStep),
+    /// it is what a bundle asks for
+    Bundle(&'a Bundle),
 }
 
 /// How long after its start a watcher may take to listen.
@@ -156,7 +159,7 @@ impl Sandbox {
         let cgroup = (!groups.groups.is_empty()).then_some(groups);
         let step = match more {
             More::Step(step) => Some(step),
-            More::Nothing | More::Gpus(_) => None,
+            More::Nothing | More::Gpus(_) | More::Bundle(_) => None,
         };
         let mut plan = plan(
             job,
@@ -172,8 +175,10 @@ impl Sandbox {
                 step: step.cloned(),
             },
         );
-        if let More::Gpus(gpus) = more {
-            gpus.add_to(&mut plan);
+        match more {
+            More::Gpus(gpus) => gpus.add_to(&mut plan),
+            More::Bundle(bundle) => bundle.add_to(&mut plan),
+            More::Nothing | More::Step(_) => {}
         }
         Ok(plan)
     }
@@ -246,7 +251,7 @@ impl Sandbox {
         self.start_with(job, More::Step(step))
     }
 
-    fn start_with(&self, job: &Job, more: More<'_>) -> Result<Started, SandboxError> {
+    pub(crate) fn start_with(&self, job: &Job, more: More<'_>) -> Result<Started, SandboxError> {
         let name = job.name.as_str();
         reaper::reap();
         // First of all: it makes itself ready meanwhile.
@@ -313,13 +318,15 @@ impl Sandbox {
             })?,
         }
         match report.receive::<Report>() {
-            Ok(Some((Report::Started(processes), mut descriptors))) => Ok(Started {
-                name: name.to_owned(),
-                report,
-                watcher,
-                processes,
-                proxy: descriptors.pop(),
-            }),
+            Ok(Some((Report::Started(processes) | Report::Held(processes), mut descriptors))) => {
+                Ok(Started {
+                    name: name.to_owned(),
+                    report,
+                    watcher,
+                    processes,
+                    proxy: descriptors.pop(),
+                })
+            }
             Ok(Some((
                 Report::Ended(Ended {
                     outcome: Outcome::LaunchFailed { error },
@@ -349,12 +356,21 @@ impl Sandbox {
 
     /// The watcher's program with other filters than those of most jobs, for what needs them.
     fn program_for(&self, more: More<'_>) -> Result<Option<Program>, SandboxError> {
-        let (text, policy): (_, fn() -> Policy) = match more {
-            More::Nothing => return Ok(None),
+        let narrower;
+        let (text, policy): (&str, fn() -> Policy) = match more {
+            More::Bundle(bundle) if bundle.calls != Calls::All => {
+                narrower = bundle.calls.text();
+                (&narrower, Policy::trainer)
+            }
+            More::Nothing | More::Bundle(_) => return Ok(None),
             More::Gpus(_) => (GPU, Policy::trainer_with_gpu),
             More::Step(_) => (BUILD, Policy::build),
         };
-        let filters = || policy().compile().map(|filters| filters.programs);
+        let narrowed = || match more {
+            More::Bundle(bundle) => bundle.calls.narrow(policy()),
+            _ => policy(),
+        };
+        let filters = || narrowed().compile().map(|filters| filters.programs);
         self.program
             .with_filters(
                 &self.state.templates(),
@@ -380,13 +396,27 @@ impl Sandbox {
         Ok(jobs)
     }
 
-    fn ask(&self, name: &str, request: &Request) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
+    pub(crate) fn ask(
+        &self,
+        name: &str,
+        request: &Request,
+    ) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
+        self.ask_with(name, request, &[])
+    }
+
+    /// The same, with descriptors.
+    pub(crate) fn ask_with(
+        &self,
+        name: &str,
+        request: &Request,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
         let failed = |source| SandboxError::Watcher {
             name: name.to_owned(),
             source,
         };
         let channel = connect_to(&self.state.directory(name)).map_err(failed)?;
-        channel.send(request, &[]).map_err(failed)?;
+        channel.send(request, descriptors).map_err(failed)?;
         channel
             .receive()
             .map_err(failed)?

@@ -14,6 +14,7 @@
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
 //! | `sandbox` | jobs: what they say and how they end, inputs and outputs, lists, logs, plans |
 //! | `sandbox_gpu` | jobs with GPUs, over a driver that is files: given, watched, taken back, in quarantine |
+//! | `sandbox_oci` | bundles: from create to delete, hooks, programs beside them, what is refused |
 //! | `eval_gpu` | evaluations on emulated GPUs: lost ones, full ones, old ones, none |
 //! | `nvrtc` | kernels compiled on the host: notes, and an NVRTC that is old or incomplete |
 //! | `eval_parity` | (in this process) rows and means against transformers, peft and axolotl |
@@ -40,3 +41,5 @@ mod sandbox;
 mod sandbox_build;
 #[cfg(target_os = "linux")]
 mod sandbox_gpu;
+#[cfg(target_os = "linux")]
+mod sandbox_oci;

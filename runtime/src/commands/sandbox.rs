@@ -7,6 +7,7 @@ mod fetch;
 mod gpus;
 mod images;
 mod jobs;
+mod oci;
 mod pull;
 mod registries;
 mod run;
@@ -21,6 +22,7 @@ use gradus_fetch::git::FetchError;
 use gradus_fetch::registry::{CredentialsError, PullError};
 use gradus_image::Owner;
 use gradus_image::layout::{ExportImageError, ImportImageError};
+use gradus_oci::OciError;
 use gradus_sandbox::gpu::GpuError;
 use gradus_sandbox::logs::LogError;
 use gradus_sandbox::outputs::CollectError;
@@ -84,6 +86,9 @@ pub enum CommandError {
     /// A commit that is not fetched.
     #[error("the commit is not fetched")]
     Fetch(#[from] FetchError),
+    /// About a container of the Open Container Initiative.
+    #[error(transparent)]
+    Oci(#[from] OciError),
     /// What was asked for does not fit.
     #[error("{0}")]
     Usage(String),
@@ -151,6 +156,7 @@ pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
             let gpus = (!arguments.gpus.is_empty()).then(gpus);
             run::run(&sandbox, gpus.as_ref(), arguments)
         }
+        SandboxCommand::Oci(arguments) => oci::run(&sandbox, arguments),
         SandboxCommand::Gpus(arguments) => gpus::gpus(&gpus(), arguments),
         SandboxCommand::KeepGpus(arguments) => gpus::keep_gpus(&gpus(), arguments),
         SandboxCommand::Build(arguments) => build::run(&sandbox, arguments),

@@ -1,6 +1,9 @@
 //! The job's first process: makes its root, gives up what it could do, starts the program, and waits for all that are orphaned.
 
+mod beside;
+mod bundled;
 mod dev;
+mod gate;
 mod hide;
 mod network;
 mod restrict;
@@ -39,11 +42,40 @@ pub(crate) struct Given {
     devices: Vec<OwnedFd>,
 }
 
+/// The process of the job's program.
+struct Program {
+    pid: Pid,
+    /// the channel to it, where it waits to be started
+    gate: Option<Channel>,
+}
+
+/// The program's process to the first one.
+#[derive(Serialize, Deserialize)]
+enum FromProgram {
+    /// it waits to be started
+    Waits,
+    /// it does not run
+    Failed(LaunchError),
+}
+
 /// Everything from the clone to the job's end.
 pub(crate) fn run(plan: &Plan, filters: &[Vec<u8>], channel: &Channel, streams: Streams) -> ! {
     let code = match start(plan, filters, channel, streams) {
         // A watcher that is gone is told nothing: this process ends, and the job with it.
-        Ok(program) => watch(program, channel).map_or(1, |()| 0),
+        Ok(Program { pid, gate: None }) => watch(pid, plan, channel).map_or(1, |()| 0),
+        Ok(Program {
+            pid,
+            gate: Some(program),
+        }) => match gate::keep(&program, channel) {
+            Ok(()) => {
+                drop(program);
+                watch(pid, plan, channel).map_or(1, |()| 0)
+            }
+            Err(error) => {
+                let _ = channel.send(&FromInside::Failed(error), &[]);
+                1
+            }
+        },
         Err(error) => {
             let _ = channel.send(&FromInside::Failed(error), &[]);
             1
@@ -57,7 +89,7 @@ fn start(
     filters: &[Vec<u8>],
     channel: &Channel,
     streams: Streams,
-) -> Result<Pid, LaunchError> {
+) -> Result<Program, LaunchError> {
     // The watcher's own streams are a channel, a file and its lock: not for here.
     rustix::stdio::dup2_stdin(&streams.input).at(Stage::Watcher, || "standard input")?;
     rustix::stdio::dup2_stdout(&streams.input).at(Stage::Watcher, || "standard output")?;
@@ -88,6 +120,9 @@ fn start(
         format!("host name {:?}", plan.hostname)
     })?;
     let proxy = network::prepare(&plan.network)?;
+    if let Some(bundled) = &plan.bundled {
+        bundled::names_and_clocks(bundled)?;
+    }
     enter(channel)?;
     // Now that it is in its groups, those are the roots that it sees.
     syscalls::new_cgroup_namespace().at(Stage::Namespaces, || "a namespace of control groups")?;
@@ -110,7 +145,7 @@ fn start(
         Cloned::Child => {
             drop(started);
             let error = program(plan, filters, streams, &starting);
-            let _ = starting.send(&error, &[]);
+            let _ = starting.send(&FromProgram::Failed(error), &[]);
             std::process::exit(127)
         }
         Cloned::Parent(pid) => {
@@ -122,17 +157,18 @@ fn start(
             let _ = started.send(&Run, &[]);
             let held = restrict::apply_filters(plan, filters)?;
             restrict::keep_capabilities(&[])?;
-            // A program that runs has closed its end without a word.
-            if let Some((error, _)) = started
-                .receive::<LaunchError>()
-                .at(Stage::Exec, || "the program's channel")?
-            {
-                return Err(error);
-            }
+            let heard = started.receive::<FromProgram>();
+            let (told, gate) = match heard.at(Stage::Exec, || "the program's channel")? {
+                // A program that runs has closed its end without a word.
+                None => (FromInside::Started(held), None),
+                Some((FromProgram::Waits, _)) => (FromInside::Waits(held), Some(started)),
+                Some((FromProgram::Failed(error), _)) => return Err(error),
+            };
             channel
-                .send(&FromInside::Started(held), &[])
+                .send(&told, &[])
                 .at(Stage::Watcher, || "the watcher is gone")?;
-            Ok(Pid::from_raw(pid).expect("a clone's id is not 0"))
+            let pid = Pid::from_raw(pid).expect("a clone's id is not 0");
+            Ok(Program { pid, gate })
         }
     }
 }
@@ -220,6 +256,9 @@ fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams, word: &Channel) -
                 .collect()
         };
         rustix::process::chdir("/").at(Stage::Root, || "/")?;
+        if let Some(bundled) = &plan.bundled {
+            bundled::priorities(bundled)?;
+        }
         restrict::no_way_back(&plan.capabilities)?;
         restrict::apply_filters(plan, filters)?;
         let (argv, env) = (strings(&process.argv)?, strings(&process.env)?);
@@ -234,7 +273,8 @@ fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams, word: &Channel) -
         if !matches!(word.receive::<Run>(), Ok(Some(_))) {
             std::process::exit(127);
         }
-        restrict::become_user(process)?;
+        let bundled = plan.bundled.as_ref();
+        restrict::become_user(process, bundled.map_or(&[], |bundled| &bundled.groups))?;
         // Those of user 0: another one has lost them with that.
         let kept = if process.uid == 0 {
             plan.capabilities.as_slice()
@@ -246,7 +286,13 @@ fn program(plan: &Plan, filters: &[Vec<u8>], streams: Streams, word: &Channel) -
         rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || {
             format!("working directory {}", short(&process.cwd))
         })?;
+        if plan.held {
+            gate::wait(word);
+        }
         syscalls::close_on_exec_from(3).at(Stage::Restrict, || "closing descriptors")?;
+        if let Some(bundled) = bundled {
+            bundled::run_first(bundled)?;
+        }
         syscalls::default_signals().at(Stage::Restrict, || "default signals")?;
         let mut error = std::io::Error::from_raw_os_error(libc::ENOENT);
         for path in &candidates {
@@ -296,15 +342,14 @@ fn candidates(process: &Process) -> Result<Vec<CString>, LaunchError> {
 }
 
 /// Reaps what ends, passes signals on, until the program has ended.
-fn watch(program: Pid, channel: &Channel) -> std::io::Result<()> {
+fn watch(program: Pid, plan: &Plan, channel: &Channel) -> std::io::Result<()> {
+    if plan.bundled.is_some() {
+        return beside::watch(program, plan, channel);
+    }
     loop {
         while let Some((pid, status)) = reaped()? {
             if pid == program {
-                let status = match status.exit_status() {
-                    Some(code) => Status::Exited(code),
-                    None => Status::Signalled(status.terminating_signal().unwrap_or(0)),
-                };
-                return channel.send(&FromInside::Ended(status), &[]);
+                return channel.send(&FromInside::Ended(status_of(&status)), &[]);
             }
         }
         let signal = syscalls::next_signal()?;
@@ -314,6 +359,13 @@ fn watch(program: Pid, channel: &Channel) -> std::io::Result<()> {
             // It may have ended a moment ago.
             let _ = rustix::process::kill_process(program, signal);
         }
+    }
+}
+
+fn status_of(status: &WaitStatus) -> Status {
+    match status.exit_status() {
+        Some(code) => Status::Exited(code),
+        None => Status::Signalled(status.terminating_signal().unwrap_or(0)),
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Running {
     pub(super) outputs: Vec<OwnedFd>,
     /// the listening socket of the proxy's port, for whoever starts the job
     pub(super) proxy: Option<OwnedFd>,
+    /// whether its program waits to be started
+    pub(super) held: bool,
 }
 
 /// Applies `plan`. On failure nothing of the job is left. `meanwhile` is done while the job's first process makes its root.
@@ -117,6 +119,7 @@ fn start<T>(
         outputs,
         proxy,
         landlock,
+        held,
     } = admit(plan, pid, sysfs, &ours, group, meanwhile).map_err(ended_on_failure)?;
     let identity = Identity {
         watcher: rustix::process::getpid().as_raw_nonzero().get(),
@@ -133,6 +136,7 @@ fn start<T>(
         errors,
         outputs,
         proxy,
+        held,
     };
     Ok((running, done))
 }
@@ -164,6 +168,8 @@ struct Admitted<T> {
     outputs: Vec<OwnedFd>,
     proxy: Option<OwnedFd>,
     landlock: Option<Held>,
+    /// whether it waits to be started instead
+    held: bool,
 }
 
 /// Gives the process its ids, mounts and groups, and waits until its program runs.
@@ -177,7 +183,11 @@ fn admit<T>(
 ) -> Result<Admitted<T>, LaunchError> {
     map_ids(plan, pid)?;
     let score = format!("/proc/{pid}/oom_score_adj");
-    fs::write(&score, "1000").at(Stage::Identity, || score)?;
+    let wanted = plan
+        .bundled
+        .as_ref()
+        .and_then(|bundled| bundled.oom_score_adj);
+    fs::write(&score, wanted.unwrap_or(1000).to_string()).at(Stage::Identity, || score)?;
     let (go, mounts) = if plan.identity.is_range() {
         super::mounts::open_all(plan, Some(pid), sysfs)?
     } else {
@@ -213,22 +223,24 @@ fn admit<T>(
             what: "the job's first process ended without a word; was it killed for lack of memory?"
                 .to_owned(),
         })?;
+        let held = matches!(message, FromInside::Waits(_));
         match message {
             FromInside::Ready { handed_over, proxy } => {
                 let mut descriptors = descriptors.into_iter();
                 outputs = descriptors.by_ref().take(handed_over).collect();
                 socket = descriptors.next().filter(|_| proxy);
             }
-            FromInside::Started(landlock) => {
+            FromInside::Started(landlock) | FromInside::Waits(landlock) => {
                 return Ok(Admitted {
                     done,
                     outputs,
                     proxy: socket,
                     landlock,
+                    held,
                 });
             }
             FromInside::Failed(error) => return Err(error),
-            FromInside::Ended(status) => {
+            FromInside::Ended(status) | FromInside::EndedBeside { status, .. } => {
                 let what = format!("ended before it had started: {status:?}");
                 return Err(LaunchError {
                     stage: Stage::Exec,

@@ -1,0 +1,127 @@
+//! What only jobs that are bundles ask for: names and clocks that only they see, lower priorities, programs that are run before theirs.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::mount::MountAttrFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+use super::root::new_filesystem;
+use crate::outcome::{LaunchError, Stage};
+use crate::plan::{Before, Bundled};
+use crate::step::{At, short};
+use crate::syscalls::{self, Cloned};
+
+/// How often is looked whether a program with a limit of time has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// In the first process, while it may: names, settings of its network, clocks of what it starts from here on.
+pub(super) fn names_and_clocks(bundled: &Bundled) -> Result<(), LaunchError> {
+    if let Some(name) = &bundled.domainname {
+        syscalls::set_domain_name(name.as_bytes())
+            .at(Stage::Namespaces, || format!("domain name {name:?}"))?;
+    }
+    if bundled.sysctls.is_empty() && bundled.clocks.is_none() {
+        return Ok(());
+    }
+    // One of its own: what the job sees of `/proc/sys` cannot be written.
+    let proc = new_filesystem("proc", &[], MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
+    for (path, value) in &bundled.sysctls {
+        write(proc.as_fd(), &format!("sys/{path}"), value)?;
+    }
+    if let Some(clocks) = &bundled.clocks {
+        syscalls::new_time_namespace().at(Stage::Namespaces, || "a namespace of clocks")?;
+        let ((m_secs, m_nanos), (b_secs, b_nanos)) = (clocks.monotonic, clocks.boottime);
+        let text = format!("monotonic {m_secs} {m_nanos}\nboottime {b_secs} {b_nanos}\n");
+        write(proc.as_fd(), "self/timens_offsets", &text)?;
+    }
+    Ok(())
+}
+
+fn write(proc: BorrowedFd<'_>, path: &str, value: &str) -> Result<(), LaunchError> {
+    let named = || format!("/proc/{path} = {value:?}");
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let within = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let file = openat2(proc, path, flags, Mode::empty(), within).at(Stage::Namespaces, named)?;
+    rustix::io::write(&file, value.as_bytes())
+        .at(Stage::Namespaces, named)
+        .map(drop)
+}
+
+/// In the program's process: how it is given processors and disks.
+pub(super) fn priorities(bundled: &Bundled) -> Result<(), LaunchError> {
+    if let Some(scheduling) = bundled.scheduling {
+        syscalls::set_scheduling(scheduling.policy, scheduling.nice)
+            .at(Stage::Restrict, || format!("{scheduling:?}"))?;
+    }
+    if let Some((class, level)) = bundled.io_priority {
+        syscalls::set_io_priority(class, level).at(Stage::Restrict, || {
+            format!("class {class} and level {level} of disks")
+        })?;
+    }
+    Ok(())
+}
+
+/// In the program's process, with all that it gives up given up: runs what is to be run before it.
+pub(super) fn run_first(bundled: &Bundled) -> Result<(), LaunchError> {
+    for before in &bundled.before {
+        let failed = |what: String| LaunchError {
+            stage: Stage::Exec,
+            errno: 0,
+            what: format!("{}, which is run first, {what}", short(&before.path)),
+        };
+        let named = || short(&before.path);
+        let (input, ours) = pipe_with(PipeFlags::CLOEXEC).at(Stage::Exec, named)?;
+        rustix::io::write(&ours, before.input.as_bytes()).at(Stage::Exec, named)?;
+        drop(ours);
+        let pid = match syscalls::clone_process().at(Stage::Exec, named)? {
+            Cloned::Child => become_it(before, input.as_fd()),
+            Cloned::Parent(pid) => Pid::from_raw(pid).expect("a clone's id is not 0"),
+        };
+        drop(input);
+        let until = before
+            .timeout_ms
+            .map(|limit| Instant::now() + Duration::from_millis(limit));
+        loop {
+            let options = if until.is_some() {
+                WaitOptions::NOHANG
+            } else {
+                WaitOptions::empty()
+            };
+            let ended = waitpid(Some(pid), options).at(Stage::Exec, named)?;
+            if let Some((_, status)) = ended {
+                match (status.exit_status(), status.terminating_signal()) {
+                    (Some(0), _) => break,
+                    (Some(code), _) => return Err(failed(format!("ended with code {code}"))),
+                    (None, signal) => {
+                        return Err(failed(format!(
+                            "was ended by signal {}",
+                            signal.unwrap_or(0)
+                        )));
+                    }
+                }
+            }
+            if until.is_some_and(|until| Instant::now() > until) {
+                let _ = kill_process(pid, Signal::KILL);
+                return Err(failed("has taken too long".to_owned()));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+    Ok(())
+}
+
+fn become_it(before: &Before, input: BorrowedFd<'_>) -> ! {
+    let strings = |texts: &[String]| -> Vec<CString> {
+        let texts = texts.iter().map(|text| CString::new(text.as_str()));
+        texts.filter_map(Result::ok).collect()
+    };
+    let ready = rustix::stdio::dup2_stdin(input).is_ok() && syscalls::default_signals().is_ok();
+    if let (true, Ok(path)) = (ready, CString::new(before.path.as_str())) {
+        syscalls::execute(&path, &strings(&before.argv), &strings(&before.env));
+    }
+    std::process::exit(127)
+}
