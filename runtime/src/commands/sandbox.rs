@@ -148,7 +148,13 @@ pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
         Some(state) => state.clone(),
         None => default_state()?,
     };
-    let sandbox = Sandbox::open(&state)?;
+    let sandbox = match (Sandbox::open(&state), &arguments.command) {
+        // Tools read errors of all kinds the same.
+        (Err(error), SandboxCommand::Oci(arguments)) => {
+            return Ok(oci::say(arguments, &error));
+        }
+        (opened, _) => opened?,
+    };
     let driver_root = gpus::root_of(arguments.driver_root.as_ref());
     let gpus = || gpus::Gpus::of(&sandbox, &driver_root);
     match &arguments.command {

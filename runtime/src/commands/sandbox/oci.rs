@@ -39,13 +39,16 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &OciArgs) -> Result<Exit, Comman
     let done = Runtime::open(sandbox, arguments).and_then(|runtime| runtime.run());
     match done {
         Ok(exit) => Ok(exit),
-        Err(error) => {
-            let text = chain(&error);
-            let _ = writeln!(io::stderr(), "error: {text}");
-            note(arguments, "error", &text);
-            Ok(Exit::Failed)
-        }
+        Err(error) => Ok(say(arguments, &error)),
     }
+}
+
+/// Says what went wrong.
+pub(super) fn say(arguments: &OciArgs, error: &dyn std::error::Error) -> Exit {
+    let text = chain(error);
+    let _ = writeln!(io::stderr(), "error: {text}");
+    note(arguments, "error", &text);
+    Exit::Failed
 }
 
 impl<'a> Runtime<'a> {

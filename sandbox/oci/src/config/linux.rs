@@ -78,6 +78,7 @@ pub struct Resources {
     /// processes
     pub pids: Option<Pids>,
     /// disks
+    #[serde(rename = "blockIO")]
     pub block_io: Option<Value>,
     /// large pages
     pub hugepage_limits: Vec<Value>,

@@ -631,7 +631,7 @@ fn hostile_configurations_are_refused_and_cost_little() {
         "[]".to_owned(),
         "null".to_owned(),
         format!("{{\"ociVersion\":\"1.0.0\",\"mounts\":{deep}"),
-        format!("{{\"ociVersion\":\"1.0.0\",\"x\":{}1{}}}", "[".repeat(200), "]".repeat(200)),
+        format!("{{\"ociVersion\":\"1.0.0\",\"vm\":{}1{}}}", "[".repeat(200), "]".repeat(200)),
         r#"{"ociVersion":1}"#.to_owned(),
         r#"{"ociVersion":"1.0.0","process":{"args":"sh","cwd":"/"}}"#.to_owned(),
         r#"{"ociVersion":"1.0.0","process":{"args":["sh"],"cwd":"/","user":{"uid":-1}}}"#.to_owned(),
