@@ -14,7 +14,7 @@
 //! | [`management`] | what the sandbox asks, answered through the library |
 //! | [`state`] | the directory in which gradus processes meet |
 //! | [`lease`] | a GPU for one gradus process at a time, and whether it was given back clean |
-//! | [`quarantine`] | GPUs that were not |
+//! | [`quarantine`] | GPUs that were not, after evaluations or jobs |
 //! | [`watch`] | memory over time, and its peak |
 
 pub mod events;
@@ -23,12 +23,12 @@ pub mod inventory;
 pub mod lease;
 pub mod management;
 pub mod nvml;
-pub mod quarantine;
 pub mod state;
 pub mod support;
 pub mod watch;
 pub mod xid;
 
+pub use gradus_sandbox::gpu::quarantine;
 pub use health::{Health, Verdict, assess};
 pub use inventory::{Gpu, Inventory};
 pub use lease::{Lease, LeaseError, Request};

@@ -23,6 +23,7 @@
 //! | [`outputs`] | what a job has written, taken when it has ended |
 //! | [`store`] | files by the digest of their content |
 //! | [`logs`] | what a job has printed, read back and shown |
+//! | [`private`] | directories that are this user's alone |
 //! | `program` | the watcher's program and how it is started |
 //! | `turn` | one process at a time |
 
@@ -38,6 +39,7 @@ pub mod job;
 pub mod logs;
 pub mod outputs;
 pub mod plan;
+pub mod private;
 mod program;
 pub mod sandbox;
 pub mod scratch;

@@ -8,13 +8,12 @@
 //! the job choose what is read. Caches that are full of links (a hub's `snapshots`) can be taken with [`Links::Skip`].
 
 mod error;
-mod owner;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub use error::CollectError;
-pub use owner::Owner;
+pub use gradus_owner::Owner;
 
 use std::collections::BTreeMap;
 use std::fs::File;

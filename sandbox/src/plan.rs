@@ -231,3 +231,9 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         gpus: Vec::new(),
     }
 }
+
+/// Whether a job with this plan leaves outputs.
+pub(crate) fn has_outputs(plan: &Plan) -> bool {
+    let is_output = |mount: &Mount| matches!(mount.source, Source::Output { .. });
+    plan.mounts.iter().any(is_output)
+}

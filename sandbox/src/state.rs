@@ -17,17 +17,20 @@ mod life;
 
 pub(crate) use life::Claim;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use gradus_jail::outcome::Outcome;
-use gradus_jail::plan::{Plan, Source};
+use gradus_jail::plan::Plan;
 use gradus_jail::protocol::{Ended, Identity as Processes, Report};
 use gradus_jail::watcher::{JOURNAL_FILE, PLAN_FILE};
 use rustix::fs::{FlockOperation, flock};
+
+use crate::plan::has_outputs;
+use crate::private::{self, PrivateError};
 
 /// Held by a job's watcher, and takes what it says of itself: lines that are no states. Not a file of its own, since to make and to remove one
 /// is among what takes longest in a launch.
@@ -58,20 +61,9 @@ pub enum StateError {
     /// There is none.
     #[error("there is no job {0:?}; help: `gradus sandbox ps --all` lists them")]
     Missing(String),
-    /// Somebody else could read or change it.
-    #[error(
-        "{path} belongs to user {owner} with mode {mode:o}, expected this user ({user}) and 700; help: choose another directory or correct it"
-    )]
-    Foreign {
-        /// the directory
-        path: PathBuf,
-        /// its owner
-        owner: u32,
-        /// its permissions
-        mode: u32,
-        /// who asks
-        user: u32,
-    },
+    /// About the directory itself.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
     /// All ranges of ids are taken.
     #[error(
         "all {RANGES} ranges of user ids are taken; help: remove jobs that have ended with `gradus sandbox gc`"
@@ -131,27 +123,7 @@ pub enum Phase {
 impl State {
     /// Opens the directory `root`, made where it is not there.
     pub fn open(root: &Path) -> Result<State, StateError> {
-        let private = |path: &Path| {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(path)
-                .map_err(io_error(path))
-        };
-        private(root)?;
-        let meta = fs::metadata(root).map_err(io_error(root))?;
-        let user = rustix::process::geteuid().as_raw();
-        if meta.uid() != user || meta.mode() & 0o077 != 0 {
-            return Err(StateError::Foreign {
-                path: root.to_owned(),
-                owner: meta.uid(),
-                mode: meta.mode() & 0o7777,
-                user,
-            });
-        }
-        for part in ["jobs", "ids", "templates", "new", "gone"] {
-            private(&root.join(part))?;
-        }
+        private::make(root, &["jobs", "ids", "templates", "new", "gone"])?;
         Ok(State {
             root: root.canonicalize().map_err(io_error(root))?,
         })
@@ -271,10 +243,8 @@ impl State {
     fn has_outputs(&self, name: &str, ended: Option<&Ended>) -> bool {
         let launched =
             ended.is_some_and(|ended| !matches!(ended.outcome, Outcome::LaunchFailed { .. }));
-        let is_output =
-            |mount: &gradus_jail::plan::Mount| matches!(mount.source, Source::Output { .. });
         launched
-            && matches!(self.plan(name), Ok(Some(plan)) if plan.keeps_root || plan.mounts.iter().any(is_output))
+            && matches!(self.plan(name), Ok(Some(plan)) if plan.keeps_root || has_outputs(&plan))
     }
 
     fn journal(&self, name: &str) -> Result<Vec<Report>, StateError> {

@@ -31,12 +31,13 @@ pub use roots::Freed;
 pub(crate) use tree::PATH_BYTES;
 pub use tree::{Entry, MANIFEST_VERSION, Manifest, Tree};
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::private;
 use error::io_error;
 use session::Session;
 
@@ -59,28 +60,7 @@ pub struct Lease(#[expect(dead_code, reason = "it holds a lock while it is open"
 impl Store {
     /// Opens the store in `root`, made where it is not there, and removes what processes have left that are gone.
     pub fn open(root: &Path) -> Result<Store, StoreError> {
-        let private = |path: &Path| {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(path)
-                .map_err(io_error(path))
-        };
-        private(root)?;
-        let meta = fs::metadata(root).map_err(io_error(root))?;
-        let user = rustix::process::geteuid().as_raw();
-        if meta.uid() != user || meta.mode() & 0o077 != 0 {
-            let (path, mode) = (root.to_owned(), meta.mode() & 0o7777);
-            return Err(StoreError::Foreign {
-                path,
-                owner: meta.uid(),
-                mode,
-                user,
-            });
-        }
-        [OBJECTS, ROOTS, TMP]
-            .into_iter()
-            .try_for_each(|name| private(&root.join(name)))?;
+        private::make(root, &[OBJECTS, ROOTS, TMP])?;
         session::sweep(&root.join(TMP))?;
         let session = Session::create(&root.join(TMP))?;
         Ok(Store {

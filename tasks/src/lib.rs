@@ -14,13 +14,11 @@
 //! | [`prepare`](mod@prepare) | all of it for one candidate: sequence length, drops, order, fingerprint |
 //! | [`scoring`] | per-row losses to places, duels and their bounds |
 //! | [`python`] | how Python writes values, where the reference lets it |
-//! | [`owner`] | whose fault a failure is |
 #![forbid(unsafe_code)]
 
 mod canonical;
 pub mod chat;
 pub mod data;
-pub mod owner;
 pub mod prepare;
 pub mod prompt;
 pub mod python;
@@ -32,7 +30,7 @@ pub mod tokenizer;
 pub use canonical::{canonical_json, sha256_hex};
 pub use chat::{ChatTemplate, RenderInput, TemplateDate, TemplateError};
 pub use data::{DataError, DataFormat, DataSet};
-pub use owner::Owner;
+pub use gradus_owner::Owner;
 pub use prepare::{
     Cancelled, DpoPair, DpoSet, DropCounts, EvalRow, EvalSet, PrepareError, Prepared,
     TokenizedTask, prepare,

@@ -24,7 +24,6 @@ mod dtype;
 pub mod finetune;
 pub mod finite;
 pub mod header;
-mod owner;
 pub mod source;
 pub mod tensor;
 #[cfg(test)]
@@ -35,5 +34,5 @@ pub use adapter::{Adapter, BoundAdapter, EmbeddingLora, LoraModule};
 pub use checkpoint::{CandidateKind, Checkpoint, OpenCheckpointError, ShapeError};
 pub use config::{Family, HiddenAct, LayerConfig, LayerRope, ModelConfig, RopeConfig, RopeKind};
 pub use dtype::Dtype;
-pub use owner::Owner;
+pub use gradus_owner::Owner;
 pub use tensor::{ReadTensorError, TensorInfo, TensorReader};

@@ -83,13 +83,13 @@ impl Entrant {
     }
 
     fn read(&mut self, dir: &Path, base: &Base) -> Result<State, Failure> {
-        let kind = gradus_checkpoint::CandidateKind::detect(dir)
-            .map_err(|e| failure(owner(e.owner()), &e))?;
+        let kind =
+            gradus_checkpoint::CandidateKind::detect(dir).map_err(|e| failure(e.owner(), &e))?;
         match kind {
             gradus_checkpoint::CandidateKind::Adapter => {
                 self.kind = Some(CandidateKind::Adapter);
                 self.is_finetune = true;
-                let adapter = Adapter::open(dir).map_err(|e| failure(owner(e.owner()), &e))?;
+                let adapter = Adapter::open(dir).map_err(|e| failure(e.owner(), &e))?;
                 self.notes.extend(adapter.notes().iter().cloned());
                 let named = adapter.config().base_model_name.as_deref();
                 let bases = [
@@ -99,7 +99,7 @@ impl Entrant {
                 self.notes.extend(named.and_then(|n| other_base(n, &bases)));
                 let bound = adapter
                     .bind(&base.checkpoint)
-                    .map_err(|e| failure(owner(e.owner()), &e))?;
+                    .map_err(|e| failure(e.owner(), &e))?;
                 if bound.vocab_rows != base.model.embedding.num_rows() {
                     self.notes.push(format!(
                         "the vocabulary was resized from {} to {} rows",
@@ -111,8 +111,7 @@ impl Entrant {
             }
             gradus_checkpoint::CandidateKind::Full => {
                 self.kind = Some(CandidateKind::Full);
-                let checkpoint =
-                    Checkpoint::open(dir).map_err(|e| failure(owner(e.owner()), &e))?;
+                let checkpoint = Checkpoint::open(dir).map_err(|e| failure(e.owner(), &e))?;
                 self.notes.extend(checkpoint.notes().iter().cloned());
                 let verdict = is_finetune(
                     (base.checkpoint.config(), base.checkpoint.raw_config()),
@@ -236,15 +235,6 @@ fn same_directory(a: &Path, b: &Path) -> bool {
     match (a.canonicalize(), b.canonicalize()) {
         (Ok(a), Ok(b)) => a == b,
         _ => false,
-    }
-}
-
-/// The same owner in the words of the result.
-pub(super) fn owner(owner: gradus_checkpoint::Owner) -> Owner {
-    match owner {
-        gradus_checkpoint::Owner::Submission => Owner::Submission,
-        gradus_checkpoint::Owner::Host => Owner::Host,
-        gradus_checkpoint::Owner::Bug => Owner::Bug,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Rows' numbers to a candidate's score.
 
-use super::{Entrant, Request, Set};
+use super::Request;
+use super::candidates::Entrant;
+use super::sets::Set;
 use crate::engine::RowResult;
 use crate::evaluation::{CandidateOutcome, CandidateResult, Failure, RowInfo, Score};
 use crate::score::{dpo_loss, kl_mean, mean, row_mean};

@@ -4,9 +4,9 @@ mod progress;
 mod queue;
 mod rate;
 
-use super::candidates::owner;
 use super::outcome::{outcome, overflows, score};
-use super::{Request, Set, Setup, failure};
+use super::sets::Set;
+use super::{Request, Setup, failure};
 use crate::engine::{
     Against, CpuExecutor, Executor, GpuExecutor, Group, Member, PassError, RowResult, order,
     run_chunk,
@@ -290,7 +290,7 @@ impl SetRun<'_> {
             }
             for (i, member) in group.members[offset..].iter().enumerate() {
                 if let Some(error) = &member.failure {
-                    self.fail(shared[i], owner(error.owner()), error, &mut found);
+                    self.fail(shared[i], error.owner(), error, &mut found);
                 }
             }
             base_head = pass.first.filter(|_| setup.needs_kl);
@@ -310,11 +310,11 @@ impl SetRun<'_> {
                         place_numbers(&mut found.numbers[*place], &chunk.rows, results);
                     }
                     if let Some(error) = &group.members[0].failure {
-                        self.fail(*place, owner(error.owner()), error, &mut found);
+                        self.fail(*place, error.owner(), error, &mut found);
                     }
                 }
                 Err(PassError::Weights(error)) => {
-                    self.fail(*place, owner(error.owner()), &error, &mut self.found());
+                    self.fail(*place, error.owner(), &error, &mut self.found());
                 }
                 Err(error) => return Err(stopped(error)),
             }

@@ -7,6 +7,7 @@
 use super::events::GpuEvent;
 use super::inventory::{ComputeMode, Gpu, Process, ProcessKind, Throttle};
 use super::nvml::ReadError;
+use super::quarantine::Record;
 use super::xid::{Consequence, meaning};
 use crate::bytes::ByteSize;
 use serde::Serialize;
@@ -238,12 +239,12 @@ pub fn assess(gpu: &Gpu, events: &[GpuEvent], own: &[u32]) -> Health {
         reasons.push(Reason::ResetRequired);
     }
     reasons.extend(gpu.quarantine.iter().map(|record| Reason::Quarantined {
-        why: record.to_string(),
+        why: quarantined(record),
     }));
     let instances = gpu.mig.iter().flat_map(|mig| &mig.instances);
     let records = instances.filter_map(|instance| instance.quarantine.as_ref());
     reasons.extend(records.map(|record| Reason::InstanceQuarantined {
-        why: record.to_string(),
+        why: quarantined(record),
     }));
     let mut xids: Vec<u64> = events
         .iter()
@@ -285,6 +286,12 @@ pub fn assess(gpu: &Gpu, events: &[GpuEvent], own: &[u32]) -> Health {
         verdict: worst.unwrap_or(Verdict::Ready),
         reasons,
     }
+}
+
+/// Which device it is, why, and what ends it.
+fn quarantined(record: &Record) -> String {
+    let uuid = &record.uuid;
+    format!("{record}; `gradus doctor --clear-quarantine {uuid}` ends it")
 }
 
 fn memory_faults(gpu: &Gpu, reasons: &mut Vec<Reason>) {

@@ -195,26 +195,4 @@ mod tests {
         assert_eq!(numbers_of_name("MIG-GPU-8932f937-d72c/7/0"), Some((7, 0)));
         assert_eq!(numbers_of_name("MIG-8932f937-d72c"), None);
     }
-
-    /// A GPU in quarantine is so for jobs and evaluations alike, whoever has written the record.
-    #[test]
-    fn both_kinds_of_records_of_quarantine_are_one() {
-        use crate::device::quarantine::{Record, Why};
-        use gradus_sandbox::gpu::quarantine as sandbox;
-        for why in [
-            Why::ProcessesLeft { pids: vec![7, 9] },
-            Why::MemoryNotReturned {
-                before: 1,
-                after: 2,
-            },
-            Why::Lost,
-            Why::Unknown {
-                error: "x".to_owned(),
-            },
-        ] {
-            let ours = serde_json::to_value(Record::new("GPU-1", why, "p")).expect("plain data");
-            let theirs: sandbox::Record = serde_json::from_value(ours.clone()).expect("one form");
-            assert_eq!(serde_json::to_value(theirs).expect("plain data"), ours);
-        }
-    }
 }

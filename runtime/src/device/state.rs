@@ -3,9 +3,9 @@
 //! It must outlive processes and reboots, and be the same for all who share GPUs. By default it is the user's own;
 //! `GRADUS_STATE_DIR` names one for several users, who then need the right to write there.
 
-use super::quarantine::Record;
+use super::quarantine::{self, Record, file_name};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The variable that names the directory.
@@ -67,16 +67,7 @@ impl StateDir {
 
     /// The record of a device in quarantine; a record that cannot be read still is one.
     pub fn quarantined(&self, uuid: &str) -> Option<Record> {
-        let path = self.record_path(uuid);
-        match fs::read(&path) {
-            Ok(bytes) => {
-                Some(serde_json::from_slice(&bytes).unwrap_or_else(|_| Record::unreadable(uuid)))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            // A part of the path that is a file, too.
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => None,
-            Err(_) => Some(Record::unreadable(uuid)),
-        }
+        quarantine::find(&self.path, uuid)
     }
 
     /// Puts a device into quarantine until [`StateDir::clear`].
@@ -84,25 +75,8 @@ impl StateDir {
     /// # Errors
     /// If the record cannot be written.
     pub fn quarantine(&self, record: &Record) -> Result<(), StateError> {
-        let directory = self.made("quarantine")?;
-        let path = self.record_path(&record.uuid);
-        let text = serde_json::to_vec_pretty(record).expect("a record has text keys");
-        // Whole or not there: a half record would lose its reason.
-        let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(directory)?;
-            file.write_all(&text)?;
-            file.as_file().sync_all()?;
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt;
-                let readable = fs::Permissions::from_mode(0o644);
-                file.as_file().set_permissions(readable)?;
-            }
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|source| StateError {
-            path: path.clone(),
+        quarantine::write(&self.path, record).map_err(|source| StateError {
+            path: self.record_path(&record.uuid),
             source,
         })
     }
@@ -112,19 +86,15 @@ impl StateDir {
     /// # Errors
     /// If the record cannot be removed.
     pub fn clear(&self, uuid: &str) -> Result<bool, StateError> {
-        let path = self.record_path(uuid);
-        match fs::remove_file(&path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(StateError { path, source }),
-        }
+        quarantine::end(&self.path, uuid).map_err(|source| StateError {
+            path: self.record_path(uuid),
+            source,
+        })
     }
 
     /// Where the record of a device is.
     pub fn record_path(&self, uuid: &str) -> PathBuf {
-        self.path
-            .join("quarantine")
-            .join(format!("{}.json", file_name(uuid)))
+        quarantine::path(&self.path, uuid)
     }
 
     fn made(&self, name: &str) -> Result<PathBuf, StateError> {
@@ -134,18 +104,6 @@ impl StateDir {
             Err(source) => Err(StateError { path, source }),
         }
     }
-}
-
-/// Old drivers' UUIDs of MIG instances have slashes.
-fn file_name(uuid: &str) -> String {
-    let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || c == '-' {
-            c
-        } else {
-            '_'
-        }
-    };
-    uuid.chars().map(plain).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 //! | [`layout`] | OCI image layouts: taken in, written out |
 //! | [`dockerfile`] | a Dockerfile's stages and instructions, checked and expanded |
 //! | [`context`] | a build context: what `.dockerignore` leaves, what `COPY` selects, its digest |
-//! | `owner` | whose fault a failure is |
 
 #![forbid(unsafe_code)]
 
@@ -16,8 +15,7 @@ mod digest;
 pub mod dockerfile;
 pub mod layer;
 pub mod layout;
-mod owner;
 pub mod store;
 
 pub use digest::{Digest, ParseDigestError};
-pub use owner::Owner;
+pub use gradus_owner::Owner;

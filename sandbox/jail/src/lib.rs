@@ -28,6 +28,8 @@ mod step;
 mod syscalls;
 pub mod watcher;
 
+pub use step::chain;
+
 /// FNV-1a: a name for what has no secrets and no enemies.
 #[must_use]
 pub fn fnv1a(bytes: &[u8]) -> u64 {

@@ -6,7 +6,7 @@
 mod bundled;
 mod gpu;
 
-pub use bundled::{Before, Bundled, Clocks, Scheduling};
+pub use bundled::{Before, Bundled, Clocks, MemoryPolicy, Scheduling};
 pub use gpu::{Content, Entry, Gpu, GpuInstance};
 
 use std::path::PathBuf;

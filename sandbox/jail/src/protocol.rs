@@ -43,7 +43,7 @@ pub(crate) enum FromInside {
         /// the listening socket of the proxy's port
         proxy: bool,
     },
-    /// the program runs, and this is what landlock holds
+    /// the program runs, its process comes along, and this is what landlock holds
     Started(Option<Held>),
     /// everything is applied, and the program waits to be started; this is what landlock holds
     Waits(Option<Held>),

@@ -40,6 +40,7 @@ pub(crate) const ALL: &[Load] = &[
     ("streams-by-name", output::streams_by_name),
     ("close-and-go-on", output::close_and_go_on),
     ("ignore-signals", endings::ignore_signals),
+    ("save-at-the-end", endings::save_at_the_end),
     ("daemons", endings::daemons),
     ("forking-daemons", endings::forking_daemons),
     ("segfault", endings::segfault),

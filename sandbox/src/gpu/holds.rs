@@ -276,14 +276,16 @@ impl Holds {
     /// If the record cannot be removed.
     pub fn release(&self, uuid: &str) -> Result<bool, GpuError> {
         quarantine::end(&self.root, uuid)
+            .map_err(|error| io_error(quarantine::path(&self.root, uuid))(error))
     }
 
     /// Puts what is held into quarantine, and lets it go.
     pub(super) fn quarantine(&self, held: Held, why: Why) -> Result<(), GpuError> {
         let purpose = format!("sandbox job {}", held.hold.job);
-        let record = Record::new(&held.hold.uuid, why, purpose);
+        let record = Record::new(&held.hold.uuid, why, &purpose);
         // The hold stays if this fails: nobody gets the GPU either way.
-        quarantine::write(&self.root, &record)?;
+        quarantine::write(&self.root, &record)
+            .map_err(|error| io_error(quarantine::path(&self.root, &record.uuid))(error))?;
         held.release()
     }
 }

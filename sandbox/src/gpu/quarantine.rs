@@ -1,18 +1,16 @@
-//! GPUs that did not come back from a job as they were given: nobody gets them before somebody has looked.
+//! GPUs that did not come back as they were taken: nobody gets them before somebody has looked.
 //!
-//! Records lie where those of evaluations lie and have the same form, so that a GPU in quarantine is in quarantine for both.
+//! A record is a file of the directory that all who use the host's GPUs share, so that a GPU in quarantine is so for jobs and evaluations alike.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-
-use super::GpuError;
-use super::error::io_error;
 
 /// Why a GPU is in quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,14 +55,27 @@ pub enum Why {
 }
 
 impl Record {
-    pub(super) fn new(uuid: &str, why: Why, purpose: String) -> Record {
+    /// Of now and of this process.
+    #[must_use]
+    pub fn new(uuid: &str, why: Why, purpose: &str) -> Record {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Record {
             uuid: uuid.to_owned(),
             why,
-            purpose,
+            purpose: purpose.to_owned(),
             pid: std::process::id(),
             since_unix_s: now.map_or(0, |since| since.as_secs()),
+        }
+    }
+
+    /// Of a GPU whose record is there, but damaged.
+    fn unreadable(uuid: &str) -> Record {
+        Record {
+            uuid: uuid.to_owned(),
+            why: Why::Unreadable,
+            purpose: String::new(),
+            pid: 0,
+            since_unix_s: 0,
         }
     }
 }
@@ -103,12 +114,15 @@ fn folder(root: &Path) -> PathBuf {
     root.join("quarantine")
 }
 
-fn path(root: &Path, uuid: &str) -> PathBuf {
+/// Where the record of a GPU is.
+#[must_use]
+pub fn path(root: &Path, uuid: &str) -> PathBuf {
     folder(root).join(format!("{}.json", file_name(uuid)))
 }
 
-/// UUIDs of instances have slashes under old drivers.
-pub(super) fn file_name(uuid: &str) -> String {
+/// What a GPU's files are called: UUIDs of instances have slashes under old drivers.
+#[must_use]
+pub fn file_name(uuid: &str) -> String {
     let plain = |c: char| match c {
         c if c.is_ascii_alphanumeric() || c == '-' => c,
         _ => '_',
@@ -117,16 +131,17 @@ pub(super) fn file_name(uuid: &str) -> String {
 }
 
 /// The record of a GPU in quarantine; one that cannot be read still is one.
-pub(super) fn find(root: &Path, uuid: &str) -> Option<Record> {
-    let unreadable = || Record {
-        pid: 0,
-        since_unix_s: 0,
-        ..Record::new(uuid, Why::Unreadable, String::new())
-    };
+#[must_use]
+pub fn find(root: &Path, uuid: &str) -> Option<Record> {
     match fs::read(path(root, uuid)) {
-        Ok(text) => Some(serde_json::from_slice(&text).unwrap_or_else(|_| unreadable())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(_) => Some(unreadable()),
+        Ok(text) => {
+            Some(serde_json::from_slice(&text).unwrap_or_else(|_| Record::unreadable(uuid)))
+        }
+        Err(error) => match error.kind() {
+            // A part of the path that is a file, too.
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => None,
+            _ => Some(Record::unreadable(uuid)),
+        },
     }
 }
 
@@ -145,11 +160,15 @@ pub(super) fn all(root: &Path) -> Vec<Record> {
 }
 
 /// Writes a record: whole, on the disk, or not at all.
-pub(super) fn write(root: &Path, record: &Record) -> Result<(), GpuError> {
-    let folder = folder(root);
-    fs::create_dir_all(&folder).map_err(io_error(&folder))?;
+///
+/// # Errors
+/// If it cannot be written; an earlier one is still there then.
+pub fn write(root: &Path, record: &Record) -> io::Result<()> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    fs::create_dir_all(folder(root))?;
     let path = path(root, &record.uuid);
-    let aside = path.with_extension(format!("{}.tmp", std::process::id()));
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let aside = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
     let text = serde_json::to_vec_pretty(record).expect("plain data");
     let write = || {
         let mut file = OpenOptions::new()
@@ -162,18 +181,64 @@ pub(super) fn write(root: &Path, record: &Record) -> Result<(), GpuError> {
         file.sync_all()?;
         fs::rename(&aside, &path)
     };
-    write().map_err(|source| {
+    write().inspect_err(|_| {
         let _ = fs::remove_file(&aside);
-        GpuError::Io { path, source }
     })
 }
 
 /// Ends a quarantine; whether there was one.
-pub(super) fn end(root: &Path, uuid: &str) -> Result<bool, GpuError> {
-    let path = path(root, uuid);
-    match fs::remove_file(&path) {
+///
+/// # Errors
+/// If the record cannot be removed.
+pub fn end(root: &Path, uuid: &str) -> io::Result<bool> {
+    match fs::remove_file(path(root, uuid)) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(GpuError::Io { path, source }),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records outlive programs: these are files of earlier ones.
+    #[test]
+    fn records_on_disks_stay_readable() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("quarantine")).expect("a folder");
+        let pids = vec![7, 9];
+        let (before, after) = (1 << 20, 3 << 30);
+        let error = "x".to_owned();
+        for (kind, why, said) in [
+            (
+                r#"{"kind": "processes_left", "pids": [7, 9]}"#,
+                Why::ProcessesLeft { pids },
+                "processes were left on it: 7, 9 (p, seen by process 5)",
+            ),
+            (
+                r#"{"kind": "memory_not_returned", "before": 1048576, "after": 3221225472}"#,
+                Why::MemoryNotReturned { before, after },
+                "memory was not given back: 3072 MiB in use, 1 MiB before (p, seen by process 5)",
+            ),
+            (
+                r#"{"kind": "lost"}"#,
+                Why::Lost,
+                "it was lost (p, seen by process 5)",
+            ),
+            (
+                r#"{"kind": "unknown", "error": "x"}"#,
+                Why::Unknown { error },
+                "what is in use of it is unknown: x (p, seen by process 5)",
+            ),
+        ] {
+            let text = format!(
+                r#"{{"uuid": "MIG-a/1/0", "why": {kind}, "purpose": "p", "pid": 5, "since_unix_s": 3}}"#
+            );
+            fs::write(path(folder.path(), "MIG-a/1/0"), text).expect("a file");
+            let record = find(folder.path(), "MIG-a/1/0").expect("a record");
+            assert_eq!((&record.why, record.since_unix_s), (&why, 3));
+            assert_eq!(record.to_string(), said);
+        }
     }
 }

@@ -3,12 +3,13 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use gradus_jail::cgroup;
 use gradus_jail::outcome::{Outcome, Usage};
 use gradus_jail::protocol::{Ended, Identity as Processes, Report};
 use gradus_jail::watcher::process_start_ticks;
+use gradus_jail::{cgroup, chain};
 
-use super::{Sandbox, SandboxError, control_group_limits, reaper};
+use super::planning::control_group_limits;
+use super::{Sandbox, SandboxError, reaper};
 use crate::job::Limits;
 use crate::state::{Claim, Phase, Record, StateError};
 
@@ -122,15 +123,4 @@ fn end_groups(groups: &cgroup::Plan) -> Result<(), cgroup::CgroupError> {
         Some(group) => group.end(PATIENCE).and_then(|()| group.remove(PATIENCE)),
         None => Ok(()),
     }
-}
-
-/// An error and its causes on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

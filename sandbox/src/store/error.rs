@@ -5,24 +5,14 @@ use std::path::PathBuf;
 
 use super::{Digest, MANIFEST_VERSION};
 use crate::outputs::Owner;
+use crate::private::PrivateError;
 
 /// Why the store cannot be used as it is, or something in it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Somebody else could read or change it.
-    #[error(
-        "{path} belongs to user {owner} with mode {mode:o}, expected this user ({user}) and 700\nhelp: choose another directory or correct it"
-    )]
-    Foreign {
-        /// the directory
-        path: PathBuf,
-        /// its owner
-        owner: u32,
-        /// its permissions
-        mode: u32,
-        /// who asks
-        user: u32,
-    },
+    /// About its directory.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
     /// Something is being taken in.
     #[error(
         "outputs are being taken into the store {path}, nothing can be removed from it now\nhelp: try again when that is done"

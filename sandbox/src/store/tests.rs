@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::*;
+use crate::private::PrivateError;
 
 const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
@@ -283,7 +284,10 @@ fn a_store_that_others_can_read_is_refused() {
     fs::set_permissions(dir.path(), Permissions::from_mode(0o750)).unwrap();
     assert!(matches!(
         Store::open(dir.path()),
-        Err(StoreError::Foreign { mode: 0o750, .. })
+        Err(StoreError::Private(PrivateError::Foreign {
+            mode: 0o750,
+            ..
+        }))
     ));
 }
 

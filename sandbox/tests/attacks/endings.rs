@@ -24,6 +24,21 @@ fn who_ignores_signals_ends_at_the_deadline_all_the_same() {
 }
 
 #[test]
+fn a_program_is_told_that_its_time_is_up_and_can_save() {
+    let Some(arena) = Arena::new() else { return };
+    let mut job = arena.job("saves", &["save-at-the-end"]);
+    job.limits.wall = Some(Duration::from_millis(400));
+    job.limits.grace = Duration::from_secs(20);
+    let ran = arena.run(&job);
+    ran.ended_as(&Outcome::Deadline).says("saved at signal 15");
+    assert!(
+        (400..15_000).contains(&ran.ended.usage.wall_ms),
+        "{:?}",
+        ran.ended
+    );
+}
+
+#[test]
 fn three_hundred_daemons_are_gone_within_a_second() {
     let Some(arena) = Arena::new() else { return };
     let mut job = arena.job("daemons", &["daemons", "processes=300", "stay"]);

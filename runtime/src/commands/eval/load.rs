@@ -279,7 +279,7 @@ impl Models<'_> {
             Place::Hub(id) => id,
         };
         self.fetch(id).map_err(|error| Failure {
-            owner: owner_of(&error),
+            owner: error.owner(),
             reason: Shown::new(&error).text(),
         })
     }
@@ -299,14 +299,6 @@ impl Models<'_> {
             path: fetched.dir,
             commit: Some(fetched.commit),
         })
-    }
-}
-
-fn owner_of(error: &HubError) -> Owner {
-    match error.owner() {
-        gradus_checkpoint::Owner::Submission => Owner::Submission,
-        gradus_checkpoint::Owner::Host => Owner::Host,
-        gradus_checkpoint::Owner::Bug => Owner::Bug,
     }
 }
 

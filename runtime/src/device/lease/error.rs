@@ -48,7 +48,9 @@ pub enum LeaseError {
         holder: Holder,
     },
     /// It was not given back clean.
-    #[error("{uuid} is in quarantine: {record}")]
+    #[error(
+        "{uuid} is in quarantine: {record}\nhelp: look at it; `gradus doctor --clear-quarantine {uuid}` ends it"
+    )]
     Quarantined {
         /// Which.
         uuid: String,
@@ -115,7 +117,7 @@ pub struct NotReturned {
 fn lines(records: &[Record], errors: &[StateError]) -> String {
     let records = records
         .iter()
-        .map(|record| format!("in quarantine: {record}"));
+        .map(|record| format!("{} is in quarantine: {record}\nhelp: look at it; `gradus doctor --clear-quarantine {0}` ends it", record.uuid));
     let errors = errors
         .iter()
         .map(|error| format!("but its record was not written: {error}: {}", error.source));

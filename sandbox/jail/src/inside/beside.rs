@@ -2,13 +2,13 @@
 //!
 //! They are user 0 of the job without capabilities, as that process is, so they are run only beside a program that is no less.
 
-use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 
-use super::{candidates, reaped, restrict, status_of};
+use super::program::{candidates, strings};
+use super::{reaped, restrict, status_of};
 use crate::channel::Channel;
 use crate::outcome::{LaunchError, Stage};
 use crate::plan::Plan;
@@ -36,13 +36,7 @@ pub(super) fn watch(program: Pid, plan: &Plan, channel: &Channel) -> std::io::Re
         rustix::io::retry_on_intr(|| poll(&mut polled, None))?;
         let [signal, word] = polled.map(|fd| !fd.revents().is_empty());
         if signal {
-            let signal = syscalls::signal_from(signals.as_fd())?;
-            if signal != libc::SIGCHLD
-                && let Some(signal) = Signal::from_named_raw(signal)
-            {
-                // It may have ended a moment ago.
-                let _ = rustix::process::kill_process(program, signal);
-            }
+            syscalls::signal_from(signals.as_fd())?;
         }
         if word {
             let Some((beside, streams)) = channel.receive::<Beside>()? else {
@@ -69,7 +63,7 @@ fn start(beside: Beside, streams: Vec<OwnedFd>, plan: &Plan) -> std::io::Result<
         return Ok(None);
     }
     match syscalls::clone_process()? {
-        Cloned::Parent(pid) => Ok(Pid::from_raw(pid)),
+        Cloned::Parent((pid, _)) => Ok(Pid::from_raw(pid)),
         Cloned::Child => {
             if let Err(error) = become_it(&beside, &streams, plan) {
                 let text = format!("{error}\n");
@@ -82,15 +76,6 @@ fn start(beside: Beside, streams: Vec<OwnedFd>, plan: &Plan) -> std::io::Result<
 
 fn become_it(beside: &Beside, streams: &[OwnedFd; 3], plan: &Plan) -> Result<(), LaunchError> {
     let process = &beside.process;
-    let failed = |_| LaunchError {
-        stage: Stage::Exec,
-        errno: libc::EINVAL,
-        what: "a NUL in the arguments".to_owned(),
-    };
-    let strings = |texts: &[String]| -> Result<Vec<CString>, LaunchError> {
-        let texts = texts.iter().map(|text| CString::new(text.as_str()));
-        texts.map(|text| text.map_err(failed)).collect()
-    };
     let (argv, env) = (strings(&process.argv)?, strings(&process.env)?);
     let candidates = candidates(process)?;
     rustix::process::setsid().at(Stage::Exec, || "a session of its own")?;

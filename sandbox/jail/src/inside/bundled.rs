@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::MountAttrFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::root::new_filesystem;
 use crate::outcome::{LaunchError, Stage};
@@ -18,13 +18,13 @@ use crate::syscalls::{self, Cloned};
 /// How often is looked whether a program with a limit of time has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// In the first process, while it may: names, settings of its network, clocks of what it starts from here on.
-pub(super) fn names_and_clocks(bundled: &Bundled) -> Result<(), LaunchError> {
+/// In the first process, while it may: names, settings of its network.
+pub(super) fn names(bundled: &Bundled) -> Result<(), LaunchError> {
     if let Some(name) = &bundled.domainname {
         syscalls::set_domain_name(name.as_bytes())
             .at(Stage::Namespaces, || format!("domain name {name:?}"))?;
     }
-    if bundled.sysctls.is_empty() && bundled.clocks.is_none() {
+    if bundled.sysctls.is_empty() {
         return Ok(());
     }
     // One of its own: what the job sees of `/proc/sys` cannot be written.
@@ -32,13 +32,28 @@ pub(super) fn names_and_clocks(bundled: &Bundled) -> Result<(), LaunchError> {
     for (path, value) in &bundled.sysctls {
         write(proc.as_fd(), &format!("sys/{path}"), value)?;
     }
-    if let Some(clocks) = &bundled.clocks {
-        syscalls::new_time_namespace().at(Stage::Namespaces, || "a namespace of clocks")?;
-        let ((m_secs, m_nanos), (b_secs, b_nanos)) = (clocks.monotonic, clocks.boottime);
-        let text = format!("monotonic {m_secs} {m_nanos}\nboottime {b_secs} {b_nanos}\n");
-        write(proc.as_fd(), "self/timens_offsets", &text)?;
-    }
     Ok(())
+}
+
+/// In each process that programs come from: clocks and machine of what it starts or becomes from here on.
+pub(super) fn views(bundled: &Bundled) -> Result<(), LaunchError> {
+    if bundled.linux32 {
+        syscalls::see_32_bits().at(Stage::Namespaces, || "a machine of 32 bits")?;
+    }
+    let Some(clocks) = &bundled.clocks else {
+        return Ok(());
+    };
+    syscalls::new_time_namespace().at(Stage::Namespaces, || "a namespace of clocks")?;
+    // Files of a process that nobody may look into are root's of the host. Nobody is there yet who could.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
+        .at(Stage::Namespaces, || "its own clocks")?;
+    let proc = new_filesystem("proc", &[], MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
+    let ((m_secs, m_nanos), (b_secs, b_nanos)) = (clocks.monotonic, clocks.boottime);
+    let text = format!("monotonic {m_secs} {m_nanos}\nboottime {b_secs} {b_nanos}\n");
+    let written = write(proc.as_fd(), "self/timens_offsets", &text);
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .at(Stage::Namespaces, || "its own clocks")?;
+    written
 }
 
 fn write(proc: BorrowedFd<'_>, path: &str, value: &str) -> Result<(), LaunchError> {
@@ -51,11 +66,15 @@ fn write(proc: BorrowedFd<'_>, path: &str, value: &str) -> Result<(), LaunchErro
         .map(drop)
 }
 
-/// In the program's process: how it is given processors and disks.
+/// In the program's process: how it is given processors, memory and disks.
 pub(super) fn priorities(bundled: &Bundled) -> Result<(), LaunchError> {
     if let Some(scheduling) = bundled.scheduling {
         syscalls::set_scheduling(scheduling.policy, scheduling.nice)
             .at(Stage::Restrict, || format!("{scheduling:?}"))?;
+    }
+    if let Some(policy) = bundled.memory_policy {
+        syscalls::set_memory_policy(policy.mode, policy.nodes)
+            .at(Stage::Restrict, || format!("{policy:?}"))?;
     }
     if let Some((class, level)) = bundled.io_priority {
         syscalls::set_io_priority(class, level).at(Stage::Restrict, || {
@@ -79,7 +98,7 @@ pub(super) fn run_first(bundled: &Bundled) -> Result<(), LaunchError> {
         drop(ours);
         let pid = match syscalls::clone_process().at(Stage::Exec, named)? {
             Cloned::Child => become_it(before, input.as_fd()),
-            Cloned::Parent(pid) => Pid::from_raw(pid).expect("a clone's id is not 0"),
+            Cloned::Parent((pid, _)) => Pid::from_raw(pid).expect("a clone's id is not 0"),
         };
         drop(input);
         let until = before

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::FromProgram;
+use super::program::FromProgram;
 use crate::channel::Channel;
 use crate::outcome::{LaunchError, Stage};
 use crate::protocol::{FromInside, Open};

@@ -32,9 +32,13 @@ const WORKSHOP: &str = "/proc";
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 
-/// Makes the root and enters it; the host's is left for [`let_go_of_host`]. What is handed over at the end: the directory of outputs, then what was written to the root, as the plan has
-/// them.
-pub(super) fn build(plan: &Plan, given: Given) -> Result<Vec<OwnedFd>, LaunchError> {
+/// Makes the root and enters it; the host's is left for [`let_go_of_host`]. `enter_network` is called when mounts that show a network are
+/// next. What is handed over at the end: the directory of outputs, then what was written to the root, as the plan has them.
+pub(super) fn build(
+    plan: &Plan,
+    given: Given,
+    enter_network: impl FnOnce() -> Result<(), LaunchError>,
+) -> Result<Vec<OwnedFd>, LaunchError> {
     mount_change(
         "/",
         MountPropagationFlags::REC | MountPropagationFlags::PRIVATE,
@@ -74,6 +78,7 @@ pub(super) fn build(plan: &Plan, given: Given) -> Result<Vec<OwnedFd>, LaunchErr
         );
         handed_over.push(written.at(Stage::Scratch, || "what is written")?);
     }
+    enter_network()?;
     let mut given_mounts = given.mounts.into_iter().peekable();
     for (index, mount) in plan.mounts.iter().enumerate() {
         let mut host = Vec::new();

@@ -18,6 +18,10 @@ pub struct Bundled {
     pub scheduling: Option<Scheduling>,
     /// how its program is given disks: class and level, as of `ioprio_set`
     pub io_priority: Option<(u16, u16)>,
+    /// where its memory is
+    pub memory_policy: Option<MemoryPolicy>,
+    /// whether it believes to run on a machine of 32 bits
+    pub linux32: bool,
     /// its clocks' offsets, in a namespace of its own for them
     pub clocks: Option<Clocks>,
     /// places inside from which nothing is run
@@ -34,6 +38,16 @@ pub struct Scheduling {
     pub policy: i32,
     /// from 0, the higher the less
     pub nice: i32,
+}
+
+/// Where a program's memory is, of the memory that it could have anyhow; as of `set_mempolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryPolicy {
+    /// which, with its flags
+    pub mode: i32,
+    /// a bit for each node
+    pub nodes: u64,
 }
 
 /// Offsets of clocks, seconds and nanoseconds.

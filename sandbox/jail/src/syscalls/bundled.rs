@@ -8,6 +8,8 @@ use super::checked;
 const CLONE_NEWTIME: libc::c_int = 0x80;
 /// The kernel's `linux/ioprio.h`.
 const IOPRIO_WHO_PROCESS: libc::c_int = 1;
+/// The kernel's `linux/personality.h`.
+const PER_LINUX32: libc::c_ulong = 8;
 const IOPRIO_CLASS_SHIFT: u32 = 13;
 
 /// Sets the domain name of this namespace of host names.
@@ -30,6 +32,31 @@ pub(crate) fn set_scheduling(policy: i32, nice: i32) -> io::Result<()> {
     checked(unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) }.into())?;
     // SAFETY: no memory is passed.
     checked(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }.into()).map(drop)
+}
+
+/// Where this process's memory is: `mode` of `set_mempolicy`, and a bit for each node.
+pub(crate) fn set_memory_policy(mode: i32, nodes: u64) -> io::Result<()> {
+    let mask = [nodes];
+    let (mask, bits) = match nodes {
+        0 => (std::ptr::null(), 0),
+        _ => (mask.as_ptr(), u64::BITS + 1),
+    };
+    // SAFETY: the kernel reads one word of 64 bits, one fewer than it is told, which lives across the call; or none.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_set_mempolicy,
+            mode,
+            mask,
+            libc::c_ulong::from(bits),
+        )
+    })
+    .map(drop)
+}
+
+/// This process, and what comes from it, sees a machine of 32 bits.
+pub(crate) fn see_32_bits() -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    checked(unsafe { libc::personality(PER_LINUX32) }.into()).map(drop)
 }
 
 /// How this process is given disks.

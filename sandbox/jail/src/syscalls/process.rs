@@ -9,6 +9,9 @@ use super::checked;
 /// The kernel's `linux/sched.h`; libc's own does not fit its type.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
+/// The kernel's `linux/sockios.h`: the network namespace of a socket.
+const SIOCGSKNS: libc::c_ulong = 0x894C;
+
 /// Where a clone goes on.
 #[derive(Debug)]
 pub(crate) enum Cloned<T> {
@@ -23,13 +26,21 @@ pub(crate) enum Cloned<T> {
 pub(crate) fn clone_into_namespaces(
     group: Option<BorrowedFd<'_>>,
 ) -> io::Result<Cloned<(i32, OwnedFd)>> {
-    let flags = libc::CLONE_PIDFD
-        | libc::CLONE_NEWUSER
+    let namespaces = libc::CLONE_NEWUSER
         | libc::CLONE_NEWNS
         | libc::CLONE_NEWPID
         | libc::CLONE_NEWIPC
         | libc::CLONE_NEWUTS;
-    let mut flags = flags as u64;
+    clone(namespaces as u64, group)
+}
+
+/// Clones this process as it is. Its id, and a descriptor of it.
+pub(crate) fn clone_process() -> io::Result<Cloned<(i32, OwnedFd)>> {
+    clone(0, None)
+}
+
+fn clone(namespaces: u64, group: Option<BorrowedFd<'_>>) -> io::Result<Cloned<(i32, OwnedFd)>> {
+    let mut flags = namespaces | libc::CLONE_PIDFD as u64;
     if group.is_some() {
         flags |= CLONE_INTO_CGROUP;
     }
@@ -55,15 +66,6 @@ pub(crate) fn clone_into_namespaces(
     // SAFETY: the kernel has just put a new descriptor there, which nobody else knows.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok(Cloned::Parent((pid as i32, pidfd)))
-}
-
-/// Clones this process as it is, by the old call: filters of system calls answer that the new one is not there.
-pub(crate) fn clone_process() -> io::Result<Cloned<i32>> {
-    // SAFETY: as above: memory is copied, and the process has one thread. No pointer is passed.
-    match checked(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) })? {
-        0 => Ok(Cloned::Child),
-        pid => Ok(Cloned::Parent(pid as i32)),
-    }
 }
 
 /// From here on this process has a network of its own, which nothing leads out of.
@@ -141,4 +143,15 @@ pub(crate) fn loopback_up(socket: BorrowedFd<'_>) -> io::Result<()> {
         .into(),
     )
     .map(drop)
+}
+
+/// The network namespace that the socket `socket` belongs to, which takes rights over that.
+pub(crate) fn network_of(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: the descriptor is open, and this command takes no argument.
+    let namespace = checked(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS as _, 0) }.into())?;
+    // SAFETY: the kernel has just put a new descriptor there, which nobody else knows.
+    let namespace = unsafe { OwnedFd::from_raw_fd(namespace as i32) };
+    // It is not marked as closed by the next program.
+    rustix::io::fcntl_setfd(&namespace, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(namespace)
 }

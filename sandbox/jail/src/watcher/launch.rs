@@ -24,6 +24,8 @@ pub(super) struct Running {
     pub(super) identity: Identity,
     /// its first process
     pub(super) pidfd: OwnedFd,
+    /// its program's process
+    pub(super) program: OwnedFd,
     /// to that process
     pub(super) channel: Channel,
     pub(super) group: Option<Group>,
@@ -116,6 +118,7 @@ fn start<T>(
     };
     let Admitted {
         done,
+        program,
         outputs,
         proxy,
         landlock,
@@ -130,6 +133,7 @@ fn start<T>(
     let running = Running {
         identity,
         pidfd,
+        program,
         channel: ours,
         group: None,
         output,
@@ -165,6 +169,8 @@ pub(crate) fn no_namespaces(error: std::io::Error) -> LaunchError {
 struct Admitted<T> {
     /// of what was done meanwhile
     done: T,
+    /// the program's process
+    program: OwnedFd,
     outputs: Vec<OwnedFd>,
     proxy: Option<OwnedFd>,
     landlock: Option<Held>,
@@ -231,8 +237,14 @@ fn admit<T>(
                 socket = descriptors.next().filter(|_| proxy);
             }
             FromInside::Started(landlock) | FromInside::Waits(landlock) => {
+                let program = descriptors.into_iter().next().ok_or_else(|| LaunchError {
+                    stage: Stage::Watcher,
+                    errno: 0,
+                    what: "the program's process did not come along".to_owned(),
+                })?;
                 return Ok(Admitted {
                     done,
+                    program,
                     outputs,
                     proxy: socket,
                     landlock,

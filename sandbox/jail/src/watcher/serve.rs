@@ -320,7 +320,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Sends `signal` to the program, by way of the first process. One that waits to be started has no say in what becomes of it.
+    /// Sends `signal` to the program, of the first process nothing reaches it. One that waits to be started has no say in what becomes of it.
     fn signal(&mut self, signal: i32) -> io::Result<Answer> {
         let Some(named) = Signal::from_named_raw(signal) else {
             return Ok(refused(&format!("{signal} is no signal of a program")));
@@ -335,7 +335,7 @@ impl Watch {
             Signal::CHILD | Signal::CONT | Signal::URG | Signal::WINCH if self.running.held => {}
             _ if self.running.held => self.kill()?,
             _ => {
-                let _ = pidfd_send_signal(&self.running.pidfd, named);
+                let _ = pidfd_send_signal(&self.running.program, named);
             }
         }
         Ok(Answer::Done)
@@ -375,8 +375,8 @@ impl Watch {
         if grace.is_zero() || self.running.held {
             return self.kill();
         }
-        // The first process passes it on to the program.
-        let _ = pidfd_send_signal(&self.running.pidfd, Signal::TERM);
+        // From here: what fences the job keeps signals of its first process from the program.
+        let _ = pidfd_send_signal(&self.running.program, Signal::TERM);
         self.set_timer(grace)
     }
 

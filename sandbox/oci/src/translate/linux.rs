@@ -1,6 +1,6 @@
 //! What only Linux has: namespaces, limits, filters, what is hidden.
 
-use gradus_jail::plan::Clocks;
+use gradus_jail::plan::{Clocks, MemoryPolicy};
 use gradus_sandbox::bundle::Bundle;
 use gradus_sandbox::job::Job;
 use serde_json::Value;
@@ -13,6 +13,23 @@ use crate::error::OciError;
 const OWN: [&str; 5] = ["pid", "network", "ipc", "uts", "mount"];
 /// What a bundle may name besides: every job has the first two, and a third that asks for it.
 const MORE: [&str; 3] = ["user", "cgroup", "time"];
+
+/// Modes of `set_mempolicy`.
+const MODES: [(&str, i32); 7] = [
+    ("MPOL_DEFAULT", 0),
+    ("MPOL_PREFERRED", 1),
+    ("MPOL_BIND", 2),
+    ("MPOL_INTERLEAVE", 3),
+    ("MPOL_LOCAL", 4),
+    ("MPOL_PREFERRED_MANY", 5),
+    ("MPOL_WEIGHTED_INTERLEAVE", 6),
+];
+/// Their flags.
+const FLAGS: [(&str, i32); 3] = [
+    ("MPOL_F_NUMA_BALANCING", 1 << 13),
+    ("MPOL_F_RELATIVE_NODES", 1 << 14),
+    ("MPOL_F_STATIC_NODES", 1 << 15),
+];
 
 /// Adds it.
 pub(super) fn add(
@@ -59,7 +76,13 @@ pub(super) fn add(
         &linux.intel_rdt,
         "jobs are given no shares of caches",
     )?;
-    memory_policy(linux.memory_policy.as_ref())?;
+    if let Some(asked) = linux
+        .memory_policy
+        .as_ref()
+        .filter(|asked| !asked.is_null())
+    {
+        bundle.bundled.memory_policy = Some(memory_policy(asked)?);
+    }
     most("linux.sysctl", linux.sysctl.len())?;
     for (name, value) in &linux.sysctl {
         bundle.bundled.sysctls.push((setting(name)?, value.clone()));
@@ -95,17 +118,22 @@ pub(super) fn add(
         &linux.mount_label.as_ref().filter(|label| !label.is_empty()),
         "jobs have no label of SELinux",
     )?;
-    match linux
-        .personality
-        .as_ref()
-        .map(|asked| asked.get("domain").and_then(Value::as_str))
-    {
-        None | Some(Some("LINUX")) => Ok(()),
-        Some(_) => Err(OciError::refused(
-            "linux.personality",
-            "a job sees the kernel as it is",
-        )),
+    let domain = |asked: &Value| {
+        asked
+            .get("domain")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    match linux.personality.as_ref().map(domain) {
+        None => {}
+        Some(Some(domain)) if domain == "LINUX" => {}
+        Some(Some(domain)) if domain == "LINUX32" => bundle.bundled.linux32 = true,
+        Some(other) => {
+            let why = format!("{other:?}, expected LINUX or LINUX32");
+            return Err(OciError::refused("linux.personality", why));
+        }
     }
+    Ok(())
 }
 
 fn is_given(path: &str) -> bool {
@@ -192,24 +220,51 @@ fn setting(name: &str) -> Result<String, OciError> {
     Ok(path)
 }
 
-/// The kernel's default, which is what every job has.
-fn memory_policy(asked: Option<&Value>) -> Result<(), OciError> {
-    let Some(asked) = asked.filter(|asked| !asked.is_null()) else {
-        return Ok(());
+/// Where memory is, of what a job could have anyhow.
+fn memory_policy(asked: &Value) -> Result<MemoryPolicy, OciError> {
+    let refused = |why: String| Err(OciError::refused("linux.memoryPolicy", why));
+    let find = |known: &[(&str, i32)], name: &str| {
+        let found = known.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| *value)
     };
-    let blank = |name: &str| match asked.get(name) {
-        None | Some(Value::Null) => true,
-        Some(Value::String(text)) => text.is_empty(),
-        Some(Value::Array(list)) => list.is_empty(),
-        Some(_) => false,
+    let name = asked.get("mode").and_then(Value::as_str).unwrap_or("");
+    let Some(mut mode) = find(&MODES, name) else {
+        return refused(format!("Linux has no mode {name:?}"));
     };
-    match asked.get("mode").and_then(Value::as_str) {
-        Some("MPOL_DEFAULT") if blank("nodes") && blank("flags") => Ok(()),
-        _ => Err(OciError::refused(
-            "linux.memoryPolicy",
-            "a job's memory is where the kernel puts it",
+    let flags = asked.get("flags").and_then(Value::as_array);
+    for flag in flags.into_iter().flatten() {
+        let name = flag.as_str().unwrap_or("");
+        match find(&FLAGS, name) {
+            Some(flag) => mode |= flag,
+            None => return refused(format!("Linux has no flag {name:?}")),
+        }
+    }
+    let text = asked.get("nodes").and_then(Value::as_str).unwrap_or("");
+    match nodes(text) {
+        Some(nodes) => Ok(MemoryPolicy { mode, nodes }),
+        None => refused(format!(
+            "nodes {text:?}: numbers below 64 are expected, such as 0-3,5"
         )),
     }
+}
+
+fn nodes(text: &str) -> Option<u64> {
+    let mut bits = 0;
+    for part in text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if first > last || last > 63 {
+            return None;
+        }
+        for node in first..=last {
+            bits |= 1 << node;
+        }
+    }
+    Some(bits)
 }
 
 fn resources(asked: &Resources, job: &mut Job) -> Result<(), OciError> {

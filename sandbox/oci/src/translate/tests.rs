@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
-use gradus_jail::plan::{Capability, Clocks, Resource, Scheduling, Source};
+use gradus_jail::plan::{Capability, Clocks, MemoryPolicy, Resource, Scheduling, Source};
 use gradus_sandbox::bundle::Calls;
 use serde_json::{Value, json};
 
@@ -165,12 +165,12 @@ fn what_no_job_does_is_refused_by_name() {
         ("/linux/intelRdt", json!({}), "linux.intelRdt"),
         (
             "/linux/memoryPolicy",
-            json!({"mode": "MPOL_BIND", "nodes": "0"}),
+            json!({"mode": "MPOL_BIND", "nodes": "64"}),
             "linux.memoryPolicy",
         ),
         (
             "/linux/personality",
-            json!({"domain": "LINUX32"}),
+            json!({"domain": "BSD"}),
             "linux.personality",
         ),
         ("/linux/mountLabel", json!("mine"), "linux.mountLabel"),
@@ -428,6 +428,11 @@ fn what_only_the_job_sees_is_kept() {
             json!({ "class": "IOPRIO_CLASS_IDLE", "priority": 3 }),
         )
         .with("/linux/sysctl", json!({ "net.ipv4.ip_forward": "1" }))
+        .with("/linux/personality", json!({ "domain": "LINUX32" }))
+        .with(
+            "/linux/memoryPolicy",
+            json!({ "mode": "MPOL_BIND", "nodes": "0-1,3", "flags": ["MPOL_F_STATIC_NODES"] }),
+        )
         .with("/linux/maskedPaths", json!(["/secret"]))
         .with("/linux/readonlyPaths", json!(["/fixed"]))
         .with(
@@ -441,6 +446,14 @@ fn what_only_the_job_sees_is_kept() {
     assert_eq!(ours.hostname.as_deref(), Some("here"));
     assert_eq!(only.domainname.as_deref(), Some("there"));
     assert_eq!((kept.job.uid, kept.job.gid, ours.umask), (5, 6, Some(0o77)));
+    assert_eq!(
+        only.memory_policy,
+        Some(MemoryPolicy {
+            mode: 2 | 1 << 15,
+            nodes: 0b1011
+        })
+    );
+    assert!(only.linux32);
     assert_eq!(only.groups, [7, 8]);
     assert_eq!(only.oom_score_adj, Some(500));
     assert_eq!(only.scheduling, Some(Scheduling { policy: 3, nice: 3 }));
