@@ -32,7 +32,7 @@ REASONS = Path(__file__).with_name("contest_reasons.json")
 def main():
     arguments = parse()
     runtimes = dict(one.split("=", 1) for one in arguments.runtime)
-    results = {}
+    results = {name: tests for file in arguments.others for name, tests in json.loads(Path(file).read_text()).items()}
     with tempfile.TemporaryDirectory(prefix="contest-") as folder:
         os.symlink(Path(arguments.bundle).resolve(), f"{folder}/bundle.tar.gz")
         groups = arguments.groups.split(",") if arguments.groups else listed(arguments.contest, folder)
@@ -67,10 +67,11 @@ def parse():
     parser.add_argument("--contest", required=True, type=os.path.abspath, help="the suite's program")
     parser.add_argument("--runtimetest", required=True, type=os.path.abspath, help="its program inside, static")
     parser.add_argument("--bundle", required=True, help="its bundle.tar.gz")
-    parser.add_argument("--runtime", action="append", required=True, metavar="NAME=COMMAND", help="repeat for more")
+    parser.add_argument("--runtime", action="append", default=[], metavar="NAME=COMMAND", help="repeat for more")
     parser.add_argument("--against", metavar="NAME", help="list what this one passes and others do not")
     parser.add_argument("--groups", metavar="A,B", help="only these")
     parser.add_argument("--timeout", type=int, default=120, metavar="SECONDS", help="of a group")
+    parser.add_argument("--with", dest="others", action="append", default=[], metavar="FILE", help="verdicts of other runtimes, of --json")
     parser.add_argument("--json", metavar="FILE", help="every verdict")
     parser.add_argument("--markdown", metavar="FILE", help="the table")
     parser.add_argument("--verbose", action="store_true", help="every verdict, as it comes")
@@ -122,8 +123,9 @@ def verdicts(text):
 
 def leftovers():
     """Control groups that containers of the suite have left: it names them by UUIDs, or puts them below one directory."""
-    return {path for depth in ("*", "*/*", "*/*/*", "*/*/*/*") for path in GROUPS.glob(depth)
-            if path.is_dir() and (UUID.match(path.name) or "runtime-test" in path.parts)}
+    # Groups of others come and go meanwhile, which this walk does not mind.
+    paths = (Path(folder, name) for folder, names, _ in os.walk(GROUPS) for name in names)
+    return {path for path in paths if UUID.match(path.name) or "runtime-test" in path.parts}
 
 
 def sweep(groups):

@@ -130,7 +130,7 @@ impl Sandbox {
                         source: error,
                     })
                 }
-                _ => Err(SandboxError::RunsNot(name.to_owned())),
+                _ => Err(is_over(name)),
             },
             _ => Ok(()),
         }
@@ -158,7 +158,7 @@ impl Sandbox {
         match self.ask_with(name, &request, &streams)?.0 {
             Answer::EndedBeside { status } => Ok(status),
             Answer::Refused { what } => Err(refused(what)),
-            _ => Err(SandboxError::RunsNot(name.to_owned())),
+            _ => Err(is_over(name)),
         }
     }
 
@@ -177,7 +177,7 @@ impl Sandbox {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             if self.state().record(name)?.phase != Phase::Running {
-                return Err(SandboxError::RunsNot(name.to_owned()));
+                return Err(is_over(name));
             }
             match self.ask(name, request) {
                 Ok((Answer::Refused { what }, _)) => {
@@ -191,5 +191,12 @@ impl Sandbox {
                 Err(_) => std::thread::sleep(Duration::from_millis(1)),
             }
         }
+    }
+}
+
+fn is_over(name: &str) -> SandboxError {
+    SandboxError::Watcher {
+        name: name.to_owned(),
+        source: std::io::Error::other("its job has ended"),
     }
 }

@@ -14,8 +14,8 @@ pub(crate) mod seccomp;
 mod signal;
 
 pub(crate) use bundled::{
-    new_time_namespace, see_32_bits, set_domain_name, set_io_priority, set_memory_policy,
-    set_scheduling,
+    clone_behind_filters, new_time_namespace, see_32_bits, set_domain_name, set_io_priority,
+    set_memory_policy, set_scheduling,
 };
 pub(crate) use loop_device::loop_device;
 pub(crate) use mount::{MountAttributes, mount_setattr};

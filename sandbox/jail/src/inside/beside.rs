@@ -62,8 +62,8 @@ fn start(beside: Beside, streams: Vec<OwnedFd>, plan: &Plan) -> std::io::Result<
     if (plan.process.uid, plan.process.gid) != (0, 0) {
         return Ok(None);
     }
-    match syscalls::clone_process()? {
-        Cloned::Parent((pid, _)) => Ok(Pid::from_raw(pid)),
+    match syscalls::clone_behind_filters()? {
+        Cloned::Parent(pid) => Ok(Pid::from_raw(pid)),
         Cloned::Child => {
             if let Err(error) = become_it(&beside, &streams, plan) {
                 let text = format!("{error}\n");

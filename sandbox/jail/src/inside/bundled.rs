@@ -96,9 +96,9 @@ pub(super) fn run_first(bundled: &Bundled) -> Result<(), LaunchError> {
         let (input, ours) = pipe_with(PipeFlags::CLOEXEC).at(Stage::Exec, named)?;
         rustix::io::write(&ours, before.input.as_bytes()).at(Stage::Exec, named)?;
         drop(ours);
-        let pid = match syscalls::clone_process().at(Stage::Exec, named)? {
+        let pid = match syscalls::clone_behind_filters().at(Stage::Exec, named)? {
             Cloned::Child => become_it(before, input.as_fd()),
-            Cloned::Parent((pid, _)) => Pid::from_raw(pid).expect("a clone's id is not 0"),
+            Cloned::Parent(pid) => Pid::from_raw(pid).expect("a clone's id is not 0"),
         };
         drop(input);
         let until = before
