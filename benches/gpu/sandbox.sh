@@ -17,7 +17,15 @@ work=$(mktemp -d) steps=$out/summary.txt failed=0
 : >"$steps"
 export GRADUS_STATE_DIR="$work/gpus"
 root=/
-sandbox() { "$gradus" sandbox --state "$work/state" --driver-root "$root" "$@"; }
+# Commands that have to do with GPUs are told where the driver is.
+sandbox() {
+    command=$1
+    shift
+    case $command in
+        run | gc) "$gradus" sandbox "$command" --state "$work/state" --driver-root "$root" "$@" ;;
+        *) "$gradus" sandbox "$command" --state "$work/state" "$@" ;;
+    esac
+}
 clean() {
     for job in mid-allocation; do sandbox kill --grace 0s "$job" >/dev/null 2>&1; done
     sandbox gc --outputs >/dev/null 2>&1
@@ -63,9 +71,9 @@ fi
     grep -E 'Cap(Eff|Bnd)|NoNewPrivs|Seccomp' /proc/self/status
     ls -l /run/nvidia-persistenced /run/nvidia-fabricmanager /tmp/nvidia-mps
 } >"$out/host.txt" 2>&1
-step doctor 60 sh -c '"$1" sandbox --state "$2" --driver-root "$3" doctor' - "$gradus" "$work/state" "$root"
+step doctor 60 sh -c '"$1" sandbox doctor --state "$2" --driver-root "$3"' - "$gradus" "$work/state" "$root"
 cp "$out/doctor.log" "$out/doctor.txt" 2>/dev/null
-step gpus 30 sh -c '"$1" sandbox --state "$2" --driver-root "$3" gpus --json' - "$gradus" "$work/state" "$root"
+step gpus 30 sh -c '"$1" sandbox gpus --state "$2" --driver-root "$3" --json' - "$gradus" "$work/state" "$root"
 gpu=$(sed -n 's/^ *"uuid": "\(GPU-[^"]*\)".*/\1/p' "$out/gpus.log" | head -n 1)
 [ -n "$gpu" ] || { skip jobs "no GPU is shown: $(tail -n 1 "$out/gpus.log" | cut -c1-200)"; exit $failed; }
 count=$(grep -c '"uuid": "GPU-' "$out/gpus.log")
@@ -73,13 +81,13 @@ count=$(grep -c '"uuid": "GPU-' "$out/gpus.log")
 # Which root jobs are tried on: the machine's own, so that its PyTorch is there.
 plain="--rootfs / --memory 16GiB --pids 4096 --shm 1GiB --disk 2GiB --scratch memory --best-effort --time 90s --env HOME=/tmp"
 # shellcheck disable=SC2086
-step plan 30 sh -c '"$1" sandbox --state "$2" --driver-root "$3" run --dry-run $4 --gpu "$5" -- true >"$6"' - \
+step plan 30 sh -c '"$1" sandbox run --state "$2" --driver-root "$3" --dry-run $4 --gpu "$5" -- true >"$6"' - \
     "$gradus" "$work/state" "$root" "$plain" "$gpu" "$out/plan.json"
 # job NAME SECONDS OPTIONS COMMAND...: as a job with the GPU.
 job() {
     job_name=$1 limit=$2 options=$3; shift 3
     # shellcheck disable=SC2086
-    step "$job_name" "$limit" "$gradus" sandbox --state "$work/state" --driver-root "$root" run $plain --gpu "$gpu" $options -- "$@"
+    step "$job_name" "$limit" "$gradus" sandbox run --state "$work/state" --driver-root "$root" $plain --gpu "$gpu" $options -- "$@"
 }
 if ! job "a job starts" 60 "--json $out/started.json" sh -c 'ls -l /dev /proc/driver/nvidia /usr/local/nvidia/lib64; echo $LD_LIBRARY_PATH'; then
     # What the machine refuses (namespaces, layers on its kind of root) is a finding: 125 is the host's fault. Others are failures.
@@ -179,5 +187,5 @@ END
     if grep -q '"kind": "gpu_memory"' "$out/limit.json" 2>/dev/null; then say "limit of GPU memory" passed "ended as gpu_memory: limit.json"
     else say "limit of GPU memory" failed "see limit.json, limit.log"; failed=1; fi
 fi
-step "nothing is left" 30 sh -c '! "$1" sandbox --state "$2" --driver-root "$3" gpus | grep -E "held|quarantine"' - "$gradus" "$work/state" "$root"
+step "nothing is left" 30 sh -c '! "$1" sandbox gpus --state "$2" --driver-root "$3" | grep -E "held|quarantine"' - "$gradus" "$work/state" "$root"
 exit $failed

@@ -31,10 +31,13 @@ impl Cli {
         // Descriptions of commands that are not asked for would take a job as long as its mounts do. Whatever does not fit is read again,
         // so that it is answered the same.
         if arguments.get(1).is_some_and(|name| name == "sandbox")
-            && let Ok(Alone::Sandbox(sandbox)) = Alone::try_parse_from(&arguments)
+            && arguments.iter().any(|argument| argument == "run")
+            && let Ok(OneJob::Sandbox { state, command }) = OneJob::try_parse_from(&arguments)
         {
+            let OneJobCommand::Run(run) = command;
+            let command = sandbox::SandboxCommand::Run(run);
             return Ok(Cli {
-                command: Command::Sandbox(sandbox),
+                command: Command::Sandbox(Box::new(sandbox::SandboxArgs { state, command })),
             });
         }
         Cli::try_parse_from(arguments)
@@ -44,9 +47,24 @@ impl Cli {
 /// [`Cli`] with the command alone that is started thousands of times.
 #[derive(Debug, Parser)]
 #[command(name = "gradus", disable_help_subcommand = true)]
-enum Alone {
+enum OneJob {
     /// As [`Command::Sandbox`].
-    Sandbox(Box<sandbox::SandboxArgs>),
+    Sandbox {
+        /// As [`sandbox::SandboxArgs::state`].
+        #[arg(long, global = true)]
+        state: Option<PathBuf>,
+
+        /// As [`sandbox::SandboxArgs::command`].
+        #[command(subcommand)]
+        command: OneJobCommand,
+    },
+}
+
+/// As [`sandbox::SandboxCommand`].
+#[derive(Debug, Subcommand)]
+enum OneJobCommand {
+    /// As there.
+    Run(Box<sandbox::RunArgs>),
 }
 
 /// What to do.

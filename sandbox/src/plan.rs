@@ -166,7 +166,7 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         rlimit(Resource::Core, 1),
         rlimit(Resource::Nofile, limits.open_files),
         rlimit(Resource::Msgqueue, 819_200),
-        rlimit(Resource::Sigpending, 4 * limits.pids),
+        rlimit(Resource::Sigpending, limits.pids.saturating_mul(4)),
         // The supervisor may have been given these; a realtime job would run past every share of processor time.
         rlimit(Resource::Nice, 0),
         rlimit(Resource::Rtprio, 0),

@@ -21,12 +21,19 @@ const BUSY_AT_MOST: Duration = Duration::from_secs(1);
 /// What tells one build of it from another.
 const BUILD: &str = env!("GRADUS_JAIL_BUILD");
 
-/// The program and the seccomp programs that jobs get, as files of the state directory. To make them for each process anew takes as long as
-/// half a launch.
+/// The program, and the seccomp programs that most jobs get, as files of the state directory. To make them for each process anew takes as
+/// long as half a launch.
 #[derive(Debug)]
 pub(crate) struct Program {
     program: PathBuf,
     filters: PathBuf,
+}
+
+/// A watcher without a job: its process, and the channel on which it reports. It ends with the other end of that.
+#[derive(Debug)]
+pub(crate) struct Idle {
+    pub(crate) process: Child,
+    pub(crate) report: Channel,
 }
 
 impl Program {
@@ -46,32 +53,24 @@ impl Program {
         })
     }
 
-    /// The same program with the filters of another policy.
-    pub(crate) fn with_filters<E>(
-        &self,
-        folder: &Path,
-        policy: &str,
-        filters: impl FnOnce() -> Result<Vec<Vec<u8>>, E>,
-    ) -> Result<Program, ProgramError<E>> {
-        Ok(Program {
-            program: self.program.clone(),
-            filters: compiled(folder, policy, filters)?,
-        })
-    }
-
     /// The watcher's program.
     pub(crate) fn path(&self) -> &Path {
         &self.program
     }
 
-    /// Starts a watcher, which waits for its job ([`begin`]) and ends without one: the process, and the channel on which it reports.
-    pub(crate) fn start(&self) -> io::Result<(Child, Channel)> {
-        let (ours, theirs) = Channel::pair()?;
+    /// The file with the seccomp programs.
+    pub(crate) fn filters(&self) -> &Path {
+        &self.filters
+    }
+
+    /// Starts a watcher, which waits for its job ([`begin`]).
+    pub(crate) fn start(&self) -> io::Result<Idle> {
+        let (report, theirs) = Channel::pair()?;
         let mut command = Command::new(&self.program);
         command
             .env_clear()
             .stdin(Stdio::from(theirs.into_fd()))
-            .stdout(Stdio::from(File::open(&self.filters)?))
+            .stdout(Stdio::null())
             .stderr(Stdio::null());
         let until = Instant::now() + BUSY_AT_MOST;
         loop {
@@ -82,14 +81,19 @@ impl Program {
                 {
                     std::thread::sleep(Duration::from_millis(1));
                 }
-                other => return Ok((other?, ours)),
+                other => {
+                    return Ok(Idle {
+                        process: other?,
+                        report,
+                    });
+                }
             }
         }
     }
 }
 
 /// The file in `folder` with the seccomp programs of the policy whose text is `policy`.
-fn compiled<E>(
+pub(crate) fn compiled<E>(
     folder: &Path,
     policy: &str,
     filters: impl FnOnce() -> Result<Vec<Vec<u8>>, E>,
@@ -105,10 +109,17 @@ fn compiled<E>(
     Ok(compiled)
 }
 
-/// Gives the watcher at the other end of `channel` the job in `directory`, whose plan is there, with `lock`, which it holds while it lives.
-pub(crate) fn begin(channel: &Channel, directory: &Path, lock: &File) -> io::Result<()> {
-    let directory = File::open(directory)?;
-    channel.send(&Begin {}, &[directory.as_fd(), lock.as_fd()])
+/// Gives the watcher at the other end of `channel` the job in `directory`, whose plan is there, with `lock`, which it holds while it lives,
+/// and the seccomp programs in the file `filters`.
+pub(crate) fn begin(
+    channel: &Channel,
+    directory: &Path,
+    lock: &File,
+    filters: &Path,
+) -> io::Result<()> {
+    let (directory, filters) = (File::open(directory)?, File::open(filters)?);
+    let given = [directory.as_fd(), lock.as_fd(), filters.as_fd()];
+    channel.send(&Begin {}, &given)
 }
 
 /// Why there is no program to start.

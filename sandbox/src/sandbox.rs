@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `planning` | what would be applied for a job here |
 //! | `starting` | from a job to its watcher and its running program |
+//! | `spare` | what is made before a job that needs it |
 //! | `started` | a job, as the process sees it that has started it |
 //! | `asking` | what is asked of a job's watcher: its end, its outputs, to let go |
 //! | `recovery` | jobs whose watcher, or whoever started or removed them, was killed |
@@ -14,6 +15,7 @@ mod error;
 mod planning;
 mod reaper;
 mod recovery;
+mod spare;
 mod started;
 mod starting;
 
@@ -31,6 +33,7 @@ use crate::program::Program;
 use crate::scratch::{ScratchError, make_image};
 use crate::seccomp::{Policy, TRAINER};
 use crate::state::{Record, State, StateError};
+use spare::{DeviceFilter, Spare};
 
 /// What a job is given besides what it asks for.
 #[derive(Clone, Copy)]
@@ -52,21 +55,45 @@ pub struct Sandbox {
     state: State,
     program: Program,
     control_groups: cgroup::Host,
+    spare: Spare,
+    device_filter: DeviceFilter,
 }
 
 impl Sandbox {
     /// Opens the state directory `root`.
     pub fn open(root: &Path) -> Result<Sandbox, SandboxError> {
+        Sandbox::open_with(root, |_, _| Ok(()))
+    }
+
+    /// Opens the state directory `root`, and starts the next job's watcher meanwhile ([`Sandbox::prepare`]).
+    pub fn open_for_a_job(root: &Path) -> Result<Sandbox, SandboxError> {
+        Sandbox::open_with(root, Spare::fill)
+    }
+
+    fn open_with(
+        root: &Path,
+        meanwhile: impl FnOnce(&Spare, &Program) -> Result<(), SandboxError>,
+    ) -> Result<Sandbox, SandboxError> {
         let state = State::open(root)?;
         let filters = || Policy::trainer().compile().map(|filters| filters.programs);
         let program =
             Program::new(&state.templates(), TRAINER, filters).map_err(starting::program_error)?;
+        let spare = Spare::default();
+        meanwhile(&spare, &program)?;
         let control_groups = crate::host::control_groups(&state.templates());
         Ok(Sandbox {
             state,
             program,
             control_groups,
+            spare,
+            device_filter: DeviceFilter::default(),
         })
+    }
+
+    /// Starts the next job's watcher, if there is none that waits for one: with it, a job starts sooner by the time that a program takes to
+    /// start. It waits in a process of its own, and ends with this value.
+    pub fn prepare(&self) -> Result<(), SandboxError> {
+        self.spare.fill(&self.program)
     }
 
     /// The jobs' directory.

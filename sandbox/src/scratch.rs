@@ -60,6 +60,12 @@ pub enum ScratchError {
     },
 }
 
+/// A file that is not empty takes a block of this size at least: more files than that need no places.
+const BYTES_OF_A_FILE: u64 = 1024;
+
+/// Files that a file system has room for at least; it has some of its own.
+const INODES_MIN: u64 = 16;
+
 /// Makes the image `path` for `bytes` and `inodes`, with templates in `templates`, which exists.
 pub(crate) fn make_image(
     templates: &Path,
@@ -67,6 +73,7 @@ pub(crate) fn make_image(
     bytes: u64,
     inodes: u64,
 ) -> Result<(), ScratchError> {
+    let inodes = inodes.min((bytes / BYTES_OF_A_FILE).max(INODES_MIN));
     let template = templates.join(format!("ext4-{bytes}-{inodes}"));
     if !template.exists() {
         let turn = Turn::wait(templates).map_err(|source| ScratchError::Io {
@@ -118,12 +125,13 @@ fn make_template(template: &Path, bytes: u64, inodes: u64) -> Result<(), Scratch
     let result = match made {
         Err(error) => Err(ScratchError::NoProgram(error)),
         Ok(output) if !output.status.success() => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said: Vec<&str> = said.split_whitespace().collect();
             Err(ScratchError::Failed {
                 path: template.to_owned(),
                 bytes,
                 inodes,
-                said,
+                said: said.join(" "),
             })
         }
         // On the disk before it has its name: a template that a power cut has torn would spoil every job after it.
@@ -191,6 +199,21 @@ mod tests {
             fs::metadata(&two).expect("two").blocks() * 512 < 4 << 20,
             "not sparse"
         );
+    }
+
+    /// What is small has few files, however many may be.
+    #[test]
+    fn a_small_image_has_room_for_fewer_files_than_were_asked_for() {
+        let folder = tempfile::tempdir().expect("a directory");
+        match make_image(
+            folder.path(),
+            &folder.path().join("image"),
+            2 << 20,
+            100_000,
+        ) {
+            Err(ScratchError::NoProgram(_)) => println!("skipped: no mkfs.ext4"),
+            made => made.expect("an image"),
+        }
     }
 
     #[test]

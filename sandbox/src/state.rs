@@ -45,28 +45,38 @@ pub(crate) const IDS: u32 = 65_536;
 /// Jobs at the same time.
 const RANGES: u32 = 16_384;
 
+/// Whether a job can be called so.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    let well_formed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty()
+        && text.len() <= NAME_MAX
+        && !text.starts_with('-')
+        && text.bytes().all(well_formed)
+}
+
 /// Why the state directory cannot be used as it is, or a job in it.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// A name that no job can have.
     #[error(
-        "job name {0:?}: lower-case letters, digits and `-` are expected, at most {NAME_MAX}, the first a letter or digit"
+        "job name {0:?}: lower-case letters, digits and `-` are expected, at most {NAME_MAX}, the first no `-`"
     )]
     Name(String),
     /// There is one already.
     #[error(
-        "job {0:?} exists already; help: choose another name, or remove it with `gradus sandbox gc`"
+        "job {0:?} exists already\nhelp: choose another name, or remove it with `gradus sandbox gc`"
     )]
     Exists(String),
     /// There is none.
-    #[error("there is no job {0:?}; help: `gradus sandbox ps --all` lists them")]
+    #[error("there is no job {0:?}\nhelp: `gradus sandbox ps --all` lists them")]
     Missing(String),
     /// About the directory itself.
     #[error(transparent)]
     Private(#[from] PrivateError),
     /// All ranges of ids are taken.
     #[error(
-        "all {RANGES} ranges of user ids are taken; help: remove jobs that have ended with `gradus sandbox gc`"
+        "all {RANGES} ranges of user ids are taken\nhelp: remove jobs that have ended with `gradus sandbox gc`"
     )]
     Ids,
     /// A file cannot be read or written.

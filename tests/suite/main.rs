@@ -13,6 +13,7 @@
 //! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
 //! | `sandbox` | jobs: what they say and how they end, inputs and outputs, lists, logs, plans |
+//! | `sandbox_cli` | jobs, builds and fetches as somebody meets them who does not know them: wrong words, missing places, Ctrl-C |
 //! | `sandbox_gpu` | jobs with GPUs, over a driver that is files: given, watched, taken back, in quarantine |
 //! | `sandbox_oci` | bundles: from create to delete, hooks, programs beside them, what is refused |
 //! | `eval_gpu` | evaluations on emulated GPUs: lost ones, full ones, old ones, none |
@@ -39,6 +40,8 @@ mod nvrtc;
 #[cfg(target_os = "linux")]
 mod sandbox;
 mod sandbox_build;
+#[cfg(target_os = "linux")]
+mod sandbox_cli;
 #[cfg(target_os = "linux")]
 mod sandbox_gpu;
 #[cfg(target_os = "linux")]

@@ -130,25 +130,31 @@ enum Which {
 
 /// Why a text is no rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{text:?} names no host; help: HOST[:PORT] is expected, where HOST is a name, an address ([..] for version 6), *.DOMAIN for all names below it, or * for every host"
-)]
-pub struct ParseRuleError {
-    text: String,
+pub enum ParseRuleError {
+    /// What is before the port, or all of it, is no host.
+    #[error(
+        "{0:?} names no host: HOST or HOST:PORT is expected, where HOST is a name, an address ([..] for version 6), *.DOMAIN for all names below it, or * for every host"
+    )]
+    Host(String),
+    /// What is behind the last colon is no port.
+    #[error("port {port:?} of {text:?} is none: a number from 1 to 65535 is expected")]
+    Port {
+        /// the rule
+        text: String,
+        /// of it
+        port: String,
+    },
 }
 
 impl FromStr for HostRule {
     type Err = ParseRuleError;
 
     fn from_str(text: &str) -> Result<HostRule, ParseRuleError> {
-        let wrong = || ParseRuleError {
-            text: text.to_owned(),
-        };
+        let wrong = || ParseRuleError::Host(text.to_owned());
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => {
-                let port = port.parse().ok().filter(|port| *port != 0);
-                (host, Some(port.ok_or_else(wrong)?))
-            }
+            // A URL has no port of ours, and is no host.
+            _ if text.contains('/') => (text, None),
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
             _ => (text, None),
         };
         let which = if host == "*" {
@@ -161,6 +167,14 @@ impl FromStr for HostRule {
         } else {
             Which::One(host.parse().map_err(|_| wrong())?)
         };
+        let number = |port: &str| match port.parse() {
+            Ok(number) if number != 0 => Ok(number),
+            _ => Err(ParseRuleError::Port {
+                text: text.to_owned(),
+                port: port.to_owned(),
+            }),
+        };
+        let port = port.map(number).transpose()?;
         Ok(HostRule { which, port })
     }
 }
@@ -282,6 +296,12 @@ mod tests {
         ] {
             assert!(text.parse::<HostRule>().is_err(), "{text:?}");
         }
+        for text in ["a.org:", "a.org:0", "a.org:65536", "*:x"] {
+            let wrong = text.parse::<HostRule>();
+            assert!(matches!(wrong, Err(ParseRuleError::Port { .. })), "{text}");
+        }
+        let url = "https://a.org".parse::<HostRule>();
+        assert!(matches!(url, Err(ParseRuleError::Host(_))));
     }
 
     #[test]

@@ -31,6 +31,6 @@ mod protocol;
 pub mod verify;
 
 pub use error::{FetchError, PackError};
-pub use fetch::{FetchOptions, Fetched, Fetcher, GitCaps};
+pub use fetch::{FetchOptions, Fetched, Fetcher, GitCaps, remove_left};
 pub use id::{Algorithm, Kind, ObjectId};
 pub use verify::tree_id;

@@ -6,7 +6,7 @@
 mod program;
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
 
@@ -198,21 +198,27 @@ pub fn v1_lines(rules: &[Rule]) -> Result<Vec<String>, DeviceFilterError> {
     Ok(rules.iter().map(Rule::to_string).collect())
 }
 
-/// Lets the group `group`, a directory of cgroup2, and all groups below it use nothing but `rules`.
+/// Gives the kernel a filter that lets nothing through but `rules`. It is there for as long as the descriptor or a group has it.
+///
+/// # Errors
+/// As [`program`]; `Load` with the kernel's answer.
+pub fn load(rules: &[Rule]) -> Result<OwnedFd, DeviceFilterError> {
+    let program = program(rules)?;
+    load_device_filter(&program).map_err(|source| DeviceFilterError::Load {
+        rules: rules.len(),
+        source,
+    })
+}
+
+/// Lets the group `group`, a directory of cgroup2, and all groups below it use nothing but what `filter` allows ([`load`]).
 ///
 /// Filters add up: a use must be allowed by those of the groups above and by all that are attached here. The filter stays when the
 /// descriptor is closed, and goes with the group.
 ///
 /// # Errors
-/// As [`program`]; `Load` and `Attach` with the kernel's answer.
-pub fn attach(group: BorrowedFd<'_>, rules: &[Rule]) -> Result<(), DeviceFilterError> {
-    let program = program(rules)?;
-    let filter = load_device_filter(&program).map_err(|source| DeviceFilterError::Load {
-        rules: rules.len(),
-        source,
-    })?;
-    attach_device_filter(group, filter.as_fd())
-        .map_err(|source| DeviceFilterError::Attach { source })
+/// `Attach` with the kernel's answer.
+pub fn attach(group: BorrowedFd<'_>, filter: BorrowedFd<'_>) -> Result<(), DeviceFilterError> {
+    attach_device_filter(group, filter).map_err(|source| DeviceFilterError::Attach { source })
 }
 
 fn check(rules: &[Rule]) -> Result<(), DeviceFilterError> {

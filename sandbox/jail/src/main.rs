@@ -1,17 +1,11 @@
-//! The watcher of one job. Started by gradus alone: with the channel to report on as standard input and the seccomp programs as standard
-//! output.
+//! The watcher of one job. Started by gradus alone: with the channel to report on as standard input.
 
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let given = || {
-        Ok((
-            std::io::stdin().as_fd().try_clone_to_owned()?,
-            std::io::stdout().as_fd().try_clone_to_owned()?,
-        ))
-    };
-    let watched = given().and_then(|(report, filters)| gradus_jail::watcher::run(report, filters));
+    let report = std::io::stdin().as_fd().try_clone_to_owned();
+    let watched = report.and_then(gradus_jail::watcher::run);
     match watched {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -70,9 +70,9 @@ pub struct LaunchError {
 }
 
 impl LaunchError {
-    /// Whether the program that was to be run is the reason, and not this host.
+    /// Whether what was to be run is the reason, and not this host.
     pub fn is_submissions(&self) -> bool {
-        self.stage == Stage::Exec
+        matches!(self.stage, Stage::WorkingDirectory | Stage::Exec)
     }
 }
 
@@ -109,6 +109,8 @@ pub enum Stage {
     Network,
     /// limits, capabilities, landlock, seccomp
     Restrict,
+    /// the directory in which the program begins; the submission's fault
+    WorkingDirectory,
     /// the program itself; the submission's fault
     Exec,
 }
@@ -127,6 +129,7 @@ impl std::fmt::Display for Stage {
             Stage::Devices => "devices",
             Stage::Network => "network",
             Stage::Restrict => "restrictions",
+            Stage::WorkingDirectory => "working directory",
             Stage::Exec => "program",
         })
     }

@@ -6,11 +6,17 @@ use crate::landlock::Held;
 use crate::outcome::{LaunchError, Outcome, Usage};
 use crate::plan::Process;
 
-/// A supervisor to the watcher that it has started: here is your job. Its directory comes along, and the file whose lock says that the watcher
-/// lives, which takes what it says of itself.
+/// A supervisor to the watcher that it has started: here is your job. Its directory comes along, the file whose lock says that the watcher
+/// lives, which takes what it says of itself, and the file with the seccomp programs ([`crate::watcher::write_filters`]).
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Begin {}
+
+/// A supervisor to its watcher, after [`Begin`]: the filter of the job's devices, which comes along where the plan has rules for them and a
+/// group of version 2. The kernel checks it when it is made, which takes as long as the job's mounts: here while the watcher does those.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Devices {}
 
 /// The watcher to the job's first process: the user ids are set, and these are the mounts of the host, in this order. None of them where the
 /// plan's identity is one id: that process opens them itself then.

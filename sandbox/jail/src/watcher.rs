@@ -39,26 +39,28 @@ pub const JOURNAL_FILE: &str = "journal";
 /// See [`PLAN_FILE`].
 pub const CONTROL_FILE: &str = "control";
 
-/// Runs the job that comes on `report`, the channel to whoever started this. `filters` is a file with the seccomp programs
-/// ([`write_filters`]).
-pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
+/// Runs the job that comes on `report`, the channel to whoever started this.
+pub fn run(report: OwnedFd) -> io::Result<()> {
     let report = Channel::from(report);
     rustix::process::setsid().ok();
     let Some((Begin {}, given)) = report.receive()? else {
         // There is no job, or nobody any more who wants one.
         return Ok(());
     };
-    let Ok([directory, lock]) = <[OwnedFd; 2]>::try_from(given) else {
-        return Err(io::Error::other("a job without a directory and a lock"));
+    let Ok([directory, lock, filters]) = <[OwnedFd; 3]>::try_from(given) else {
+        return Err(io::Error::other(
+            "a job without a directory, a lock and filters",
+        ));
     };
     rustix::process::fchdir(&directory)?;
+    rustix::stdio::dup2_stdout(&filters)?;
     rustix::stdio::dup2_stderr(&lock)?;
     drop((directory, lock));
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     let prepared = prepare(filters);
     let launched = prepared.and_then(|(plan, filters)| {
         let listen = || listener::listen().at(Stage::Watcher, || CONTROL_FILE);
-        let (running, listener) = launch::launch(&plan, &filters, listen)?;
+        let (running, listener) = launch::launch(&plan, &filters, &report, listen)?;
         let identity = running.identity.clone();
         let started = if running.held {
             Report::Held(identity)
@@ -81,7 +83,7 @@ pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
             let pidfd = running.pidfd.try_clone()?;
             match serve::serve(&plan, running, &listener, &report) {
                 Ok(Some(outputs)) => outputs.hand_over(&listener),
-                Ok(None) => Ok(()),
+                Ok(None) => let_go(report),
                 Err(error) => {
                     let ended = Report::Ended(ending::abandon(&plan, &pidfd, &error));
                     // What is not written down is told by this process's end: the job is lost then.
@@ -104,6 +106,16 @@ pub fn run(report: OwnedFd, filters: OwnedFd) -> io::Result<()> {
             journal(&ended)
         }
     }
+}
+
+/// Lets go of the job's lock and of whoever started this, in this order: there is nothing left to do, and to end takes the kernel as long as
+/// they need to remove the job.
+fn let_go(report: Channel) -> io::Result<()> {
+    let nothing = File::open("/dev/null")?;
+    rustix::stdio::dup2_stderr(&nothing)?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    drop(report);
+    Ok(())
 }
 
 fn prepare(filters: OwnedFd) -> Result<(Plan, Vec<Vec<u8>>), LaunchError> {

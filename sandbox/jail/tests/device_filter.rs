@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use gradus_jail::device_filter::{Kind, Rule, attach};
+use gradus_jail::device_filter::{Kind, Rule, attach, load};
 
 const GROUP: &str = "GRADUS_DEVICE_FILTER_GROUP";
 const PREFIX: &str = "gradus-device-filter-test-";
@@ -117,7 +117,7 @@ fn child() {
 
 fn attached(group: &Group, rules: &[Rule]) -> bool {
     let directory = fs::File::open(&group.0).unwrap();
-    match attach(directory.as_fd(), rules) {
+    match load(rules).and_then(|filter| attach(directory.as_fd(), filter.as_fd())) {
         Ok(()) => true,
         Err(error) => {
             let source = std::error::Error::source(&error).map(ToString::to_string);
@@ -207,6 +207,7 @@ fn the_base_list_is_taken_by_the_kernel() {
 #[test]
 fn what_is_no_group_is_refused_by_name() {
     let directory = fs::File::open("/").unwrap();
-    let error = attach(directory.as_fd(), &[]).unwrap_err().to_string();
+    let answer = load(&[]).and_then(|filter| attach(directory.as_fd(), filter.as_fd()));
+    let error = answer.unwrap_err().to_string();
     assert!(error.contains("device filter"), "{error}");
 }

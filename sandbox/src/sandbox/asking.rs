@@ -8,7 +8,7 @@ use gradus_jail::plan::Identity;
 use gradus_jail::protocol::{Answer, Ended, KillReason, Request};
 use gradus_jail::watcher::connect_to;
 
-use super::{Sandbox, SandboxError, reaper};
+use super::{Sandbox, SandboxError, Started, reaper};
 use crate::plan::has_outputs;
 use crate::state::Phase;
 
@@ -125,6 +125,18 @@ impl Sandbox {
             // One that is just ending has nothing to let go.
             drop(self.ask(name, &Request::Release));
         }
+        Ok(())
+    }
+
+    /// Forgets a job that this process has started and that has ended, and its outputs.
+    pub fn finish(&self, mut started: Started) -> Result<(), SandboxError> {
+        if started.hands_over {
+            drop(self.ask(started.name(), &Request::Release));
+        }
+        started.wait_for_watcher(LISTENS_WITHIN);
+        self.remove(started.name())?;
+        // Its process is the last of it.
+        let _ = started.watcher.wait();
         Ok(())
     }
 

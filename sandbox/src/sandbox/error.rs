@@ -23,6 +23,14 @@ pub enum SandboxError {
         /// why
         source: LaunchError,
     },
+    /// It asks for what no host could give.
+    #[error("job {name:?}: {what}")]
+    Job {
+        /// which
+        name: String,
+        /// what, and what is expected
+        what: String,
+    },
     /// Its limits are none that any host can keep.
     #[error("job {name:?}: its limits cannot be kept")]
     Limits {
@@ -33,8 +41,8 @@ pub enum SandboxError {
     },
     /// Its limits are none that this host can keep.
     #[error(
-        "job {name:?}: this host cannot keep {}\nhelp: `gradus doctor` says what is missing; with --best-effort the job runs without",
-        shortfalls.iter().map(|one| format!("{:?} ({})", one.limit, one.why)).collect::<Vec<_>>().join(", ")
+        "job {name:?}: this host cannot keep {}\nhelp: `gradus sandbox doctor` says what is missing; with --best-effort the job runs without",
+        shortfalls.iter().map(|one| format!("{} ({})", one.limit, one.why)).collect::<Vec<_>>().join(", ")
     )]
     Shortfall {
         /// which
@@ -71,11 +79,11 @@ pub enum SandboxError {
         source: io::Error,
     },
     /// It still runs.
-    #[error("job {0:?} has not ended; help: `gradus sandbox kill {0}` ends it")]
+    #[error("job {0:?} has not ended\nhelp: `gradus sandbox kill {0}` ends it")]
     Runs(String),
     /// It does not run, and another job was to share its network.
     #[error(
-        "job {0:?} does not run, and its network was to be shared; help: start it first, `gradus sandbox ps` lists what runs"
+        "job {0:?} does not run, and its network was to be shared\nhelp: start it first; `gradus sandbox ps` lists what runs"
     )]
     RunsNot(String),
     /// Something of it is there that could not be ended or removed.

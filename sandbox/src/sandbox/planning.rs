@@ -10,7 +10,7 @@ use crate::disks;
 use crate::gpu::Granted;
 use crate::job::{Job, Limits, ScratchKind};
 use crate::plan::{Given, plan};
-use crate::state::{FIRST_ID, IDS, Phase, StateError};
+use crate::state::{FIRST_ID, IDS, Phase, StateError, is_name};
 
 impl Sandbox {
     /// What would be applied for `job`, without a name or ids being taken.
@@ -47,6 +47,10 @@ impl Sandbox {
                 gid: job.gid,
             });
         }
+        check(job).map_err(|what| SandboxError::Job {
+            name: job.name.clone(),
+            what,
+        })?;
         let name = self.state.group_name(&job.name);
         let failed = |source| SandboxError::Limits {
             name: job.name.clone(),
@@ -107,7 +111,10 @@ impl Sandbox {
         let Some(name) = &job.network.of else {
             return Ok(None);
         };
-        let record = self.state.record(name)?;
+        let record = match self.state.record(name) {
+            Err(StateError::Missing(_)) => return Err(SandboxError::RunsNot(name.clone())),
+            other => other?,
+        };
         match (&record.phase, &record.processes) {
             (Phase::Running, Some(processes)) => Ok(Some(Neighbour {
                 job: name.clone(),
@@ -133,6 +140,53 @@ impl Sandbox {
             count: 1,
         })
     }
+}
+
+/// What no host could do, and what would mean something else to the kernel.
+fn check(job: &Job) -> Result<(), String> {
+    let limits = &job.limits;
+    for (what, limit) in [
+        ("disk_bytes", limits.disk_bytes),
+        ("disk_inodes", limits.disk_inodes),
+        ("shm_bytes", limits.shm_bytes),
+    ] {
+        // To a file system in memory it is no limit.
+        if limit == 0 {
+            return Err(format!("{what} is 0, and a job needs at least 1"));
+        }
+    }
+    for (i, output) in job.outputs.iter().enumerate() {
+        let name = &output.name;
+        if !is_name(name) {
+            return Err(format!(
+                "an output is called {name:?}, expected are lower-case letters, digits and `-`"
+            ));
+        }
+        if job.outputs[..i].iter().any(|other| other.name == *name) {
+            return Err(format!("two outputs are called {name:?}"));
+        }
+    }
+    let inputs = job.inputs.iter().map(|input| &input.inside);
+    let outputs = job.outputs.iter().map(|output| &output.inside);
+    for inside in inputs.chain(outputs) {
+        if !is_place(inside) {
+            return Err(format!(
+                "{inside:?} is no place inside: an absolute path without `..` is expected, which is not the root"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether something can be mounted there.
+fn is_place(path: &str) -> bool {
+    let mut names = 0;
+    path.starts_with('/')
+        && path.split('/').all(|part| {
+            names += usize::from(!matches!(part, "" | "."));
+            part != ".."
+        })
+        && names > 0
 }
 
 /// Whether something other than control groups keeps this limit: a namespace of processes ends as a whole, and with one id a job's processes are

@@ -17,6 +17,8 @@ pub struct Started {
     pub(super) name: String,
     pub(super) report: Channel,
     pub(super) watcher: Watcher,
+    /// whether its watcher waits, when it has ended, for somebody to take what it wrote
+    pub(super) hands_over: bool,
     /// its processes
     pub processes: Processes,
     /// the listening socket of its [`proxy_port`](crate::job::Network::proxy_port), in its network; drop it when the job has ended
@@ -60,5 +62,16 @@ impl Started {
                 })
             }
         }
+    }
+
+    /// Waits until the watcher of this job, which has ended and has nothing to hand over, has let go of it, `timeout` at most.
+    pub(super) fn wait_for_watcher(&self, timeout: Duration) {
+        let timeout = Timespec {
+            tv_sec: timeout.as_secs() as i64,
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        };
+        let mut report = [PollFd::new(&self.report, PollFlags::HUP)];
+        // Whether it has is looked at by who removes the job.
+        let _ = poll(&mut report, Some(&timeout));
     }
 }

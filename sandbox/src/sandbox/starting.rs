@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use gradus_jail::cgroup::Backend;
 use gradus_jail::chain;
-use gradus_jail::channel::Channel;
-use gradus_jail::outcome::Outcome;
-use gradus_jail::protocol::{Ended, Report};
+use gradus_jail::outcome::{LaunchError, Outcome, Stage};
+use gradus_jail::plan::Plan;
+use gradus_jail::protocol::{Devices, Ended, Report};
 
 use super::planning::wants_disk;
 use super::reaper::{self, Watcher};
@@ -15,7 +17,8 @@ use super::{More, SCRATCH_FILE, Sandbox, SandboxError, Started};
 use crate::bundle::Calls;
 use crate::gpu::Granted;
 use crate::job::{BuildStep, Job, ScratchKind};
-use crate::program::{Program, ProgramError, begin};
+use crate::plan::has_outputs;
+use crate::program::{Idle, ProgramError, begin, compiled};
 use crate::scratch::quota::make_directory;
 use crate::scratch::{ScratchError, make_image};
 use crate::seccomp::{BUILD, CompilePolicyError, GPU, Policy, TRAINER};
@@ -61,15 +64,9 @@ impl Sandbox {
         let name = job.name.as_str();
         reaper::reap();
         // First of all: it makes itself ready meanwhile.
-        let other = self.program_for(more)?;
-        let program = other.as_ref().unwrap_or(&self.program);
-        let (watcher, report) = program.start().map_err(|source| SandboxError::Host {
-            what: format!("job {name:?}: its watcher"),
-            source,
-        })?;
-        let watcher = Watcher::new(watcher);
+        let idle = self.spare.take(&self.program)?;
         let (directory, lock) = self.state.create(name)?;
-        self.start_in(job, more, &directory, &lock, watcher, report)
+        self.start_in(job, more, &directory, &lock, idle)
             .map_err(|error| {
                 // Nobody else does this: the lock is held, by the watcher perhaps a moment longer, which has nothing left to do.
                 let undone = self.state.claim(name).map_err(SandboxError::from);
@@ -93,10 +90,10 @@ impl Sandbox {
         more: More<'_>,
         directory: &Path,
         lock: &fs::File,
-        mut watcher: Watcher,
-        report: Channel,
+        idle: Idle,
     ) -> Result<Started, SandboxError> {
         let name = job.name.as_str();
+        let (mut watcher, report) = (Watcher::new(idle.process), idle.report);
         let identity = self.identity(|| self.state.take_ids(name))?;
         if job.scratch == ScratchKind::Quota {
             let (path, limits) = (self.state.scratch_directory(name), &job.limits);
@@ -111,13 +108,28 @@ impl Sandbox {
         let scratch_image = self.scratch_image(job, directory)?;
         let plan = self.plan_for(job, identity, scratch_image, more)?;
         self.state.write_plan(name, &plan)?;
-        match begin(&report, directory, lock) {
-            // One that has ended already is found out below.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        let other = self.filters_for(more)?;
+        let filters = other.as_deref().unwrap_or(self.program.filters());
+        // One that has ended already is found out below.
+        let told = |result: io::Result<()>| match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(|source| SandboxError::Host {
                 what: format!("job {name:?}: {}", directory.display()),
                 source,
-            })?,
+            }),
+        };
+        told(begin(&report, directory, lock, filters))?;
+        if fences_devices(&plan) {
+            let filter = self.device_filter.of(&plan.device_rules);
+            let filter = filter.map_err(|source| SandboxError::Launch {
+                name: name.to_owned(),
+                source: LaunchError {
+                    stage: Stage::Devices,
+                    errno: 0,
+                    what: chain(&source),
+                },
+            })?;
+            told(report.send(&Devices {}, &[filter.as_fd()]))?;
         }
         match report.receive::<Report>() {
             Ok(Some((Report::Started(processes) | Report::Held(processes), mut descriptors))) => {
@@ -125,6 +137,7 @@ impl Sandbox {
                     name: name.to_owned(),
                     report,
                     watcher,
+                    hands_over: plan.keeps_root || has_outputs(&plan),
                     processes,
                     proxy: descriptors.pop(),
                 })
@@ -156,8 +169,8 @@ impl Sandbox {
         }
     }
 
-    /// The watcher's program with other filters than those of most jobs, for what needs them.
-    fn program_for(&self, more: More<'_>) -> Result<Option<Program>, SandboxError> {
+    /// The file with other seccomp programs than those of most jobs, for what needs them.
+    fn filters_for(&self, more: More<'_>) -> Result<Option<PathBuf>, SandboxError> {
         let narrower;
         let (text, policy): (&str, fn() -> Policy) = match more {
             More::Bundle(bundle) if bundle.calls != Calls::All => {
@@ -172,16 +185,21 @@ impl Sandbox {
             More::Bundle(bundle) => bundle.calls.narrow(policy()),
             _ => policy(),
         };
-        let filters = || narrowed().compile().map(|filters| filters.programs);
-        self.program
-            .with_filters(
-                &self.state.templates(),
-                &format!("{TRAINER}{text}"),
-                filters,
-            )
-            .map(Some)
-            .map_err(program_error)
+        let programs = || narrowed().compile().map(|filters| filters.programs);
+        compiled(
+            &self.state.templates(),
+            &format!("{TRAINER}{text}"),
+            programs,
+        )
+        .map(Some)
+        .map_err(program_error)
     }
+}
+
+/// Whether the watcher waits for a filter of devices.
+fn fences_devices(plan: &Plan) -> bool {
+    let groups = plan.cgroup.iter().flat_map(|groups| &groups.groups);
+    !plan.device_rules.is_empty() && groups.into_iter().any(|group| group.backend == Backend::V2)
 }
 
 pub(super) fn program_error(error: ProgramError<CompilePolicyError>) -> SandboxError {

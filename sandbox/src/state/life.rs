@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{LOCK_FILE, NAME_MAX, State, StateError, io_error};
+use super::{LOCK_FILE, State, StateError, io_error, is_name};
 use crate::scratch::quota::remove_directory;
 use crate::turn::Turn;
 
@@ -32,13 +32,7 @@ pub(crate) struct Claim {
 impl State {
     /// Takes the name, and makes the job's directory with its lock, which is held as long as the file is open anywhere.
     pub(crate) fn create(&self, name: &str) -> Result<(PathBuf, File), StateError> {
-        let well_formed =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if name.is_empty()
-            || name.len() > NAME_MAX
-            || name.starts_with('-')
-            || !name.bytes().all(well_formed)
-        {
+        if !is_name(name) {
             return Err(StateError::Name(name.to_owned()));
         }
         let new = self.root.join("new");

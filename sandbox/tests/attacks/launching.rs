@@ -23,7 +23,7 @@ fn a_working_directory_in_a_descriptor_leads_nowhere() {
             match arena.sandbox.start(&job) {
                 // Nothing is there, or what the program has of its own: not "you may not", which says that something is there.
                 Err(SandboxError::Launch { source, .. }) => assert!(
-                    source.stage == Stage::Exec
+                    source.stage == Stage::WorkingDirectory
                         && [libc::ENOENT, libc::ENOTDIR].contains(&source.errno),
                     "{source}"
                 ),

@@ -1,6 +1,9 @@
 //! Arguments of `gradus sandbox build` and `gradus sandbox image`.
 
-use super::{EgressArgs, RegistryArgs, parse_cpus, parse_time};
+use super::values::{
+    INODES_MAX, PIDS_MAX, parse_cpus, parse_image, parse_tag, parse_time, parse_variable,
+};
+use super::{EgressArgs, RegistryArgs};
 use crate::bytes::ByteSize;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -19,11 +22,11 @@ pub struct BuildArgs {
     pub file: Option<PathBuf>,
 
     /// A name that the image gets. Repeat for more.
-    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = parse_tag)]
     pub tags: Vec<String>,
 
     /// A value for an ARG.
-    #[arg(long = "build-arg", value_name = "NAME=VALUE")]
+    #[arg(long = "build-arg", value_name = "NAME=VALUE", value_parser = parse_variable)]
     pub args: Vec<String>,
 
     /// Stage to build, by name or number [default: the last].
@@ -72,7 +75,7 @@ pub struct BuildArgs {
     pub memory: ByteSize,
 
     /// Processes and threads of a command.
-    #[arg(long, value_name = "N", default_value_t = 4096)]
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=PIDS_MAX))]
     pub pids: u64,
 
     /// Processors of a command, such as 1.5 [default: all].
@@ -84,7 +87,7 @@ pub struct BuildArgs {
     pub disk: ByteSize,
 
     /// Files that one step writes.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=INODES_MAX))]
     pub inodes: u64,
 
     /// The image with its base, unpacked.
@@ -151,7 +154,7 @@ pub struct ImportArgs {
     pub layout: PathBuf,
 
     /// A name that the image gets.
-    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = parse_tag)]
     pub tag: Option<String>,
 
     /// The layout's own name for it, where it has several images.
@@ -163,6 +166,7 @@ pub struct ImportArgs {
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// Name or digest.
+    #[arg(value_parser = parse_image)]
     pub image: String,
 
     /// Directory that is made.
@@ -177,7 +181,7 @@ pub struct ExportArgs {
 #[derive(Debug, Args)]
 pub struct RemoveArgs {
     /// Names.
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = parse_tag)]
     pub names: Vec<String>,
 }
 
@@ -214,9 +218,9 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    it is built; the image's digest is on standard output
   1    the Dockerfile, its context or one of its commands is at fault
-  2    the arguments do not fit
+  2    the command line cannot be read; nothing was tried
   70   this program is at fault
-  125  this host is at fault, or an image that is to be there is not
+  125  gradus could not build it: what is named is not there or does not fit, or this host fails
   130  interrupted
 
 Examples:

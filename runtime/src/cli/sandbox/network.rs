@@ -21,7 +21,7 @@ pub struct PullArgs {
     pub registries: RegistryArgs,
 
     /// Time for all of it, such as 90s, 30m, 2h.
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = super::parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = super::values::parse_time)]
     pub time: Duration,
 
     /// Print nothing while it runs.
@@ -41,11 +41,11 @@ pub struct RegistryArgs {
     pub mirrors: Vec<Mirror>,
 
     /// A registry without encryption, wherever it lies. Repeat for more.
-    #[arg(long = "insecure-registry", value_name = "HOST[:PORT]")]
+    #[arg(long = "insecure-registry", value_name = "HOST[:PORT]", value_parser = super::values::parse_server)]
     pub insecure: Vec<String>,
 
     /// A server that may lie at an address which is not public. Repeat for more.
-    #[arg(long = "trust", value_name = "HOST[:PORT]")]
+    #[arg(long = "trust", value_name = "HOST[:PORT]", value_parser = super::values::parse_server)]
     pub trusted: Vec<String>,
 
     /// Logins, as docker login writes them [default: DOCKER_AUTH_CONFIG, REGISTRY_AUTH_FILE, ~/.docker/config.json].
@@ -78,6 +78,10 @@ pub struct EgressArgs {
 #[derive(Debug, Args)]
 #[command(after_help = FETCH_HELP)]
 pub struct FetchArgs {
+    /// It has to do with no job: taken where scripts give it, and passed over.
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub state: Option<PathBuf>,
+
     /// The repository, by an address of HTTPS.
     #[arg(value_name = "URL")]
     pub url: String,
@@ -99,7 +103,7 @@ pub struct FetchArgs {
     pub token_file: Option<PathBuf>,
 
     /// A server that may lie at an address which is not public. Repeat for more.
-    #[arg(long = "trust", value_name = "HOST[:PORT]")]
+    #[arg(long = "trust", value_name = "HOST[:PORT]", value_parser = super::values::parse_server)]
     pub trusted: Vec<String>,
 
     /// Ask a server on this machine without encryption.
@@ -107,7 +111,7 @@ pub struct FetchArgs {
     pub insecure_loopback: bool,
 
     /// Time for all of it, such as 90s, 30m, 2h.
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = super::parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = super::values::parse_time)]
     pub time: Duration,
 
     /// Print what was fetched as JSON.
@@ -121,7 +125,10 @@ Prints the image's name with the digest that its tag stood for, for a record of 
 Exit codes:
   0    the image is in the store
   1    there is no such image, or it is refused
-  125  the way there, or this machine, failed
+  2    the command line cannot be read; nothing was tried
+  70   this program is at fault
+  125  gradus could not take it: what is named is not there or does not fit, or the way or this host fails
+  130  interrupted
 
 Example:
   gradus sandbox pull --mirror https://mirror.example.com python:3.12-slim";
@@ -132,7 +139,10 @@ Prints the id of the tree that was written. Submodules, large files' contents (L
 Exit codes:
   0    the files are there, and are the commit's
   1    there is no such commit, or it is refused
-  125  the way there, or this machine, failed
+  2    the command line cannot be read; nothing was tried
+  70   this program is at fault
+  125  gradus could not take it: DIR is there already, or the way or this host fails
+  130  interrupted
 
 Example:
   gradus sandbox fetch --token-env TOKEN https://github.com/owner/name ce013625030ba8dba906f756967f9e9ca394464a ./tree";

@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use gradus_evaluators::{
     CandidateOutcome, CandidateResult, CandidateSource, Evaluation, Event, Failure, Observer,
 };
-use gradus_tasks::{DataError, DataSet, Owner, RuleSet, SpecError, TaskSpec, sha256_hex};
+use gradus_tasks::{DataError, DataSet, RuleSet, SpecError, TaskSpec, sha256_hex};
 use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io::Read;

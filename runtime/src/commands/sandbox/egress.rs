@@ -1,6 +1,7 @@
 //! The hosts that a job may reach.
 
-use super::CommandError;
+use super::tell::Teller;
+use super::{CommandError, NamedPath};
 use crate::cli::sandbox::EgressArgs;
 use gradus_builder::{Egress, Serving};
 use gradus_egress::policy::Policy;
@@ -23,10 +24,11 @@ pub(super) fn record(arguments: &EgressArgs) -> Result<Box<dyn Write + Send>, Co
     let Some(path) = &arguments.egress_log else {
         return Ok(Box::new(io::sink()));
     };
-    let file = File::create(path).map_err(|source| CommandError::Io {
-        what: path.display().to_string(),
-        source,
-    })?;
+    let file = File::create(path).map_err(NamedPath::of(
+        "--egress-log",
+        path,
+        "it names a file that can be written",
+    ))?;
     Ok(Box::new(file))
 }
 
@@ -47,7 +49,7 @@ pub(super) fn serve(
 }
 
 /// Says what is not on record, or was cut off: the job's own words may not be enough to see why it failed.
-pub(super) fn tell(report: &Report) {
+pub(super) fn tell(teller: Teller, report: &Report) {
     let mut words = Vec::new();
     if report.refused > 0 {
         words.push(format!(
@@ -65,11 +67,7 @@ pub(super) fn tell(report: &Report) {
         ));
     }
     if !words.is_empty() {
-        let _ = writeln!(
-            io::stderr(),
-            "gradus: the job's proxy: {}",
-            words.join("; ")
-        );
+        teller.note(&format!("the job's proxy: {}", words.join("; ")));
     }
 }
 
@@ -98,11 +96,15 @@ pub(super) struct BuildEgress {
     /// bytes of the commands that are over
     spent: Arc<AtomicU64>,
     requests: Arc<Mutex<Box<dyn Write + Send>>>,
+    teller: Teller,
 }
 
 impl BuildEgress {
     /// None where they may reach nothing.
-    pub(super) fn new(arguments: &EgressArgs) -> Result<Option<BuildEgress>, CommandError> {
+    pub(super) fn new(
+        arguments: &EgressArgs,
+        teller: Teller,
+    ) -> Result<Option<BuildEgress>, CommandError> {
         if arguments.allow_hosts.is_empty() {
             return Ok(None);
         }
@@ -110,6 +112,7 @@ impl BuildEgress {
             policy: policy(arguments),
             spent: Arc::default(),
             requests: Arc::new(Mutex::new(record(arguments)?)),
+            teller,
         }))
     }
 }
@@ -145,6 +148,7 @@ impl Egress for BuildEgress {
         Ok(Box::new(Served {
             proxy: Some(proxy),
             spent: Arc::clone(&self.spent),
+            teller: self.teller,
         }))
     }
 }
@@ -153,6 +157,7 @@ impl Egress for BuildEgress {
 struct Served {
     proxy: Option<Proxy>,
     spent: Arc<AtomicU64>,
+    teller: Teller,
 }
 
 impl Serving for Served {}
@@ -161,7 +166,7 @@ impl Drop for Served {
     fn drop(&mut self) {
         if let Some(report) = self.proxy.take().map(Proxy::finish) {
             self.spent.fetch_add(report.spent, Ordering::Relaxed);
-            tell(&report);
+            tell(self.teller, &report);
         }
     }
 }

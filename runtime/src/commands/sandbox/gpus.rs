@@ -1,5 +1,6 @@
 //! GPUs of jobs: what `gradus sandbox run --gpu` does besides, and `gradus sandbox gpus`.
 
+use super::tell::Teller;
 use super::{CommandError, print};
 use crate::cli::sandbox::{GpusArgs, GpusCommand, KeepArgs, RunArgs};
 use crate::device::StateDir;
@@ -14,9 +15,8 @@ use gradus_sandbox::gpu::{GpuError, Grant, Granted, Holds, Nvml, Request};
 use gradus_sandbox::sandbox::Sandbox;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -75,9 +75,9 @@ impl<'a> Gpus<'a> {
         Command::new(program)
             .args(["sandbox", "--state"])
             .arg(self.sandbox.state().root())
-            .arg("--driver-root")
+            .args(["keep-gpus", "--driver-root"])
             .arg(self.root)
-            .args(["keep-gpus", "--gpu-wait"])
+            .arg("--gpu-wait")
             .arg(format!("{}ms", wait.as_millis()))
             .arg(name)
             .stdin(Stdio::null())
@@ -97,7 +97,8 @@ impl<'a> Gpus<'a> {
         if self.holds.list()?.is_empty() {
             return Ok(());
         }
-        let mut tell = |note: &Note| say(note);
+        let teller = Teller::new();
+        let mut tell = |note: &Note| say(teller, note);
         let settings = Settings::default();
         let running = keeper::recover(self.sandbox, &self.holds, &self.nvml, settings, &mut tell)?;
         for name in running {
@@ -108,9 +109,9 @@ impl<'a> Gpus<'a> {
     }
 }
 
-fn say(note: &Note) {
+fn say(teller: Teller, note: &Note) {
     if note.seen.is_alarm() {
-        let _ = writeln!(io::stderr(), "gradus: {note}");
+        teller.note(&note.to_string());
     }
 }
 
@@ -120,8 +121,8 @@ pub(super) fn notes_of(sandbox: &Sandbox, name: &str) -> Vec<Note> {
 }
 
 /// Tells of alarms among `notes`.
-pub(super) fn tell(notes: &[Note]) {
-    notes.iter().for_each(say);
+pub(super) fn tell(teller: Teller, notes: &[Note]) {
+    notes.iter().for_each(|note| say(teller, note));
 }
 
 /// `gradus sandbox keep-gpus`: the keeper's process.
@@ -161,9 +162,7 @@ pub(super) fn gpus(gpus: &Gpus<'_>, arguments: &GpusArgs) -> Result<Exit, Comman
     if let Some(GpusCommand::Release { uuid }) = &arguments.command {
         return match gpus.holds.release(uuid)? {
             true => print(&format!("{uuid}: released\n")).map(|()| Exit::Done),
-            false => Err(CommandError::Usage(format!(
-                "{uuid} is not in quarantine; `gradus sandbox gpus` lists what is"
-            ))),
+            false => Err(CommandError::NoQuarantine(uuid.clone())),
         };
     }
     let told = gpus.nvml.gpus();
@@ -179,7 +178,7 @@ pub(super) fn gpus(gpus: &Gpus<'_>, arguments: &GpusArgs) -> Result<Exit, Comman
         }
     }
     if let Err(error) = &told {
-        let _ = writeln!(io::stderr(), "gradus: no GPUs are shown: {error}");
+        Teller::new().note(&format!("no GPUs are shown: {error}"));
     }
     if arguments.json {
         print(&(serde_json::to_string_pretty(&rows).expect("plain data") + "\n"))?;
@@ -260,9 +259,4 @@ fn table(rows: &[Row]) -> String {
         let _ = writeln!(text, "{:width$}  {node:13}  {state}", name(row));
     }
     text
-}
-
-/// Where the driver is found.
-pub(super) fn root_of(given: Option<&PathBuf>) -> PathBuf {
-    given.cloned().unwrap_or_else(|| "/".into())
 }

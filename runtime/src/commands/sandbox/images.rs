@@ -6,7 +6,7 @@ use crate::cli::sandbox::{
     ExportArgs, ImageArgs, ImageCommand, ImageGcArgs, ImportArgs, ListArgs, RemoveArgs,
 };
 use crate::exit::Exit;
-use gradus_builder::{collect_caches, find, full_name, user_of};
+use gradus_builder::{collect_caches, find, user_of};
 use gradus_image::layout::{
     ExportImageOptions, ImageConfig, ImportOptions, Source, export, import, read_config,
 };
@@ -31,11 +31,6 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &ImageArgs) -> Result<Exit, Comm
         ImageCommand::Remove(arguments) => remove(&store, arguments),
         ImageCommand::Gc(arguments) => collect(sandbox, &store, arguments),
     }
-}
-
-/// A name as the store has it.
-pub(super) fn name_of(text: &str) -> Result<String, CommandError> {
-    full_name(text).map_err(CommandError::Usage)
 }
 
 /// An image on one line.
@@ -98,16 +93,19 @@ fn list(store: &Store, arguments: &ListArgs) -> Result<Exit, CommandError> {
 }
 
 fn take(store: &Store, arguments: &ImportArgs) -> Result<Exit, CommandError> {
-    let name = arguments.tag.as_deref().map(name_of).transpose()?;
-    let source = Source::open(&arguments.layout)?;
+    let failed = |source| CommandError::Import {
+        layout: arguments.layout.clone(),
+        source: Box::new(source),
+    };
+    let source = Source::open(&arguments.layout).map_err(failed)?;
     let pin = store.pin()?;
     let options = ImportOptions {
         reference: arguments.reference.clone(),
         ..ImportOptions::default()
     };
-    let imported = import(&source, store, &pin, &options)?;
-    if let Some(name) = name {
-        store.tag(&name, &imported.image.config)?;
+    let imported = import(&source, store, &pin, &options).map_err(failed)?;
+    if let Some(name) = &arguments.tag {
+        store.tag(name, &imported.image.config)?;
     }
     print(&format!("{}\n", imported.image.config))?;
     Ok(Exit::Done)
@@ -129,12 +127,11 @@ fn write(store: &Store, arguments: &ExportArgs) -> Result<Exit, CommandError> {
 }
 
 fn remove(store: &Store, arguments: &RemoveArgs) -> Result<Exit, CommandError> {
-    for text in &arguments.names {
-        let name = name_of(text)?;
-        if store.resolve(&name)?.is_none() {
-            return Err(CommandError::NoImage(text.clone()));
+    for name in &arguments.names {
+        if store.resolve(name)?.is_none() {
+            return Err(CommandError::NoImage(name.clone()));
         }
-        store.untag(&name)?;
+        store.untag(name)?;
     }
     Ok(Exit::Done)
 }
@@ -244,9 +241,7 @@ impl RunImage {
             (true, Some(_)) => {}
         }
         if argv.is_empty() {
-            return Err(CommandError::Usage(
-                "the image names no program\nhelp: give one behind --".to_owned(),
-            ));
+            return Err(CommandError::NoProgram);
         }
         Ok(argv)
     }

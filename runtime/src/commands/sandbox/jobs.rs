@@ -10,6 +10,7 @@ use gradus_sandbox::outcome::Outcome;
 use gradus_sandbox::protocol::KillReason;
 use gradus_sandbox::sandbox::{Sandbox, SandboxError};
 use gradus_sandbox::state::{Phase, Record, StateError};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -108,8 +109,22 @@ pub(super) fn logs(sandbox: &Sandbox, arguments: &LogsArgs) -> Result<Exit, Comm
             print(&text)?;
             return Ok(Exit::Done);
         }
+        if reader_is_gone() {
+            return Ok(Exit::Done);
+        }
         std::thread::sleep(LOOK_EVERY);
     }
+}
+
+/// Whether nobody will read standard output any more; a job may print nothing for hours, and then it would not be noticed.
+fn reader_is_gone() -> bool {
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().contains(PollFlags::ERR)
 }
 
 pub(super) fn kill(sandbox: &Sandbox, arguments: &KillArgs) -> Result<Exit, CommandError> {

@@ -136,12 +136,10 @@ impl<'a> Runtime<'a> {
     fn kill(&self, arguments: &OciKillArgs) -> Result<Exit, CommandError> {
         let container = self.containers.find(&arguments.id)?;
         let signal = signal(&arguments.signal)
-            .ok_or_else(|| CommandError::Usage(format!("{:?} is no signal", arguments.signal)))?;
+            .ok_or_else(|| refused("kill", format!("{:?} is no signal", arguments.signal)))?;
         if arguments.all && signal != SIGKILL {
-            return Err(CommandError::Usage(
-                "--all: a job's processes get signals by its first one; KILL ends all of them"
-                    .to_owned(),
-            ));
+            let why = "only KILL reaches all of a job's processes";
+            return Err(refused("--all", why).into());
         }
         match self.status(&container)?.0 {
             Status::Created | Status::Running | Status::Paused => {}
@@ -237,6 +235,13 @@ impl<'a> Runtime<'a> {
     }
 }
 
+fn refused(property: impl Into<String>, why: impl Into<String>) -> OciError {
+    OciError::Refused {
+        property: property.into(),
+        why: why.into(),
+    }
+}
+
 fn wrong(id: &str, found: Status, expected: &'static str) -> OciError {
     OciError::Status {
         id: id.to_owned(),
@@ -265,9 +270,10 @@ const CLOSED_ON_EXEC: u32 = 0o2_000_000;
 fn no_descriptors(wanted: u32) -> Result<(), CommandError> {
     match open_descriptors(wanted) {
         0 => Ok(()),
-        open => Err(CommandError::Usage(format!(
-            "--preserve-fds {wanted}: {open} descriptors are open, and no job is given any of its caller's"
-        ))),
+        open => {
+            let why = format!("{open} are open, and no job is given any of its caller's");
+            Err(refused(format!("--preserve-fds {wanted}"), why).into())
+        }
     }
 }
 

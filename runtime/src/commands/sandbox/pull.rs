@@ -1,16 +1,16 @@
 //! `gradus sandbox pull`.
 
+use super::tell::Teller;
 use super::{CommandError, print, registries};
+use crate::bytes::ByteSize;
 use crate::cli::sandbox::PullArgs;
 use crate::exit::Exit;
-use crate::printable::printable;
 use gradus_fetch::registry::{PullEvent, Puller};
 use gradus_image::store::Store;
 use gradus_sandbox::sandbox::Sandbox;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::collections::HashMap;
-use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
 /// What was pulled, on standard output.
@@ -53,25 +53,41 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &PullArgs) -> Result<Exit, Comma
     Ok(Exit::Done)
 }
 
+/// What happens, for programs.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Said<'a> {
+    /// a server was asked in vain, and the next one is
+    Passed { server: &'a str, reason: &'a str },
+    /// what the name stands for
+    Resolved {
+        digest: &'a str,
+        layers: usize,
+        bytes: u64,
+    },
+    /// a layer is in the store; whether it was before
+    Layer { digest: &'a str, had: bool },
+}
+
 /// A bar on a terminal, lines elsewhere.
 struct Shown {
+    teller: Teller,
     bar: ProgressBar,
-    lines: bool,
     done: Mutex<HashMap<String, u64>>,
 }
 
 impl Shown {
     fn new(quiet: bool) -> Shown {
-        let terminal = io::stderr().is_terminal();
+        let teller = Teller::unless(quiet);
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if quiet || !terminal {
+        if !teller.is_for_people() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
         let style = "{bytes} of {total_bytes}  {bytes_per_sec}  {msg}";
         bar.set_style(ProgressStyle::with_template(style).expect("a template of ours"));
         Shown {
+            teller,
             bar,
-            lines: !quiet && !terminal,
             done: Mutex::new(HashMap::new()),
         }
     }
@@ -79,7 +95,9 @@ impl Shown {
     fn show(&self, event: PullEvent) {
         match event {
             PullEvent::Passed { server, reason } => {
-                self.line(&format!("{server}: {reason}"));
+                let reason = reason.lines().next().unwrap_or_default();
+                let (server, text) = (&server, format!("{server}: {reason}"));
+                self.line(&Said::Passed { server, reason }, text);
             }
             PullEvent::Resolved {
                 digest,
@@ -87,7 +105,16 @@ impl Shown {
                 bytes,
             } => {
                 self.bar.set_length(bytes);
-                self.line(&format!("{digest}: {layers} layers, {bytes} bytes"));
+                let digest = &digest.to_string();
+                let text = format!("{digest}: {layers} layers, {}", ByteSize(bytes));
+                self.line(
+                    &Said::Resolved {
+                        digest,
+                        layers,
+                        bytes,
+                    },
+                    text,
+                );
             }
             PullEvent::Layer {
                 digest,
@@ -103,22 +130,16 @@ impl Shown {
                     false => "fetching",
                 });
             }
+            // The bar shows it.
+            PullEvent::Applied { .. } if self.teller.is_for_people() => {}
             PullEvent::Applied { digest, had } => {
-                let how = if had { "was there" } else { "taken" };
-                if self.lines {
-                    self.line(&format!("{digest}: {how}"));
-                }
+                let digest = &digest.to_string();
+                self.line(&Said::Layer { digest, had }, String::new());
             }
         }
     }
 
-    fn line(&self, text: &str) {
-        let text = printable(text.lines().next().unwrap_or_default());
-        if self.lines {
-            // Nobody reads it: no reason to stop.
-            let _ = writeln!(io::stderr(), "{text}");
-        } else {
-            self.bar.println(text);
-        }
+    fn line(&self, event: &Said<'_>, text: String) {
+        self.bar.suspend(|| self.teller.tell(event, || text));
     }
 }

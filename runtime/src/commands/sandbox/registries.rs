@@ -71,7 +71,7 @@ pub(super) fn options(arguments: &RegistryArgs) -> Result<PullOptions, CommandEr
         mirrors: arguments.mirrors.clone(),
         insecure: arguments.insecure.clone(),
         credentials: match &arguments.auth_file {
-            Some(file) => Credentials::read(file)?,
+            Some(file) => Credentials::read(file).map_err(CommandError::AuthFile)?,
             None => Credentials::from_environment()?,
         },
         ..PullOptions::default()

@@ -2,7 +2,8 @@
 
 use super::gpus::{self, Gpus, notes_of};
 use super::images::RunImage;
-use super::{CommandError, egress, print};
+use super::tell::Teller;
+use super::{CommandError, NamedPath, egress, print};
 use crate::cli::sandbox::{Pair, RunArgs};
 use crate::exit::Exit;
 use crate::interrupt::{INTERRUPTED, Interrupt};
@@ -23,6 +24,14 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
+const ROOTFS_HELP: &str =
+    "it names a directory with a root file system; --image names an image instead";
+const INPUT_HELP: &str =
+    "it names a file or directory of this host, then `:` and where the job finds it";
+const TAKEN_HELP: &str =
+    "outputs are taken whole, beside what is there: remove it, or name another directory";
+const TAKE_HELP: &str = "it names a directory that can be made or written";
+
 /// How often output is looked for while the program runs.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -31,6 +40,7 @@ pub(super) fn run(
     gpus: Option<&Gpus<'_>>,
     arguments: &RunArgs,
 ) -> Result<Exit, CommandError> {
+    let teller = Teller::new();
     let (job, image) = job(sandbox, arguments)?;
     let granted = gpus.map(|gpus| gpus.find(arguments)).transpose()?;
     if arguments.dry_run {
@@ -45,8 +55,12 @@ pub(super) fn run(
         .as_deref()
         .map(OutputFile::checked)
         .transpose()?;
+    if let Some(directory) = &arguments.take {
+        can_be_taken(directory, &job)?;
+    }
     let requests = egress::record(&arguments.egress)?;
     let kept = image.map(|image| image.keep(&job.name)).transpose()?;
+    let interrupt = (!arguments.detach).then(Interrupt::listen);
     let (mut started, mut keeper) = start(sandbox, gpus.zip(granted), &job, arguments)?;
     let proxy = egress::serve(&mut started, &arguments.egress, requests);
     if proxy.is_err() {
@@ -55,16 +69,15 @@ pub(super) fn run(
         sandbox.remove(started.name())?;
     }
     let proxy = proxy?;
-    if arguments.detach {
+    let Some(interrupt) = interrupt else {
         if let Some(kept) = kept {
             kept.leave();
         }
         print(&format!("{}\n", started.name()))?;
         return Ok(Exit::Done);
-    }
-    let interrupt = Interrupt::listen();
+    };
     let mut look_after = || match gpus {
-        Some(gpus) => replace(gpus, &mut keeper, &job.name, arguments.gpu_wait),
+        Some(gpus) => replace(teller, gpus, &mut keeper, &job.name, arguments.gpu_wait),
         None => Ok(()),
     };
     let ended = follow(
@@ -75,17 +88,20 @@ pub(super) fn run(
         &mut look_after,
     )?;
     if let Some(report) = proxy.map(Proxy::finish) {
-        egress::tell(&report);
+        egress::tell(teller, &report);
     }
     if let Some(mut keeper) = keeper {
         // Until the GPUs are back, or in quarantine.
         let _ = keeper.wait();
     }
+    if let Some(reason) = reason(&ended.outcome) {
+        teller.note(&reason);
+    }
     let notes = notes_of(sandbox, started.name());
-    gpus::tell(&notes);
+    gpus::tell(teller, &notes);
     for left in &ended.left {
         // The job's end is known; that something is left of it has to be known too.
-        let _ = writeln!(io::stderr(), "gradus: {left}");
+        teller.note(left);
     }
     if let Some(file) = &result {
         let mut value = serde_json::to_value(&ended).expect("plain data");
@@ -99,7 +115,7 @@ pub(super) fn run(
         take(sandbox, started.name(), arguments, directory)?;
     }
     if !arguments.keep {
-        sandbox.remove(started.name())?;
+        sandbox.finish(started)?;
         drop(kept);
     } else if let Some(kept) = kept {
         kept.leave();
@@ -144,6 +160,7 @@ fn start(
 
 /// Puts another keeper in the place of one that was killed while its job runs. One that gave up would do so again.
 fn replace(
+    teller: Teller,
     gpus: &Gpus<'_>,
     keeper: &mut Option<Child>,
     name: &str,
@@ -161,12 +178,46 @@ fn replace(
     } else {
         "the GPUs stay held, and `gradus sandbox gc` takes them up"
     };
-    let _ = writeln!(
-        io::stderr(),
-        "gradus: the keeper of the job's GPUs has ended ({status}); {then}"
-    );
+    teller.note(&format!(
+        "the keeper of the job's GPUs has ended ({status}); {then}"
+    ));
     *keeper = killed.then(|| gpus.start_keeper(name, wait)).transpose()?;
     Ok(())
+}
+
+/// Whether outputs can be taken to `directory`, as far as that can be told before there are some.
+fn can_be_taken(directory: &Path, job: &Job) -> Result<(), CommandError> {
+    let failed = || NamedPath::of("--take", directory, TAKE_HELP);
+    for output in &job.outputs {
+        let place = directory.join(&output.name);
+        if place.symlink_metadata().is_ok() {
+            return Err(NamedPath::of("--take", place, TAKEN_HELP)(
+                io::ErrorKind::AlreadyExists.into(),
+            )
+            .into());
+        }
+    }
+    // Made now: where it cannot be is best found out by trying.
+    std::fs::create_dir_all(directory).map_err(failed())?;
+    let writable = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    Ok(rustix::fs::access(directory, writable).map_err(|error| failed()(error.into()))?)
+}
+
+/// Why gradus has ended the job, if it has, and what would let it go on: its own words do not say it.
+fn reason(outcome: &Outcome) -> Option<String> {
+    let option = match outcome {
+        Outcome::OutOfMemory => "--memory",
+        Outcome::Deadline => "--time",
+        Outcome::DiskFull => "--disk and --inodes",
+        Outcome::LogFlood => "--log",
+        Outcome::GpuMemory => "--gpu-memory",
+        Outcome::Lost => return Some(format!("the job has ended: {outcome}")),
+        Outcome::Exited { .. }
+        | Outcome::Signalled { .. }
+        | Outcome::Cancelled
+        | Outcome::LaunchFailed { .. } => return None,
+    };
+    Some(format!("the job has ended: {outcome} ({option})"))
 }
 
 /// Takes what the job has left in its outputs, whole or not at all, to a directory for each.
@@ -179,10 +230,6 @@ fn take(
     let Some(outputs) = sandbox.outputs(name)? else {
         return Ok(());
     };
-    std::fs::create_dir_all(directory).map_err(|source| CommandError::Io {
-        what: directory.display().to_string(),
-        source,
-    })?;
     let store = Store::open(&sandbox.state().store())?;
     let limits = CollectLimits {
         bytes: arguments.disk.0,
@@ -199,21 +246,26 @@ fn take(
     Ok(())
 }
 
+/// A directory under the job's root.
+fn layer(path: &Path) -> Result<PathBuf, CommandError> {
+    let found = path.canonicalize().and_then(|found| match found.is_dir() {
+        true => Ok(found),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    });
+    Ok(found.map_err(NamedPath::of("--rootfs", path, ROOTFS_HELP))?)
+}
+
 /// What `arguments` ask for.
 fn job(sandbox: &Sandbox, arguments: &RunArgs) -> Result<(Job, Option<RunImage>), CommandError> {
     let image = match &arguments.image {
         Some(name) => Some(RunImage::find(sandbox, name)?),
         None => None,
     };
-    let absolute = |path: &Path| -> Result<PathBuf, CommandError> {
-        path.canonicalize().map_err(|source| CommandError::Io {
-            what: path.display().to_string(),
-            source,
-        })
-    };
     let input = |pair: &Pair| {
         Ok(Input {
-            host: absolute(Path::new(&pair.left))?,
+            host: Path::new(&pair.left)
+                .canonicalize()
+                .map_err(NamedPath::of("--input", &pair.left, INPUT_HELP))?,
             inside: pair.inside.clone(),
         })
     };
@@ -227,15 +279,6 @@ fn job(sandbox: &Sandbox, arguments: &RunArgs) -> Result<(Job, Option<RunImage>)
         env.retain(|known| known.split('=').next() != Some(name));
         env.push(variable.clone());
     }
-    if let Some(wrong) = arguments
-        .env
-        .iter()
-        .find(|variable| !variable.contains('='))
-    {
-        return Err(CommandError::Usage(format!(
-            "--env {wrong:?}: NAME=VALUE is expected"
-        )));
-    }
     if !env.iter().any(|variable| variable.starts_with("PATH=")) {
         env.push("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
     }
@@ -247,7 +290,7 @@ fn job(sandbox: &Sandbox, arguments: &RunArgs) -> Result<(Job, Option<RunImage>)
         None => arguments
             .rootfs
             .iter()
-            .map(|path| absolute(path))
+            .map(|path| layer(path))
             .collect::<Result<_, _>>()?,
     };
     let user = match (&image, arguments.user) {

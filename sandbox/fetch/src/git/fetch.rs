@@ -10,6 +10,7 @@ use std::time::Duration;
 use gradus_image::layer::remove_tree;
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
+use rustix::process::{Pid, getpid, test_kill_process};
 use serde::Serialize;
 use ureq::http::Uri;
 
@@ -143,6 +144,7 @@ impl Fetcher {
             _ => Vec::new(),
         };
         let http = Http::new(&self.options.limits, &self.options.reach, &plain);
+        remove_left(dir, false);
         let work = WorkDir::beside(dir)?;
         let (pack_file, server) = self.receive_patiently(&http, &url, commit, token, &work)?;
         let caps = &self.options.caps;
@@ -266,6 +268,34 @@ impl Fetcher {
         }
         let file = out.into_inner().map_err(|e| io(e.into_error()))?;
         Ok((file, server))
+    }
+}
+
+/// Removes what fetches to `dir` have left whose processes are gone, and, with `own`, this process's: whoever ends it in the middle of a fetch
+/// calls this before.
+pub fn remove_left(dir: &Path, own: bool) {
+    let Some(name) = dir.file_name() else { return };
+    let parent = match dir.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let begins = [b".", name.as_encoded_bytes(), b"."].concat();
+    for entry in parent.read_dir().into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        let process = found
+            .as_encoded_bytes()
+            .strip_prefix(begins.as_slice())
+            .and_then(|rest| std::str::from_utf8(rest).ok()?.split_once('-'))
+            .filter(|(_, number)| number.parse::<u64>().is_ok())
+            .and_then(|(process, _)| Pid::from_raw(process.parse().ok()?));
+        let is_left = process.is_some_and(|process| match process == getpid() {
+            true => own,
+            false => test_kill_process(process) == Err(Errno::SRCH),
+        });
+        if is_left {
+            // What cannot be removed now is so the next time.
+            let _ = remove_tree(&entry.path());
+        }
     }
 }
 

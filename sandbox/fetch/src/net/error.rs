@@ -16,7 +16,7 @@ pub enum NetError {
     )]
     Plain { server: String },
     #[error(
-        "{server} leads to {address}, which is not public\nhelp: if it is yours, it has to be trusted by name"
+        "{server} leads to {address}, which is not public\nhelp: if it is yours, it has to be trusted by name (--trust)"
     )]
     Private { server: String, address: IpAddr },
     #[error("{server} redirects more than {limit} times")]

@@ -82,6 +82,22 @@ pub enum LimitName {
     Kill,
 }
 
+impl std::fmt::Display for LimitName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            LimitName::MemoryBytes => "the limit of memory",
+            LimitName::Swap => "that it never swaps",
+            LimitName::MemoryLowBytes => "memory that it keeps if there is enough",
+            LimitName::MemoryMinBytes => "memory that it keeps",
+            LimitName::Pids => "the limit of processes",
+            LimitName::CpuMillis => "the share of processors",
+            LimitName::Cpuset => "the choice of processors",
+            LimitName::Io => "rates of disks",
+            LimitName::Kill => "that its end is the end of all its processes",
+        })
+    }
+}
+
 /// Plans the groups of a job, and says what this host cannot keep. Whether that is a reason not to start it is the caller's choice.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ use rustix::process::Pid;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
-use super::{Given, Streams, bundled, gate, network, restrict};
+use super::{Streams, bundled, gate, network, restrict};
 use crate::cgroup::Entrance;
 use crate::channel::Channel;
 use crate::outcome::{LaunchError, Stage};
@@ -64,17 +64,16 @@ pub(super) struct Running {
 }
 
 impl Program {
-    /// Clones this process, which keeps what is `given`; the streams are the program's alone, or they would never end.
+    /// Clones this process; the streams are the program's alone, or they would never end.
     pub(super) fn clone(
         plan: &Plan,
         filters: &[Vec<u8>],
         streams: Streams,
-        given: Given,
-    ) -> Result<(Program, Given), LaunchError> {
+    ) -> Result<Program, LaunchError> {
         let (channel, theirs) = Channel::pair().at(Stage::Exec, || "a channel to the program")?;
         match syscalls::clone_process().at(Stage::Exec, || "a process for the program")? {
             Cloned::Child => {
-                drop((channel, given));
+                drop(channel);
                 let error = match become_program(plan, filters, &streams, &theirs) {
                     Ok(never) => match never {},
                     Err(error) => error,
@@ -82,14 +81,11 @@ impl Program {
                 let _ = theirs.send(&FromProgram::Failed(error), &[]);
                 std::process::exit(127)
             }
-            Cloned::Parent((pid, pidfd)) => {
-                let program = Program {
-                    pid,
-                    pidfd,
-                    channel,
-                };
-                Ok((program, given))
-            }
+            Cloned::Parent((pid, pidfd)) => Ok(Program {
+                pid,
+                pidfd,
+                channel,
+            }),
         }
     }
 
@@ -154,7 +150,7 @@ fn become_program(
     streams: &Streams,
     first: &Channel,
 ) -> Result<Infallible, LaunchError> {
-    // What the first process has is not the program's: the channel to the watcher, the host's layers.
+    // What the first process has is not the program's: the channel to the watcher.
     let mut own = [
         first.as_fd(),
         streams.input.as_fd(),
@@ -175,11 +171,12 @@ fn become_program(
     rustix::stdio::dup2_stdout(&streams.output).at(Stage::Exec, || "standard output")?;
     rustix::stdio::dup2_stderr(&streams.errors).at(Stage::Exec, || "standard errors")?;
     restrict::limits(plan)?;
-    restrict::become_root(plan.identity.count)?;
     // Where it is not told, the first process has failed and says why, or is gone.
     let Ok(Some((Word::Enter, groups))) = first.receive() else {
         std::process::exit(127);
     };
+    // The ids inside are there by now.
+    restrict::become_root(plan.identity.count)?;
     Entrance::from_descriptors(groups)
         .enter()
         .at(Stage::Cgroup, || "entering the job's control groups")?;
@@ -207,9 +204,8 @@ fn become_program(
     };
     restrict::keep_capabilities(kept)?;
     // As that user: a directory that it may not enter is the image's mistake, not a way around its permissions.
-    rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || {
-        format!("working directory {}", short(&process.cwd))
-    })?;
+    rustix::process::chdir(process.cwd.as_str())
+        .at(Stage::WorkingDirectory, || short(&process.cwd))?;
     if plan.held {
         gate::wait(first);
     }

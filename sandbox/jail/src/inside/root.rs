@@ -10,6 +10,7 @@
 //! there on every host, and covering it does not keep the kernel from seeing that a new one may be mounted.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, chown, mkdir, openat};
 use rustix::io::Errno;
@@ -78,23 +79,30 @@ pub(super) fn build(
         );
         handed_over.push(written.at(Stage::Scratch, || "what is written")?);
     }
-    enter_network()?;
-    let mut given_mounts = given.mounts.into_iter().peekable();
-    for (index, mount) in plan.mounts.iter().enumerate() {
-        let mut host = Vec::new();
-        while let Some((_, mount)) = given_mounts.next_if(|(of, _)| *of == index) {
-            host.push(mount);
-        }
-        one(
-            root.as_fd(),
-            &mount.target,
-            &mount.source,
-            index,
-            host,
-            plan,
-            &given.devices,
-        )?;
+    let mut host: Vec<Vec<OwnedFd>> = plan.mounts.iter().map(|_| Vec::new()).collect();
+    for (of, mount) in given.mounts {
+        host[of].push(mount);
     }
+    let mount = |host: &mut [Vec<OwnedFd>], shows_network| -> Result<(), LaunchError> {
+        for (index, mount) in plan.mounts.iter().enumerate() {
+            if of_network(plan, &mount.target) != shows_network {
+                continue;
+            }
+            one(
+                root.as_fd(),
+                &mount.target,
+                &mount.source,
+                index,
+                std::mem::take(&mut host[index]),
+                plan,
+                &given.devices,
+            )?;
+        }
+        Ok(())
+    };
+    mount(&mut host, false)?;
+    enter_network()?;
+    mount(&mut host, true)?;
     hide::mask(root.as_fd(), &plan.masked)?;
     hide::read_only(root.as_fd(), &plan.read_only)?;
     if let Some(bundled) = &plan.bundled {
@@ -111,6 +119,14 @@ pub(super) fn build(
     fchdir(&root).at(Stage::Root, || "the new root")?;
     pivot_root(".", ".").at(Stage::Root, || "exchanging the roots")?;
     Ok(handed_over)
+}
+
+/// Whether what is mounted on `target` shows a network, or lies below what does.
+fn of_network(plan: &Plan, target: &str) -> bool {
+    plan.mounts
+        .iter()
+        .filter(|mount| mount.source == Source::Sysfs)
+        .any(|sysfs| Path::new(target).starts_with(&sysfs.target))
 }
 
 /// Lets go of the host's root, which lies over the new one once [`build`] is done. The kernel waits for all processors meanwhile.

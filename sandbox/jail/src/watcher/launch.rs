@@ -14,7 +14,7 @@ use crate::inside::{self, Streams};
 use crate::landlock::Held;
 use crate::outcome::{LaunchError, Stage};
 use crate::plan::Plan;
-use crate::protocol::{Enter, FromInside, Go, Identity};
+use crate::protocol::{Devices, Enter, FromInside, Go, Identity};
 use crate::step::{At, chain};
 use crate::syscalls::{self, Cloned};
 
@@ -39,17 +39,23 @@ pub(super) struct Running {
     pub(super) held: bool,
 }
 
-/// Applies `plan`. On failure nothing of the job is left. `meanwhile` is done while the job's first process makes its root.
+/// Applies `plan`. On failure nothing of the job is left. The filter of devices comes on `report`. `meanwhile` is done while the job's first
+/// process makes its root.
 pub(super) fn launch<T>(
     plan: &Plan,
     filters: &[Vec<u8>],
+    report: &Channel,
     meanwhile: impl FnOnce() -> Result<T, LaunchError>,
 ) -> Result<(Running, T), LaunchError> {
     let mut group = match &plan.cgroup {
         Some(groups) => Some(Group::create_first(groups).map_err(|error| error.to_launch_error())?),
         None => None,
     };
-    let started = start(plan, filters, group.as_mut(), meanwhile);
+    let fences = Fences {
+        group: group.as_mut(),
+        report,
+    };
+    let started = start(plan, filters, fences, meanwhile);
     match (started, group) {
         (Ok((started, done)), group) => Ok((Running { group, ..started }, done)),
         (Err(mut error), Some(group)) => {
@@ -65,7 +71,7 @@ pub(super) fn launch<T>(
 fn start<T>(
     plan: &Plan,
     filters: &[Vec<u8>],
-    group: Option<&mut Group>,
+    fences: Fences<'_>,
     meanwhile: impl FnOnce() -> Result<T, LaunchError>,
 ) -> Result<(Running, T), LaunchError> {
     let (ours, theirs) = Channel::pair().at(Stage::Watcher, || "a channel to the job")?;
@@ -87,7 +93,7 @@ fn start<T>(
     }
     let input = open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .at(Stage::Watcher, || "/dev/null")?;
-    let into = group.as_deref().and_then(Group::v2_fd);
+    let into = fences.group.as_deref().and_then(Group::v2_fd);
     let visit = plan.network.of.as_ref().map(visit).transpose()?;
     let cloned = syscalls::clone_into_namespaces(into).map_err(no_namespaces);
     let sysfs;
@@ -123,7 +129,7 @@ fn start<T>(
         proxy,
         landlock,
         held,
-    } = admit(plan, pid, sysfs, &ours, group, meanwhile).map_err(ended_on_failure)?;
+    } = admit(plan, pid, sysfs, &ours, fences, meanwhile).map_err(ended_on_failure)?;
     let identity = Identity {
         watcher: rustix::process::getpid().as_raw_nonzero().get(),
         init: pid,
@@ -184,16 +190,10 @@ fn admit<T>(
     pid: i32,
     sysfs: Option<OwnedFd>,
     channel: &Channel,
-    group: Option<&mut Group>,
+    fences: Fences<'_>,
     meanwhile: impl FnOnce() -> Result<T, LaunchError>,
 ) -> Result<Admitted<T>, LaunchError> {
     map_ids(plan, pid)?;
-    let score = format!("/proc/{pid}/oom_score_adj");
-    let wanted = plan
-        .bundled
-        .as_ref()
-        .and_then(|bundled| bundled.oom_score_adj);
-    fs::write(&score, wanted.unwrap_or(1000).to_string()).at(Stage::Identity, || score)?;
     let (go, mounts) = if plan.identity.is_range() {
         super::mounts::open_all(plan, Some(pid), sysfs)?
     } else {
@@ -205,8 +205,8 @@ fn admit<T>(
         &mounts.iter().map(AsFd::as_fd).collect::<Vec<_>>(),
     )?;
     drop(mounts);
-    let entrance = match (group, &plan.cgroup) {
-        (Some(group), Some(groups)) => Some(fence(plan, group, groups)?),
+    let entrance = match (fences.group, &plan.cgroup) {
+        (Some(group), Some(groups)) => Some(fence(plan, group, groups, fences.report)?),
         _ => None,
     };
     let ways = entrance
@@ -276,19 +276,45 @@ fn tell(
     }
 }
 
-/// Makes the rest of the groups and the filter of devices, and opens the way in.
-fn fence(plan: &Plan, group: &mut Group, groups: &cgroup::Plan) -> Result<Entrance, LaunchError> {
+/// What the job's groups are made of besides the plan.
+struct Fences<'a> {
+    /// those that are there already
+    group: Option<&'a mut Group>,
+    /// from whoever started this: the filter of devices
+    report: &'a Channel,
+}
+
+/// Makes the rest of the groups, puts the filter of devices there, and opens the way in.
+fn fence(
+    plan: &Plan,
+    group: &mut Group,
+    groups: &cgroup::Plan,
+    report: &Channel,
+) -> Result<Entrance, LaunchError> {
     group
         .complete(groups)
         .map_err(|error| error.to_launch_error())?;
     if let (Some(v2), false) = (group.v2_fd(), plan.device_rules.is_empty()) {
-        device_filter::attach(v2, &plan.device_rules).map_err(|error| LaunchError {
+        let filter = device_filter_from(report)?;
+        device_filter::attach(v2, filter.as_fd()).map_err(|error| LaunchError {
             stage: Stage::Devices,
             errno: 0,
             what: chain(&error),
         })?;
     }
     group.entrance().map_err(|error| error.to_launch_error())
+}
+
+fn device_filter_from(report: &Channel) -> Result<OwnedFd, LaunchError> {
+    let heard = report
+        .receive::<Devices>()
+        .at(Stage::Devices, || "the filter of devices")?;
+    let filter = heard.and_then(|(Devices {}, descriptors)| descriptors.into_iter().next());
+    filter.ok_or_else(|| LaunchError {
+        stage: Stage::Devices,
+        errno: 0,
+        what: "whoever starts the job has ended before its filter of devices was there".to_owned(),
+    })
 }
 
 fn map_ids(plan: &Plan, pid: i32) -> Result<(), LaunchError> {

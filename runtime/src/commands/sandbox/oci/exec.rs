@@ -2,7 +2,7 @@
 //!
 //! It is a child of the job's first process, and has given up what that has: it is user 0 of the job, without capabilities.
 
-use super::{LOOK_EVERY, Runtime, no_descriptors, wrong};
+use super::{LOOK_EVERY, Runtime, no_descriptors, refused, wrong};
 use crate::cli::sandbox::ExecArgs;
 use crate::commands::sandbox::CommandError;
 use crate::exit::Exit;
@@ -23,12 +23,13 @@ const PASSED_ON_WITHIN: Duration = Duration::from_secs(1);
 impl Runtime<'_> {
     pub(super) fn exec(&self, arguments: &ExecArgs) -> Result<Exit, CommandError> {
         no_descriptors(arguments.preserve_fds)?;
-        let refused = |what: &str| Err(CommandError::Usage(what.to_owned()));
         if arguments.cgroup != "/" {
-            return refused("--cgroup: all processes of a job are in its own groups, `/`");
+            let why = "all processes of a job are in its own groups, `/`";
+            return Err(refused("--cgroup", why).into());
         }
         if arguments.pid_file.is_some() {
-            return refused("--pid-file: a program beside a container's own has no id outside");
+            let why = "a program beside a container's own has no id outside";
+            return Err(refused("--pid-file", why).into());
         }
         let container = self.containers.find(&arguments.id)?;
         match self.status(&container)?.0 {
