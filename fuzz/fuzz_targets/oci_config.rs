@@ -21,14 +21,26 @@ fuzz_target!(|json: &[u8]| {
     };
     let (job, bundle) = (&found.job, &found.bundle);
     assert!(!job.argv.is_empty() && job.cwd.starts_with('/'));
-    assert!(job.argv.iter().chain(&job.env).all(|text| !text.contains('\0')));
+    assert!(
+        job.argv
+            .iter()
+            .chain(&job.env)
+            .all(|text| !text.contains('\0'))
+    );
     assert!(job.uid < 65_536 && job.gid < 65_536);
     assert!(bundle.bundled.groups.iter().all(|group| *group < 65_536));
     assert!(!bundle.in_place && !job.writable_root);
     let own = ["pid", "network", "ipc", "uts", "mount"];
     let kinds = &config.linux.namespaces;
-    assert!(own.iter().all(|own| kinds.iter().any(|kind| kind.kind == *own)));
-    assert!(kinds.iter().all(|kind| kind.path.as_deref().unwrap_or("").is_empty()));
+    assert!(
+        own.iter()
+            .all(|own| kinds.iter().any(|kind| kind.kind == *own))
+    );
+    assert!(
+        kinds
+            .iter()
+            .all(|kind| kind.path.as_deref().unwrap_or("").is_empty())
+    );
     for (path, _) in &bundle.bundled.sysctls {
         assert!(path.starts_with("net/") && !path.contains("..") && !path.contains("//"));
     }

@@ -62,8 +62,14 @@ impl Bundle {
             plan.hostname.clone_from(hostname);
         }
         plan.mounts.extend(self.mounts.iter().cloned());
-        plan.masked.extend(self.masked.iter().cloned());
-        plan.read_only.extend(self.read_only.iter().cloned());
+        for (ours, asked) in [
+            (&mut plan.masked, &self.masked),
+            (&mut plan.read_only, &self.read_only),
+        ] {
+            // Most of them every job has.
+            let new: Vec<_> = asked.iter().filter(|path| !ours.contains(path)).collect();
+            ours.extend(new.into_iter().cloned());
+        }
         plan.rlimits.extend(self.rlimits.iter().cloned());
         plan.capabilities.clone_from(&self.capabilities);
         if let Some(umask) = self.umask {
