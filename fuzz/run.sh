@@ -14,6 +14,7 @@ features="" corpus=$here/corpus/$target
 case $target in
 data_file | chat_template) features=tasks ;;
 job_log) features=sandbox ;;
+oci_config) features=oci ;;
 dockerfile | dockerignore | layer | image_json) features=image ;;
 registry_text | git_object | git_pack) features=fetch ;;
 egress_head | client_hello) features=egress ;;

@@ -8,6 +8,7 @@
 //!
 //! | module | is about |
 //! |---|---|
+//! | [`bundle`] | jobs that wait to be started, with what only bundles ask for |
 //! | [`doctor`] | what this host offers, found by running a job |
 //! | `disks` | which disks it uses |
 //! | [`guarantees`] | which promises hold for a job |
@@ -29,6 +30,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bundle;
 mod disks;
 pub mod doctor;
 pub mod gpu;

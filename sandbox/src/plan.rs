@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use gradus_jail::device_filter;
 use gradus_jail::plan::{
-    Capability, Deadline, Identity, Logs, Mount, Neighbour, Network, Plan, Process, Resource,
-    Rlimit, Scratch, Source, VERSION,
+    Capability, Deadline, Identity, Logs, Mount, Neighbour, Network, Plan, Rlimit, Scratch, Source,
+    VERSION,
 };
+pub use gradus_jail::plan::{Process, Resource};
 
 use crate::job::{BuildStep, Job, StepSource};
 
@@ -154,7 +155,11 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         };
         mounts.push(fixed(&mount.inside, source));
     }
-    let rlimit = |resource, value| Rlimit { resource, value };
+    let rlimit = |resource, value| Rlimit {
+        resource,
+        value,
+        soft: None,
+    };
     let privileged = given.identity.is_range();
     let mut rlimits = vec![
         // 1 byte is too little for a file, and the kernel's word for "nor to the host's program for core dumps", which 0 is not.
@@ -179,6 +184,7 @@ pub fn plan(job: &Job, given: Given) -> Plan {
         layers: job.layers.clone(),
         scratch,
         writable_root: job.writable_root,
+        in_place: false,
         mounts,
         devices: DEVICES.map(PathBuf::from).to_vec(),
         // Only root may attach a filter; without one, devices are those that are mounted.
@@ -207,6 +213,8 @@ pub fn plan(job: &Job, given: Given) -> Plan {
             Some(_) => BUILD_CAPABILITIES.to_vec(),
             None => Vec::new(),
         },
+        held: false,
+        bundled: None,
         keeps_root: given.step.is_some(),
         landlock: true,
         seccomp: Some(given.seccomp),

@@ -28,6 +28,7 @@ use std::path::Path;
 
 use gradus_jail::cgroup;
 
+use crate::bundle::Bundle;
 use crate::gpu::Granted;
 use crate::job::BuildStep;
 use crate::program::Program;
@@ -38,11 +39,13 @@ use spare::{DeviceFilter, Spare};
 
 /// What a job is given besides what it asks for.
 #[derive(Clone, Copy)]
-enum More<'a> {
+pub(crate) enum More<'a> {
     Nothing,
     Gpus(&'a Granted),
     /// it is a step of a build
     Step(&'a BuildStep),
+    /// it is what a bundle asks for
+    Bundle(&'a Bundle),
 }
 
 /// In a job's directory: the file system for its writes.

@@ -112,6 +112,8 @@ pub struct Record {
     pub name: String,
     /// where it is
     pub phase: Phase,
+    /// whether its program waits to be started, with everything else done ([`crate::bundle`])
+    pub held: bool,
     /// its processes, once its program runs
     pub processes: Option<Processes>,
     /// whether it has ended and its outputs wait to be taken: they are gone when it is removed
@@ -123,7 +125,7 @@ pub struct Record {
 pub enum Phase {
     /// its watcher lives, its program does not run yet
     Starting,
-    /// its program runs
+    /// its program runs, or waits to be started
     Running,
     /// it has ended; its watcher lives if it has outputs that nobody has taken
     Ended(Ended),
@@ -220,10 +222,11 @@ impl State {
         let lock = self.open_lock(name)?;
         // Before the journal: a watcher that ends in between has written its last line.
         let lives = is_held(&lock).map_err(io_error(&path))?;
-        let (mut processes, mut ended) = (None, None);
+        let (mut processes, mut ended, mut held) = (None, None, false);
         for report in self.journal(name)? {
             match report {
-                Report::Started(identity) => processes = Some(identity),
+                Report::Started(identity) => (processes, held) = (Some(identity), false),
+                Report::Held(identity) => (processes, held) = (Some(identity), true),
                 Report::Ended(end) => ended = Some(end),
             }
         }
@@ -243,6 +246,7 @@ impl State {
         }
         let record = Record {
             name: name.to_owned(),
+            held: held && phase == Phase::Running,
             phase,
             processes,
             outputs_wait,

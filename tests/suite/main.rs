@@ -19,6 +19,7 @@
 //! | `sandbox_network` | what is fetched: commits, images, files, from servers with certificates that are right and wrong, over calls that are killed |
 //! | `sandbox_trainers` | Dockerfiles of trainers' shapes, from a registry, with packages through the proxy, read by umoci and skopeo |
 //! | `sandbox_gpu` | jobs with GPUs, over a driver that is files: given, watched, taken back, in quarantine |
+//! | `sandbox_oci` | bundles: from create to delete, hooks, programs beside them, what is refused |
 //! | `eval_gpu` | evaluations on emulated GPUs: lost ones, full ones, old ones, none |
 //! | `nvrtc` | kernels compiled on the host: notes, and an NVRTC that is old or incomplete |
 //! | `eval_parity` | (in this process) rows and means against transformers, peft and axolotl |
@@ -52,5 +53,7 @@ mod sandbox_cli;
 mod sandbox_gpu;
 #[cfg(target_os = "linux")]
 mod sandbox_network;
+#[cfg(target_os = "linux")]
+mod sandbox_oci;
 #[cfg(target_os = "linux")]
 mod sandbox_trainers;

@@ -2,6 +2,7 @@
 
 mod build;
 mod network;
+mod oci;
 mod run;
 mod values;
 
@@ -10,6 +11,9 @@ pub use build::{
     RemoveArgs,
 };
 pub use network::{EgressArgs, FetchArgs, PullArgs, RegistryArgs};
+pub use oci::{
+    CreateArgs, DeleteArgs, ExecArgs, IdArgs, OciArgs, OciCommand, OciKillArgs, OciListArgs,
+};
 pub use run::RunArgs;
 pub use values::Pair;
 
@@ -68,6 +72,8 @@ pub enum SandboxCommand {
     Inspect(NameArgs),
     /// Remove jobs that have ended, and what is left of those whose watcher died.
     Gc(GcArgs),
+    /// Run bundles of the Open Container Initiative, for tools and test suites that know runtimes.
+    Oci(Box<OciArgs>),
     /// List GPUs: which are free, which a job has, which are in quarantine and why.
     Gpus(GpusArgs),
     /// Watch a job's GPUs until they are back; `run` starts it.

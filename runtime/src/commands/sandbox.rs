@@ -8,6 +8,7 @@ mod fetch;
 mod gpus;
 mod images;
 mod jobs;
+mod oci;
 mod pull;
 mod refused;
 mod registries;
@@ -26,6 +27,7 @@ use gradus_fetch::net::authorities::AuthoritiesError;
 use gradus_fetch::registry::{CredentialsError, PullError};
 use gradus_image::Owner;
 use gradus_image::layout::{ExportImageError, ImportImageError};
+use gradus_oci::OciError;
 use gradus_sandbox::gpu::GpuError;
 use gradus_sandbox::logs::LogError;
 use gradus_sandbox::outcome::{LaunchError, Stage};
@@ -107,6 +109,9 @@ pub enum CommandError {
     /// A commit that is not fetched.
     #[error("the commit is not fetched")]
     Fetch(#[from] FetchError),
+    /// About a container of the Open Container Initiative.
+    #[error(transparent)]
+    Oci(#[from] OciError),
     /// The directory of jobs cannot be used.
     #[error(
         "the directory for jobs cannot be used\nhelp: --state or GRADUS_STATE_DIR names another one"
@@ -242,12 +247,19 @@ pub fn run(arguments: &SandboxArgs) -> Result<Exit, CommandError> {
         SandboxCommand::Run(arguments) if !arguments.dry_run => Sandbox::open_for_a_job(&state),
         _ => Sandbox::open(&state),
     };
-    let sandbox = sandbox.map_err(CommandError::Open)?;
+    let sandbox = match (sandbox, &arguments.command) {
+        // Tools read errors of all kinds the same.
+        (Err(error), SandboxCommand::Oci(arguments)) => {
+            return Ok(oci::say(arguments, &error));
+        }
+        (opened, _) => opened.map_err(CommandError::Open)?,
+    };
     match &arguments.command {
         SandboxCommand::Run(arguments) => {
             let gpus = (!arguments.gpus.is_empty()).then(|| gpus_of(&sandbox, &arguments.driver));
             run::run(&sandbox, gpus.as_ref(), arguments)
         }
+        SandboxCommand::Oci(arguments) => oci::run(&sandbox, arguments),
         SandboxCommand::Gpus(arguments) => {
             gpus::gpus(&gpus_of(&sandbox, &arguments.driver), arguments)
         }

@@ -1,6 +1,9 @@
 //! The job's first process: makes its root, gives up what it could do, lets the program run, and waits for all that are orphaned.
 
+mod beside;
+mod bundled;
 mod dev;
+mod gate;
 mod hide;
 mod network;
 mod program;
@@ -44,9 +47,13 @@ const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
 /// Everything from the clone to the job's end.
 pub(crate) fn run(plan: &Plan, filters: &[Vec<u8>], channel: &Channel, streams: Streams) -> ! {
-    let code = match start(plan, filters, channel, streams) {
+    let watched = start(plan, filters, channel, streams).and_then(|(program, gate)| {
+        gate.map_or(Ok(()), |gate| gate::keep(&gate, channel))?;
+        Ok(program)
+    });
+    let code = match watched {
         // A watcher that is gone is told nothing: this process ends, and the job with it.
-        Ok(program) => watch(program, channel).map_or(1, |()| 0),
+        Ok(program) => watch(program, plan, channel).map_or(1, |()| 0),
         Err(error) => {
             let _ = channel.send(&FromInside::Failed(error), &[]);
             1
@@ -60,7 +67,7 @@ fn start(
     filters: &[Vec<u8>],
     channel: &Channel,
     streams: Streams,
-) -> Result<Pid, LaunchError> {
+) -> Result<(Pid, Option<Channel>), LaunchError> {
     // The watcher's own streams are a channel, a file and its lock: not for here.
     rustix::stdio::dup2_stdin(&streams.input).at(Stage::Watcher, || "standard input")?;
     rustix::stdio::dup2_stdout(&streams.input).at(Stage::Watcher, || "standard output")?;
@@ -80,7 +87,9 @@ fn start(
     rustix::process::setsid().at(Stage::Namespaces, || "a session of its own")?;
     syscalls::block_signals().at(Stage::Restrict, || "blocking signals")?;
     // All of the job's processes are the first that the kernel ends when it lacks memory.
-    std::fs::write(OOM_SCORE, "1000").at(Stage::Identity, || OOM_SCORE)?;
+    let score = plan.bundled.as_ref().and_then(|one| one.oom_score_adj);
+    std::fs::write(OOM_SCORE, score.unwrap_or(1000).to_string())
+        .at(Stage::Identity, || OOM_SCORE)?;
     // What the two do at the same time takes the kernel long: that one makes the job's network, this one its root.
     let program = Program::clone(plan, filters, streams)?;
     let given = receive(plan, channel)?;
@@ -93,6 +102,10 @@ fn start(
         format!("host name {:?}", plan.hostname)
     })?;
     let proxy = network::listen(&plan.network)?;
+    if let Some(bundled) = &plan.bundled {
+        bundled::names(bundled)?;
+        bundled::views(bundled)?;
+    }
     let entrance = entrance(channel)?;
     entrance
         .enter()
@@ -115,12 +128,21 @@ fn start(
     program.run();
     let held = restrict::apply_filters(plan, filters)?;
     restrict::keep_capabilities(&[])?;
-    let Runs { pid, pidfd, asks } = program.running()?;
+    let Runs {
+        pid,
+        pidfd,
+        asks,
+        gate,
+    } = program.running()?;
+    let told = match &gate {
+        None => FromInside::Started(held),
+        Some(_) => FromInside::Waits(held),
+    };
     let descriptors: Vec<_> = [&pidfd].into_iter().chain(&asks).map(AsFd::as_fd).collect();
     channel
-        .send(&FromInside::Started(held), &descriptors)
+        .send(&told, &descriptors)
         .at(Stage::Watcher, || "the watcher is gone")?;
-    Ok(pid)
+    Ok((pid, gate))
 }
 
 /// The ways into the groups of version 1, which are there by now: nothing that this process does is anybody else's once it is in them.
@@ -185,18 +207,24 @@ fn receive(plan: &Plan, channel: &Channel) -> Result<Given, LaunchError> {
 }
 
 /// Reaps what ends until the program has. Signals are nothing to it: the watcher sends the program its own.
-fn watch(program: Pid, channel: &Channel) -> std::io::Result<()> {
+fn watch(program: Pid, plan: &Plan, channel: &Channel) -> std::io::Result<()> {
+    if plan.bundled.is_some() {
+        return beside::watch(program, plan, channel);
+    }
     loop {
         while let Some((pid, status)) = reaped()? {
             if pid == program {
-                let status = match status.exit_status() {
-                    Some(code) => Status::Exited(code),
-                    None => Status::Signalled(status.terminating_signal().unwrap_or(0)),
-                };
-                return channel.send(&FromInside::Ended(status), &[]);
+                return channel.send(&FromInside::Ended(status_of(&status)), &[]);
             }
         }
         syscalls::next_signal()?;
+    }
+}
+
+fn status_of(status: &WaitStatus) -> Status {
+    match status.exit_status() {
+        Some(code) => Status::Exited(code),
+        None => Status::Signalled(status.terminating_signal().unwrap_or(0)),
     }
 }
 

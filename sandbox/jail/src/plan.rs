@@ -3,8 +3,10 @@
 //! `gradus sandbox run --dry-run` prints it, the jail applies it, and it lies beside the job's journal for whoever wants to know later what
 //! a job could reach. Nothing in it is looked up again when it is applied.
 
+mod bundled;
 mod gpu;
 
+pub use bundled::{Before, Bundled, Clocks, MemoryPolicy, Scheduling};
 pub use gpu::{Content, Entry, Gpu, GpuInstance};
 
 use std::path::PathBuf;
@@ -34,6 +36,9 @@ pub struct Plan {
     pub scratch: Scratch,
     /// whether the root itself can be written (into `scratch`)
     pub writable_root: bool,
+    /// whether what it writes to its root goes to its one layer itself, for bundles whose owner asks for it
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_place: bool,
     /// what is mounted into the root, in this order
     pub mounts: Vec<Mount>,
     /// device nodes of the host that exist in its `/dev`
@@ -55,6 +60,12 @@ pub struct Plan {
     /// what its user 0 may do to files and processes of its own ids; none as a rule
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<Capability>,
+    /// whether its program waits, with everything applied, until a request starts it ([`crate::protocol::Request::Start`])
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+    /// what only bundles ask for
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundled: Option<Bundled>,
     /// whether what it wrote to its root is handed over when it has ended
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keeps_root: bool,
@@ -152,6 +163,13 @@ pub enum Source {
         /// on the host
         path: PathBuf,
     },
+    /// the same with what only bundles ask for
+    Bind {
+        /// on the host
+        path: PathBuf,
+        /// how
+        how: BindHow,
+    },
     /// one device node of the host, which the plan's device rules have to allow too
     Device {
         /// on the host
@@ -180,6 +198,24 @@ pub enum Source {
     },
 }
 
+/// How a directory of the host is shown to a bundle: read-only, without set-id programs and devices, and with this.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BindHow {
+    /// with what is mounted below it
+    pub recursive: bool,
+    /// nothing is run from it
+    pub noexec: bool,
+    /// links in it lead nowhere
+    pub nosymfollow: bool,
+    /// when its files were read is not noted
+    pub noatime: bool,
+    /// it is noted each time
+    pub strictatime: bool,
+    /// of directories it is not
+    pub nodiratime: bool,
+}
+
 /// What the job can reach: a loopback, and who answers on it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -202,7 +238,7 @@ pub struct Neighbour {
     pub init_start_ticks: u64,
 }
 
-/// One limit of a process, soft and hard.
+/// One limit of a process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rlimit {
@@ -210,6 +246,9 @@ pub struct Rlimit {
     pub resource: Resource,
     /// lowered to this, never raised
     pub value: u64,
+    /// what it is at first, where that is less
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft: Option<u64>,
 }
 
 /// Limits that a plan can set.
@@ -234,6 +273,20 @@ pub enum Resource {
     Nice,
     /// priority of processes that others wait for
     Rtprio,
+    /// addresses, bytes
+    As,
+    /// data, bytes
+    Data,
+    /// the stack, bytes
+    Stack,
+    /// memory that is in use, bytes; no kernel of ours looks at it
+    Rss,
+    /// processor time, seconds
+    Cpu,
+    /// locks of files
+    Locks,
+    /// how long it may run as one that others wait for, microseconds
+    Rttime,
 }
 
 /// Rights that user 0 of a job may keep. All of them end at its user namespace: they are about files and processes whose ids it has. What

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::landlock::Held;
 use crate::outcome::{LaunchError, Outcome, Usage};
+use crate::plan::Process;
 
 /// A supervisor to the watcher that it has started: here is your job. Its directory comes along, the file whose lock says that the watcher
 /// lives, which takes what it says of itself, and the file with the seccomp programs ([`crate::watcher::write_filters`]).
@@ -50,10 +51,32 @@ pub(crate) enum FromInside {
     },
     /// the program runs, and this is what landlock holds; its process comes along, and where its filter asks, that
     Started(Option<Held>),
+    /// everything is applied, and the program waits to be started; this is what landlock holds
+    Waits(Option<Held>),
     /// it does not
     Failed(LaunchError),
     /// the program has ended
     Ended(Status),
+    /// one that was run beside it has
+    EndedBeside {
+        /// which ([`Beside::id`])
+        id: u64,
+        /// how
+        status: Status,
+    },
+}
+
+/// The watcher to the job's first process, and that to its program's, where the plan has it wait: it is started.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Open;
+
+/// The watcher to the job's first process: run this beside the program. Its standard streams come along.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Beside {
+    /// the watcher's number for it
+    pub(crate) id: u64,
+    /// what is run, as the job's user 0 whatever this says
+    pub(crate) process: Process,
 }
 
 /// How the job's program ended.
@@ -71,6 +94,8 @@ pub enum Status {
 pub enum Report {
     /// the program runs; the listening socket of the proxy's port comes with it, if the plan has one
     Started(Identity),
+    /// everything is applied, and the program waits to be started, as its plan says
+    Held(Identity),
     /// nothing of the job is left but its outputs
     Ended(Ended),
 }
@@ -106,7 +131,7 @@ pub struct Ended {
 }
 
 /// A supervisor to a watcher, over the socket in the job's directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// end the job
@@ -116,6 +141,23 @@ pub enum Request {
         /// milliseconds between SIGTERM and the end; 0 for at once
         grace_ms: u64,
     },
+    /// start the program that waits; answered when it runs, or cannot be run
+    Start,
+    /// send this signal to the program
+    Signal {
+        /// its number
+        signal: i32,
+    },
+    /// run this beside the program of a bundle, whose user is 0, with what that has given up given up; its standard streams come along.
+    /// Answered when it has ended
+    Beside {
+        /// what is run
+        process: Process,
+    },
+    /// stop all of its processes where they are
+    Pause,
+    /// let them go on
+    Resume,
     /// say when it has ended
     Wait,
     /// its outputs' directory and what it wrote to its root, as its plan has them, when it has ended
@@ -151,6 +193,11 @@ pub enum Answer {
     Done,
     /// the job has ended; what is handed over comes along where it was asked for and there is some
     Ended(Ended),
+    /// what was run beside its program has ended
+    EndedBeside {
+        /// how
+        status: Status,
+    },
     /// it still runs
     Running,
     /// a request that this watcher does not know

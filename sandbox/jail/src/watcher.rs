@@ -71,7 +71,12 @@ pub fn run(report: OwnedFd) -> io::Result<()> {
     let launched = prepared.and_then(|(plan, filters)| {
         let listen = || listener::listen().at(Stage::Watcher, || CONTROL_FILE);
         let (running, listener) = launch::launch(&plan, &filters, &report, listen)?;
-        let started = Report::Started(running.identity.clone());
+        let identity = running.identity.clone();
+        let started = if running.held {
+            Report::Held(identity)
+        } else {
+            Report::Started(identity)
+        };
         match journal(&started).at(Stage::Watcher, || here(JOURNAL_FILE)) {
             Ok(()) => Ok((plan, filters, listener, running, started)),
             // What nobody would find again must not run.

@@ -1,7 +1,7 @@
 //! What is asked of a job's watcher: its end, its outputs, to let go.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use gradus_jail::plan::Identity;
@@ -17,13 +17,27 @@ use crate::state::Phase;
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
 
 impl Sandbox {
-    fn ask(&self, name: &str, request: &Request) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
+    pub(crate) fn ask(
+        &self,
+        name: &str,
+        request: &Request,
+    ) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
+        self.ask_with(name, request, &[])
+    }
+
+    /// The same, with descriptors.
+    pub(crate) fn ask_with(
+        &self,
+        name: &str,
+        request: &Request,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
         let failed = |source| SandboxError::Watcher {
             name: name.to_owned(),
             source,
         };
         let channel = connect_to(&self.state.directory(name), ANSWERS_WITHIN).map_err(failed)?;
-        channel.send(request, &[]).map_err(failed)?;
+        channel.send(request, descriptors).map_err(failed)?;
         channel
             .receive()
             .map_err(failed)?

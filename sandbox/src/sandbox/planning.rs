@@ -78,7 +78,7 @@ impl Sandbox {
         let cgroup = (!groups.groups.is_empty()).then_some(groups);
         let step = match more {
             More::Step(step) => Some(step),
-            More::Nothing | More::Gpus(_) => None,
+            More::Nothing | More::Gpus(_) | More::Bundle(_) => None,
         };
         let policy = match step {
             Some(_) => "build",
@@ -98,8 +98,10 @@ impl Sandbox {
                 step: step.cloned(),
             },
         );
-        if let More::Gpus(gpus) = more {
-            gpus.add_to(&mut plan);
+        match more {
+            More::Gpus(gpus) => gpus.add_to(&mut plan),
+            More::Bundle(bundle) => bundle.add_to(&mut plan),
+            More::Nothing | More::Step(_) => {}
         }
         Ok(plan)
     }

@@ -14,6 +14,7 @@ use gradus_jail::protocol::{Devices, Ended, Report};
 use super::planning::wants_disk;
 use super::reaper::{self, Watcher};
 use super::{More, SCRATCH_FILE, Sandbox, SandboxError, Started};
+use crate::bundle::Calls;
 use crate::gpu::Granted;
 use crate::job::{BuildStep, Job, ScratchKind};
 use crate::plan::has_outputs;
@@ -59,7 +60,7 @@ impl Sandbox {
         self.start_with(job, More::Step(step))
     }
 
-    fn start_with(&self, job: &Job, more: More<'_>) -> Result<Started, SandboxError> {
+    pub(crate) fn start_with(&self, job: &Job, more: More<'_>) -> Result<Started, SandboxError> {
         let name = job.name.as_str();
         reaper::reap();
         // First of all: it makes itself ready meanwhile.
@@ -131,15 +132,17 @@ impl Sandbox {
             told(report.send(&Devices {}, &[filter.as_fd()]))?;
         }
         match report.receive::<Report>() {
-            Ok(Some((Report::Started(processes), mut descriptors))) => Ok(Started {
-                name: name.to_owned(),
-                state: self.state.clone(),
-                report,
-                watcher,
-                hands_over: plan.keeps_root || has_outputs(&plan),
-                processes,
-                proxy: descriptors.pop(),
-            }),
+            Ok(Some((Report::Started(processes) | Report::Held(processes), mut descriptors))) => {
+                Ok(Started {
+                    name: name.to_owned(),
+                    state: self.state.clone(),
+                    report,
+                    watcher,
+                    hands_over: plan.keeps_root || has_outputs(&plan),
+                    processes,
+                    proxy: descriptors.pop(),
+                })
+            }
             Ok(Some((
                 Report::Ended(Ended {
                     outcome: Outcome::LaunchFailed { error },
@@ -169,12 +172,21 @@ impl Sandbox {
 
     /// The file with other seccomp programs than those of most jobs, for what needs them.
     fn filters_for(&self, more: More<'_>) -> Result<Option<PathBuf>, SandboxError> {
-        let (text, policy): (_, fn() -> Policy) = match more {
-            More::Nothing => return Ok(None),
+        let narrower;
+        let (text, policy): (&str, fn() -> Policy) = match more {
+            More::Bundle(bundle) if bundle.calls != Calls::All => {
+                narrower = bundle.calls.text();
+                (&narrower, Policy::trainer)
+            }
+            More::Nothing | More::Bundle(_) => return Ok(None),
             More::Gpus(_) => (GPU, Policy::trainer_with_gpu),
             More::Step(_) => (BUILD, Policy::build),
         };
-        let programs = || policy().compile().map(|filters| filters.programs);
+        let narrowed = || match more {
+            More::Bundle(bundle) => bundle.calls.narrow(policy()),
+            _ => policy(),
+        };
+        let programs = || narrowed().compile().map(|filters| filters.programs);
         compiled(
             &self.state.templates(),
             &format!("{TRAINER}{text}"),

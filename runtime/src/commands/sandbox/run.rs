@@ -389,7 +389,7 @@ fn follow(
     }
 }
 
-fn pass_on(log: &mut Reader) -> Result<(), CommandError> {
+pub(super) fn pass_on(log: &mut Reader) -> Result<(), CommandError> {
     let (mut stdout, mut stderr) = (io::stdout().lock(), io::stderr().lock());
     while let Some(record) = log.next()? {
         // A reader that went away does not end the job.
@@ -404,7 +404,7 @@ fn pass_on(log: &mut Reader) -> Result<(), CommandError> {
 }
 
 /// The exit code that says how a job ended, as of programs that start programs.
-fn code(outcome: &Outcome) -> u8 {
+pub(super) fn code(outcome: &Outcome) -> u8 {
     let signalled = |signal: i32| 128u8.saturating_add(signal.clamp(0, 127) as u8);
     match outcome {
         Outcome::Exited { code } => *code as u8,

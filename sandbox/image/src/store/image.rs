@@ -176,10 +176,6 @@ impl Store {
     pub fn layer_dirs(&self, image: &ImageRecord) -> Result<Vec<PathBuf>, StoreError> {
         let mut out: Vec<PathBuf> = Vec::new();
         for layer in image.layers.iter().rev() {
-            // Overlay takes no directory twice. Of one that comes again above, nothing can be seen where it is below.
-            if out.contains(&self.layer_dir(&layer.diff_id)) {
-                continue;
-            }
             let record = self.layer(&layer.diff_id)?.ok_or(StoreError::Absent {
                 what: "layer",
                 digest: layer.diff_id,

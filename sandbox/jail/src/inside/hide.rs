@@ -53,20 +53,35 @@ pub(super) fn mask(root: BorrowedFd<'_>, paths: &[&String]) -> Result<(), Launch
 
 /// Makes each of `paths` that is there read-only.
 pub(super) fn read_only(root: BorrowedFd<'_>, paths: &[String]) -> Result<(), LaunchError> {
+    let attributes = MountAttributes {
+        read_only: true,
+        ..Default::default()
+    };
+    set(root, paths, attributes, "read-only")
+}
+
+/// Keeps programs from being run from each of `paths` that is there.
+pub(super) fn no_exec(root: BorrowedFd<'_>, paths: &[String]) -> Result<(), LaunchError> {
+    let attributes = MountAttributes {
+        noexec: true,
+        ..Default::default()
+    };
+    set(root, paths, attributes, "of no programs")
+}
+
+fn set(
+    root: BorrowedFd<'_>,
+    paths: &[String],
+    attributes: MountAttributes<'_>,
+    what: &str,
+) -> Result<(), LaunchError> {
     for path in paths {
-        let named = || format!("making {path} read-only");
+        let named = || format!("making {path} {what}");
         let Some(place) = find(root, path).at(Stage::Mount, named)? else {
             continue;
         };
         let copy = copy_of(&place).at(Stage::Mount, named)?;
-        mount_setattr(
-            copy.as_fd(),
-            MountAttributes {
-                read_only: true,
-                ..Default::default()
-            },
-        )
-        .at(Stage::Mount, named)?;
+        mount_setattr(copy.as_fd(), attributes).at(Stage::Mount, named)?;
         attach(copy.as_fd(), place.as_fd()).at(Stage::Mount, named)?;
     }
     Ok(())

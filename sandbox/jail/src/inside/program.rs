@@ -18,7 +18,7 @@ use rustix::process::Pid;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
-use super::{Streams, network, restrict};
+use super::{Streams, bundled, gate, network, restrict};
 use crate::cgroup::Entrance;
 use crate::channel::Channel;
 use crate::outcome::{LaunchError, Stage};
@@ -37,11 +37,13 @@ enum Word {
 
 /// The program's process to the first one. A program that runs has closed its end without another word.
 #[derive(Debug, Serialize, Deserialize)]
-enum FromProgram {
+pub(super) enum FromProgram {
     /// the job's network comes along
     Network,
     /// its filter asks on the descriptor that comes along
     Asks,
+    /// it waits to be started, as the plan says
+    Waits,
     /// the program does not run
     Failed(LaunchError),
 }
@@ -93,7 +95,7 @@ impl Program {
                     .at(Stage::Network, || "entering the job's network")
             }
             Some((FromProgram::Failed(error), _)) => Err(error),
-            Some((FromProgram::Asks, _)) | None => Err(ended_early()),
+            Some((FromProgram::Asks | FromProgram::Waits, _)) | None => Err(ended_early()),
         }
     }
 
@@ -107,27 +109,31 @@ impl Program {
         let _ = self.channel.send(&Word::Run, &[]);
     }
 
-    /// Waits until the program runs.
+    /// Waits until the program runs, or waits itself.
     pub(super) fn running(self) -> Result<Runs, LaunchError> {
-        let mut asks = None;
+        let (mut asks, mut gate) = (None, None);
         loop {
             match self.channel.receive().at(Stage::Exec, || CHANNEL)? {
-                None => {
-                    return Ok(Runs {
-                        pid: Pid::from_raw(self.pid).expect("a clone's id is not 0"),
-                        pidfd: self.pidfd,
-                        asks,
-                    });
+                None => break,
+                Some((FromProgram::Waits, _)) => {
+                    gate = Some(self.channel);
+                    break;
                 }
                 Some((FromProgram::Asks, descriptors)) => asks = descriptors.into_iter().next(),
                 Some((FromProgram::Failed(error), _)) => return Err(error),
                 Some((FromProgram::Network, _)) => return Err(ended_early()),
             }
         }
+        Ok(Runs {
+            pid: Pid::from_raw(self.pid).expect("a clone's id is not 0"),
+            pidfd: self.pidfd,
+            asks,
+            gate,
+        })
     }
 }
 
-/// A program that runs.
+/// A program that runs, or that there is nothing but a word between it and its process.
 #[derive(Debug)]
 pub(super) struct Runs {
     /// its process
@@ -136,6 +142,8 @@ pub(super) struct Runs {
     pub(super) pidfd: OwnedFd,
     /// on which its filter asks
     pub(super) asks: Option<OwnedFd>,
+    /// the channel for that word
+    pub(super) gate: Option<Channel>,
 }
 
 const CHANNEL: &str = "the program's channel";
@@ -188,6 +196,10 @@ fn become_program(
         .at(Stage::Cgroup, || "entering the job's control groups")?;
     syscalls::new_cgroup_namespace().at(Stage::Namespaces, || "a namespace of control groups")?;
     rustix::process::chdir("/").at(Stage::Root, || "/")?;
+    if let Some(bundled) = &plan.bundled {
+        bundled::views(bundled)?;
+        bundled::priorities(bundled)?;
+    }
     restrict::no_way_back(&plan.capabilities)?;
     if plan.records_refused {
         let asks = restrict::apply_asking_filter(plan, filters)?;
@@ -203,7 +215,8 @@ fn become_program(
     let Ok(Some((Word::Run, _))) = first.receive() else {
         std::process::exit(127);
     };
-    restrict::become_user(process)?;
+    let bundled = plan.bundled.as_ref();
+    restrict::become_user(process, bundled.map_or(&[], |bundled| &bundled.groups))?;
     // Those of user 0: another one has lost them with that.
     let kept = if process.uid == 0 {
         plan.capabilities.as_slice()
@@ -214,7 +227,13 @@ fn become_program(
     // As that user: a directory that it may not enter is the image's mistake, not a way around its permissions.
     rustix::process::chdir(process.cwd.as_str())
         .at(Stage::WorkingDirectory, || short(&process.cwd))?;
+    if plan.held {
+        gate::wait(first);
+    }
     syscalls::close_on_exec_from(3).at(Stage::Restrict, || "closing descriptors")?;
+    if let Some(bundled) = bundled {
+        bundled::run_first(bundled)?;
+    }
     syscalls::default_signals().at(Stage::Restrict, || "default signals")?;
     let mut error = std::io::Error::from_raw_os_error(libc::ENOENT);
     for path in &candidates {
@@ -229,7 +248,7 @@ fn become_program(
     })
 }
 
-fn strings(texts: &[String]) -> Result<Vec<CString>, LaunchError> {
+pub(super) fn strings(texts: &[String]) -> Result<Vec<CString>, LaunchError> {
     texts
         .iter()
         .map(|text| CString::new(text.as_str()).map_err(|_| wrong("a NUL in the arguments")))
@@ -245,7 +264,7 @@ fn wrong(what: &str) -> LaunchError {
 }
 
 /// The files that the program's name may mean, in order.
-fn candidates(process: &Process) -> Result<Vec<CString>, LaunchError> {
+pub(super) fn candidates(process: &Process) -> Result<Vec<CString>, LaunchError> {
     let name = process
         .argv
         .first()

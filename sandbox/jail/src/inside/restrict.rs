@@ -71,12 +71,21 @@ pub(super) fn limits(plan: &Plan) -> Result<(), LaunchError> {
             Resource::Sigpending => Kernel::Sigpending,
             Resource::Nice => Kernel::Nice,
             Resource::Rtprio => Kernel::Rtprio,
+            Resource::As => Kernel::As,
+            Resource::Data => Kernel::Data,
+            Resource::Stack => Kernel::Stack,
+            Resource::Rss => Kernel::Rss,
+            Resource::Cpu => Kernel::Cpu,
+            Resource::Locks => Kernel::Locks,
+            Resource::Rttime => Kernel::Rttime,
         };
         let now = getrlimit(resource);
         let lowered = |now: Option<u64>| Some(now.map_or(limit.value, |now| now.min(limit.value)));
         let hard = lowered(now.maximum);
         let new = Rlimit {
-            current: hard,
+            current: limit
+                .soft
+                .map_or(hard, |soft| hard.map(|hard| soft.min(hard))),
             maximum: hard,
         };
         setrlimit(resource, new).at(Stage::Restrict, || {
@@ -87,7 +96,12 @@ pub(super) fn limits(plan: &Plan) -> Result<(), LaunchError> {
 }
 
 /// Becomes the user that the program runs as.
-pub(super) fn become_user(process: &Process) -> Result<(), LaunchError> {
+pub(super) fn become_user(process: &Process, groups: &[u32]) -> Result<(), LaunchError> {
+    if !groups.is_empty() {
+        let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+        rustix::thread::set_thread_groups(&groups)
+            .at(Stage::Identity, || format!("groups {groups:?}"))?;
+    }
     let (uid, gid) = (Uid::from_raw(process.uid), Gid::from_raw(process.gid));
     rustix::thread::set_thread_res_gid(gid, gid, gid)
         .at(Stage::Identity, || format!("group {}", process.gid))?;

@@ -55,11 +55,18 @@ pub(super) fn build(
     .at(Stage::Root, || format!("a tmpfs on {WORKSHOP}"))?;
     chdir(WORKSHOP).at(Stage::Root, || WORKSHOP)?;
     for (index, layer) in given.layers.iter().enumerate() {
-        attach_new(layer.as_fd(), &index.to_string())
+        let name = if plan.in_place {
+            "root".to_owned()
+        } else {
+            index.to_string()
+        };
+        attach_new(layer.as_fd(), &name)
             .at(Stage::Root, || plan.layers[index].display().to_string())?;
     }
     scratch(plan, given.scratch.as_ref())?;
-    overlay(plan.layers.len())?;
+    if !plan.in_place {
+        overlay(plan.layers.len())?;
+    }
     let root = openat(CWD, "root", OFlags::PATH | DIRECTORY, Mode::empty())
         .at(Stage::Root, || "the overlay")?;
     let mut handed_over: Vec<OwnedFd> = outputs(plan)?.into_iter().collect();
@@ -101,6 +108,9 @@ pub(super) fn build(
     mount(&mut host, true)?;
     hide::mask(root.as_fd(), &masked_there)?;
     hide::read_only(root.as_fd(), &plan.read_only)?;
+    if let Some(bundled) = &plan.bundled {
+        hide::no_exec(root.as_fd(), &bundled.no_exec)?;
+    }
     if !plan.writable_root {
         let only_itself = MountAttributes {
             read_only: true,
@@ -327,7 +337,7 @@ fn one(
             })?;
             kept_directory(mount.as_fd(), index, (*mode, *uid, *gid)).at(Stage::Mount, named)?
         }
-        Source::ReadOnly { path } | Source::Device { path } => {
+        Source::ReadOnly { path } | Source::Device { path } | Source::Bind { path, .. } => {
             let mount = given.pop().ok_or_else(|| LaunchError {
                 stage: Stage::Mount,
                 errno: 0,

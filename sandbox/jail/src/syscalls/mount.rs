@@ -12,6 +12,10 @@ pub(crate) struct MountAttributes<'fd> {
     pub(crate) nosuid: bool,
     pub(crate) nodev: bool,
     pub(crate) noexec: bool,
+    /// links lead nowhere
+    pub(crate) nosymfollow: bool,
+    /// how times of reading are noted, in place of what the mount has: bits of `MOUNT_ATTR__ATIME`, and of directories
+    pub(crate) atime: Option<u64>,
     /// not of mounts below it
     pub(crate) only_itself: bool,
     /// ids on disk are those inside this user namespace
@@ -28,14 +32,17 @@ pub(crate) fn mount_setattr(
         (attributes.nosuid, libc::MOUNT_ATTR_NOSUID),
         (attributes.nodev, libc::MOUNT_ATTR_NODEV),
         (attributes.noexec, libc::MOUNT_ATTR_NOEXEC),
+        (attributes.nosymfollow, libc::MOUNT_ATTR_NOSYMFOLLOW),
         (attributes.idmap.is_some(), libc::MOUNT_ATTR_IDMAP),
     ];
     let attr = libc::mount_attr {
         attr_set: set
             .iter()
             .filter(|(on, _)| *on)
-            .fold(0, |all, (_, bit)| all | bit),
-        attr_clr: 0,
+            .fold(attributes.atime.unwrap_or(0), |all, (_, bit)| all | bit),
+        attr_clr: attributes
+            .atime
+            .map_or(0, |_| libc::MOUNT_ATTR__ATIME | libc::MOUNT_ATTR_NODIRATIME),
         // A mount of the host is one of a group as a rule: what is mounted below it later would appear in the copy too, and with its own
         // attributes, not with these.
         propagation: libc::MS_PRIVATE,

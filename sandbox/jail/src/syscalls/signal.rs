@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
 use super::checked;
 
@@ -35,6 +36,24 @@ pub(crate) fn next_signal() -> io::Result<i32> {
             other => return other.map(|signal| signal as i32),
         }
     }
+}
+
+/// A descriptor that can be waited for, of all blocked signals ([`signal_from`]).
+pub(crate) fn signal_descriptor() -> io::Result<OwnedFd> {
+    let set = all_signals();
+    // SAFETY: `set` is initialised, and a new descriptor is asked for.
+    let fd = checked(unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC) }.into())?;
+    // SAFETY: the kernel has just made it, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Waits for a signal on such a descriptor and takes it: its number.
+pub(crate) fn signal_from(descriptor: BorrowedFd<'_>) -> io::Result<i32> {
+    let mut taken = [0; size_of::<libc::signalfd_siginfo>()];
+    rustix::io::retry_on_intr(|| rustix::io::read(descriptor, &mut taken))?;
+    // The number is the first of its fields.
+    let number = taken.first_chunk().copied().map(u32::from_ne_bytes);
+    Ok(number.unwrap_or(0) as i32)
 }
 
 /// What a new program expects: nothing blocked, nothing ignored.

@@ -37,6 +37,8 @@ pub(super) struct Running {
     pub(super) proxy: Option<OwnedFd>,
     /// on which its filter asks
     pub(super) refused: Option<OwnedFd>,
+    /// whether its program waits to be started
+    pub(super) held: bool,
 }
 
 /// Applies `plan`. On failure nothing of the job is left. The filter of devices comes on `report`. `meanwhile` is done while the job's first
@@ -129,6 +131,7 @@ fn start<T>(
         proxy,
         landlock,
         refused,
+        held,
     } = admit(plan, pid, sysfs, &ours, fences, meanwhile).map_err(ended_on_failure)?;
     let watcher = rustix::process::getpid().as_raw_nonzero().get();
     let boot_id = super::boot_id().at(Stage::Watcher, || super::BOOT_ID_FILE);
@@ -151,6 +154,7 @@ fn start<T>(
         outputs,
         proxy,
         refused,
+        held,
     };
     Ok((running, done))
 }
@@ -185,6 +189,8 @@ struct Admitted<T> {
     proxy: Option<OwnedFd>,
     landlock: Option<Held>,
     refused: Option<OwnedFd>,
+    /// whether it waits to be started instead
+    held: bool,
 }
 
 /// Gives the process its ids, mounts and groups, and waits until its program runs.
@@ -232,13 +238,14 @@ fn admit<T>(
             what: "the job's first process ended without a word; was it killed for lack of memory?"
                 .to_owned(),
         })?;
+        let held = matches!(message, FromInside::Waits(_));
         match message {
             FromInside::Ready { handed_over, proxy } => {
                 let mut descriptors = descriptors.into_iter();
                 outputs = descriptors.by_ref().take(handed_over).collect();
                 socket = descriptors.next().filter(|_| proxy);
             }
-            FromInside::Started(landlock) => {
+            FromInside::Started(landlock) | FromInside::Waits(landlock) => {
                 let mut descriptors = descriptors.into_iter();
                 let program = descriptors.next().ok_or_else(|| LaunchError {
                     stage: Stage::Watcher,
@@ -252,10 +259,11 @@ fn admit<T>(
                     proxy: socket,
                     landlock,
                     refused: descriptors.next(),
+                    held,
                 });
             }
             FromInside::Failed(error) => return Err(error),
-            FromInside::Ended(status) => {
+            FromInside::Ended(status) | FromInside::EndedBeside { status, .. } => {
                 let what = format!("ended before it had started: {status:?}");
                 return Err(LaunchError {
                     stage: Stage::Exec,

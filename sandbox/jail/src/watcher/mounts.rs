@@ -14,7 +14,7 @@ use rustix::mount::{
 
 use crate::channel::DESCRIPTORS_MAX;
 use crate::outcome::{LaunchError, Stage};
-use crate::plan::{Content, Plan, Scratch, Source};
+use crate::plan::{BindHow, Content, Plan, Scratch, Source};
 use crate::protocol::Go;
 use crate::step::At;
 use crate::syscalls::{MountAttributes, loop_device, mount_setattr};
@@ -25,6 +25,8 @@ const STRICT: MountAttributes<'static> = MountAttributes {
     nosuid: true,
     nodev: true,
     noexec: false,
+    nosymfollow: false,
+    atime: None,
     only_itself: false,
     idmap: None,
 };
@@ -48,7 +50,7 @@ pub(crate) fn open_all(
         mounts.push(copy(
             layer,
             MountAttributes {
-                read_only: true,
+                read_only: !plan.in_place,
                 idmap,
                 ..STRICT
             },
@@ -67,6 +69,7 @@ pub(crate) fn open_all(
         let before = mounts.len();
         match &mount.source {
             Source::ReadOnly { path } => mounts.push(input(path, idmap)?),
+            Source::Bind { path, how } => mounts.push(bind(path, *how, idmap)?),
             Source::Image { image, .. } => mounts.push(image_file(image, idmap)?),
             Source::Sysfs => mounts.extend(sysfs.take()),
             Source::Device { path } => mounts.push(device(path)?),
@@ -153,6 +156,44 @@ fn input(path: &Path, idmap: Option<BorrowedFd<'_>>) -> Result<OwnedFd, LaunchEr
             copy(path, plain, Stage::Mount)
         }
         other => other,
+    }
+}
+
+/// The same as a bundle asks for it.
+fn bind(path: &Path, how: BindHow, idmap: Option<BorrowedFd<'_>>) -> Result<OwnedFd, LaunchError> {
+    let named = || path.display().to_string();
+    let below = if how.recursive {
+        OpenTreeFlags::AT_RECURSIVE
+    } else {
+        OpenTreeFlags::empty()
+    };
+    let open = || {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | below;
+        open_tree(CWD, path, flags | OpenTreeFlags::AT_SYMLINK_NOFOLLOW).at(Stage::Mount, named)
+    };
+    let times = [
+        (how.noatime, libc::MOUNT_ATTR_NOATIME),
+        (how.strictatime, libc::MOUNT_ATTR_STRICTATIME),
+        (how.nodiratime, libc::MOUNT_ATTR_NODIRATIME),
+    ];
+    let some_times = times.iter().any(|(on, _)| *on);
+    let bits = times.iter().filter(|(on, _)| *on);
+    let plain = MountAttributes {
+        read_only: true,
+        noexec: how.noexec,
+        nosymfollow: how.nosymfollow,
+        atime: some_times.then(|| bits.fold(0, |all, (_, bit)| all | bit)),
+        ..STRICT
+    };
+    let mount = open()?;
+    match mount_setattr(mount.as_fd(), MountAttributes { idmap, ..plain }) {
+        // As with inputs: some file systems know no other ids.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) && idmap.is_some() => {
+            let mount = open()?;
+            mount_setattr(mount.as_fd(), plain).at(Stage::Mount, named)?;
+            Ok(mount)
+        }
+        other => other.map(|()| mount).at(Stage::Mount, named),
     }
 }
 

@@ -17,12 +17,16 @@ use super::logs::Logs;
 use super::refusals::{Listener, REFUSED_FILE};
 use crate::cgroup::{Events, OomWatch};
 use crate::channel::Channel;
-use crate::outcome::Usage;
+use crate::outcome::{LaunchError, Outcome, Usage};
 use crate::plan::{Plan, Scratch};
-use crate::protocol::{Answer, Ended, FromInside, KillReason, Report, Request, Status};
+use crate::protocol::{
+    Answer, Beside, Ended, FromInside, KillReason, Open, Report, Request, Status,
+};
 
 /// Bytes read from a stream at once: what a pipe holds.
 const READ_BYTES: usize = 64 << 10;
+/// How long the kernel may take to stop all processes.
+const PAUSED_WITHIN: Duration = Duration::from_secs(5);
 /// How many descriptors are always waited for.
 const FIXED: usize = 4;
 const OUTPUT: u8 = 1;
@@ -38,6 +42,11 @@ struct Watch {
     grace: Option<Duration>,
     cause: Option<Cause>,
     status: Option<Status>,
+    /// why the program that waited did not run when it was started
+    failed: Option<LaunchError>,
+    /// whether programs are run beside it, and how many were
+    runs_others: bool,
+    besides: u64,
     oom: Option<OomWatch>,
     /// whether what it writes goes to a file
     in_image: bool,
@@ -50,6 +59,21 @@ struct Watch {
 struct Client {
     channel: Channel,
     waits: bool,
+    /// it has asked for the start of the program that waits
+    starts: bool,
+    /// what it has asked for is run beside the program
+    beside: Option<u64>,
+}
+
+impl Client {
+    fn new(channel: Channel) -> Client {
+        Client {
+            channel,
+            waits: false,
+            starts: false,
+            beside: None,
+        }
+    }
 }
 
 /// What a job that has ended has written.
@@ -92,6 +116,9 @@ pub(super) fn serve(
         grace: None,
         cause: None,
         status: None,
+        failed: None,
+        runs_others: plan.bundled.is_some(),
+        besides: 0,
         oom,
         in_image: matches!(plan.scratch, Scratch::Loop { .. }),
         refusals,
@@ -113,7 +140,7 @@ pub(super) fn serve(
     let mut clients = std::mem::take(&mut watch.clients);
     drop(watch);
     clients.retain(|client| {
-        !client.waits
+        !(client.waits || client.starts || client.beside.is_some())
             || client
                 .channel
                 .send(&Answer::Ended(ended.clone()), &[])
@@ -202,14 +229,26 @@ impl Watch {
         }
         if ready[3] {
             let channel = listener::client(listener)?;
-            self.clients.push(Client {
-                channel,
-                waits: false,
-            });
+            self.clients.push(Client::new(channel));
         }
         if ready[0] || ready[1] {
             self.status = match self.running.channel.receive::<FromInside>() {
                 Ok(Some((FromInside::Ended(status), _))) => Some(status),
+                Ok(Some((FromInside::Started(_), _))) if self.running.held => {
+                    self.started()?;
+                    None
+                }
+                Ok(Some((FromInside::EndedBeside { id, status }, _))) => {
+                    self.clients.retain_mut(|client| {
+                        let answer = Answer::EndedBeside { status };
+                        client.beside != Some(id) || client.channel.send(&answer, &[]).is_ok()
+                    });
+                    None
+                }
+                Ok(Some((FromInside::Failed(error), _))) if self.running.held => {
+                    self.failed = Some(error);
+                    Some(Status::Exited(127))
+                }
                 // Killed: from outside, since nothing inside can.
                 _ => Some(Status::Signalled(libc::SIGKILL)),
             };
@@ -274,6 +313,29 @@ impl Watch {
                 client.waits = true;
                 return Ok(());
             }
+            Ok(Some((Request::Start, _))) if self.running.held => {
+                client.starts = true;
+                // One that is gone is seen next.
+                let _ = self.running.channel.send(&Open, &[]);
+                return Ok(());
+            }
+            Ok(Some((Request::Start, _))) => refused("its program has been started already"),
+            Ok(Some((Request::Signal { signal }, _))) => self.signal(signal)?,
+            Ok(Some((Request::Beside { process }, streams))) => {
+                if self.running.held || !self.runs_others || streams.len() != 3 {
+                    refused("only beside a bundle's program that runs, with three streams")
+                } else {
+                    self.besides += 1;
+                    client.beside = Some(self.besides);
+                    let id = self.besides;
+                    let streams: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
+                    // One that is gone is seen next.
+                    let _ = self.running.channel.send(&Beside { id, process }, &streams);
+                    return Ok(());
+                }
+            }
+            Ok(Some((Request::Pause, _))) => self.pause(true),
+            Ok(Some((Request::Resume, _))) => self.pause(false),
             Ok(Some((Request::Outputs | Request::Release, _))) => Answer::Running,
             Err(error) => Answer::Refused {
                 what: error.to_string(),
@@ -287,6 +349,52 @@ impl Watch {
             self.clients.swap_remove(index);
         }
         Ok(())
+    }
+
+    /// The program that waited runs.
+    fn started(&mut self) -> io::Result<()> {
+        self.running.held = false;
+        super::journal(&Report::Started(self.running.identity.clone()))?;
+        self.clients.retain_mut(|client| {
+            !std::mem::take(&mut client.starts) || client.channel.send(&Answer::Done, &[]).is_ok()
+        });
+        Ok(())
+    }
+
+    /// Sends `signal` to the program, of the first process nothing reaches it. One that waits to be started has no say in what becomes of it.
+    fn signal(&mut self, signal: i32) -> io::Result<Answer> {
+        let Some(named) = Signal::from_named_raw(signal) else {
+            return Ok(refused(&format!("{signal} is no signal of a program")));
+        };
+        match named {
+            Signal::STOP => {
+                return Ok(refused(
+                    "SIGSTOP reaches no process by way of another: pause it",
+                ));
+            }
+            Signal::KILL => self.kill()?,
+            Signal::CHILD | Signal::CONT | Signal::URG | Signal::WINCH if self.running.held => {}
+            _ if self.running.held => self.kill()?,
+            _ => {
+                let _ = pidfd_send_signal(&self.running.program, named);
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    fn pause(&self, pause: bool) -> Answer {
+        let Some(group) = &self.running.group else {
+            return refused("this job has no control groups");
+        };
+        let done = if pause {
+            group.freeze(PAUSED_WITHIN)
+        } else {
+            group.thaw()
+        };
+        match done {
+            Ok(()) => Answer::Done,
+            Err(error) => refused(&error.to_string()),
+        }
     }
 
     fn time_is_up(&mut self) -> io::Result<()> {
@@ -304,7 +412,8 @@ impl Watch {
     fn stop(&mut self, cause: Cause, grace: Duration) -> io::Result<()> {
         self.cause.get_or_insert(cause);
         self.grace = None;
-        if grace.is_zero() {
+        // A program that waits to be started has nothing to put in order.
+        if grace.is_zero() || self.running.held {
             return self.kill();
         }
         // From here: what fences the job keeps signals of its first process from the program.
@@ -408,7 +517,10 @@ impl Watch {
             );
         }
         let disk_full = self.running.outputs.first().is_some_and(full);
-        let mut outcome = ending::outcome(self.cause, self.status, &events, disk_full);
+        let mut outcome = match self.failed.take() {
+            Some(error) => Outcome::LaunchFailed { error },
+            None => ending::outcome(self.cause, self.status, &events, disk_full),
+        };
         if let Some(errno) = self.unwritten() {
             self.running.outputs.clear();
             outcome = ending::without_its_writes(outcome, errno);
@@ -422,6 +534,12 @@ impl Watch {
             usage,
             left,
         })
+    }
+}
+
+fn refused(what: &str) -> Answer {
+    Answer::Refused {
+        what: what.to_owned(),
     }
 }
 
@@ -466,9 +584,7 @@ impl Outputs {
                     Ok(Some((Request::Outputs, _))) => channel
                         .send(&Answer::Ended(ended.clone()), &directories)
                         .is_ok(),
-                    Ok(Some((Request::Wait | Request::Kill { .. }, _))) => {
-                        channel.send(&Answer::Ended(ended.clone()), &[]).is_ok()
-                    }
+                    Ok(Some((_, _))) => channel.send(&Answer::Ended(ended.clone()), &[]).is_ok(),
                     Err(error) => channel
                         .send(
                             &Answer::Refused {
@@ -484,10 +600,7 @@ impl Outputs {
                 }
             }
             if ready[0] {
-                clients.push(Client {
-                    channel: listener::client(listener)?,
-                    waits: false,
-                });
+                clients.push(Client::new(listener::client(listener)?));
             }
         }
     }
