@@ -2,7 +2,7 @@
 //! down what was asked and answers with the error that the filter would have given.
 //!
 //! What is never made stays so: the answer is an error, whatever happens here, and the kernel's own (ENOSYS) where this process is gone. What
-//! is different from a job without it: a refused call waits for this process, and more than [`RATE`] of them in a second wait longer.
+//! is different from a job without it: a refused call waits for this process, and more than 5000 of them in a second wait longer.
 //!
 //! `refused.json` in the job's directory has what was asked, by call, from time to time and when the job has ended: [`Refusals`].
 
