@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use gradus_jail::channel::Channel;
 use gradus_jail::protocol::Begin;
+use sha2::{Digest as _, Sha256};
 
 /// A static program, built beside this crate.
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gradus-jail"));
@@ -98,8 +99,10 @@ pub(crate) fn compiled<E>(
     policy: &str,
     filters: impl FnOnce() -> Result<Vec<Vec<u8>>, E>,
 ) -> Result<PathBuf, ProgramError<E>> {
-    let hash = gradus_jail::fnv1a(policy.as_bytes());
-    let compiled = folder.join(format!("seccomp-{BUILD}-{hash:016x}"));
+    // Of a bundle it is a stranger's text.
+    let hash = Sha256::digest(policy.as_bytes());
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let compiled = folder.join(format!("seccomp-{BUILD}-{hash}"));
     if !compiled.exists() {
         let mut bytes = Vec::new();
         let filters = filters().map_err(ProgramError::Filters)?;

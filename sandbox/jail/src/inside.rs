@@ -42,9 +42,6 @@ pub(crate) struct Given {
     devices: Vec<OwnedFd>,
 }
 
-/// The host's view of this process, until it has a root of its own.
-const OOM_SCORE: &str = "/proc/self/oom_score_adj";
-
 /// Everything from the clone to the job's end.
 pub(crate) fn run(plan: &Plan, filters: &[Vec<u8>], channel: &Channel, streams: Streams) -> ! {
     let watched = start(plan, filters, channel, streams).and_then(|(program, gate)| {
@@ -86,10 +83,6 @@ fn start(
     rustix::process::umask(rustix::fs::Mode::empty());
     rustix::process::setsid().at(Stage::Namespaces, || "a session of its own")?;
     syscalls::block_signals().at(Stage::Restrict, || "blocking signals")?;
-    // All of the job's processes are the first that the kernel ends when it lacks memory.
-    let score = plan.bundled.as_ref().and_then(|one| one.oom_score_adj);
-    std::fs::write(OOM_SCORE, score.unwrap_or(1000).to_string())
-        .at(Stage::Identity, || OOM_SCORE)?;
     // What the two do at the same time takes the kernel long: that one makes the job's network, this one its root.
     let program = Program::clone(plan, filters, streams)?;
     let given = receive(plan, channel)?;

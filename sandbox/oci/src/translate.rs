@@ -89,7 +89,14 @@ pub fn translate(
     };
     ours.bundled.domainname = config.domainname.clone().filter(|name| !name.is_empty());
     if ours.in_place {
-        private(bundle)?;
+        if bundle
+            .canonicalize()
+            .is_ok_and(|bundle| bundle.starts_with(&layer))
+        {
+            let why = "the container could write its own config.json; help: give it a directory below the bundle";
+            return Err(OciError::refused("root.path", why));
+        }
+        private(&layer)?;
     }
     process::add(process, &mut job, &mut ours, &mut withheld)?;
     mounts::add(
@@ -129,9 +136,9 @@ pub fn program(asked: &Process) -> Result<gradus_jail::plan::Process, OciError> 
 }
 
 /// What is written to a root in place is a file of the host, with set-id bits if the program sets them: nobody else may come near it.
-fn private(bundle: &Path) -> Result<(), OciError> {
+fn private(root: &Path) -> Result<(), OciError> {
     use std::os::unix::fs::MetadataExt;
-    let mut place = bundle.canonicalize().map_err(io_error(bundle))?;
+    let mut place = root.canonicalize().map_err(io_error(root))?;
     let me = rustix::process::geteuid().as_raw();
     loop {
         let meta = std::fs::metadata(&place).map_err(io_error(&place))?;
@@ -139,7 +146,7 @@ fn private(bundle: &Path) -> Result<(), OciError> {
             return Ok(());
         }
         if !place.pop() {
-            let why = "what the container writes are files of this host then, and others can reach the bundle; help: chmod 700 it or a directory above it, or set root.readonly";
+            let why = "what the container writes are files of this host then, and others can reach them; help: chmod 700 root.path or a directory above it, or set root.readonly";
             return Err(OciError::refused("root.readonly = false", why));
         }
     }

@@ -20,6 +20,9 @@ pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// How long after a job's time its watcher may take to end it before somebody else does: what the kernel may take to be rid of it, and more.
 const OVERDUE: Duration = Duration::from_secs(60);
 
+/// The same where nothing of it runs any more.
+const OVERDUE_AT_ITS_END: Duration = Duration::from_secs(30 * 60);
+
 /// Ticks in which the kernel tells when a process was started, on every architecture that jobs run on.
 const TICKS_IN_SECOND: u64 = 100;
 
@@ -76,7 +79,10 @@ impl Sandbox {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let started = processes.init_start_ticks / TICKS_IN_SECOND;
         let runs = Duration::from_secs((now.tv_sec.unsigned_abs()).saturating_sub(started));
-        runs > Duration::from_millis(deadline.wall_ms.saturating_add(deadline.grace_ms)) + OVERDUE
+        // Once its processes are gone, the watcher has something to do that may take long: the disk takes what the job wrote.
+        let ends = process_start_ticks(processes.init) != Some(processes.init_start_ticks);
+        let more = if ends { OVERDUE_AT_ITS_END } else { OVERDUE };
+        runs > Duration::from_millis(deadline.wall_ms.saturating_add(deadline.grace_ms)) + more
     }
 
     /// Ends the job `name` and its watcher, which does not do it, for the reason `outcome`: how it ended, which the journal says too.

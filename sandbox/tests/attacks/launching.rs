@@ -125,6 +125,32 @@ fn long_arguments_are_refused_with_words() {
     }
 }
 
+/// What is hidden and locked in them would be looked for where the link leads, and they would lie over the root.
+#[test]
+fn an_image_with_links_where_the_fences_stand_is_refused() {
+    let Some(arena) = Arena::new() else { return };
+    for (name, target) in [
+        ("proc", "/"),
+        ("sys", "/"),
+        ("dev", "/"),
+        ("proc", "etc"),
+        ("in", "/"),
+    ] {
+        let layer = arena.path(&format!("links-{name}-{}", target.len()));
+        fs::create_dir(&layer).unwrap();
+        std::os::unix::fs::symlink(target, layer.join(name)).unwrap();
+        let mut job = arena.job("links", &["who-am-i"]);
+        job.layers.insert(0, layer);
+        match arena.sandbox.start(&job) {
+            Err(SandboxError::Launch { source, .. }) => {
+                assert_eq!(source.stage, Stage::Mount, "{name}");
+                assert!(source.what.contains("the image"), "{name}: {}", source.what);
+            }
+            other => panic!("{name}: {:?}", other.map(|mut started| started.wait())),
+        }
+    }
+}
+
 #[test]
 fn variables_of_the_image_reach_nothing_but_its_program() {
     let Some(arena) = Arena::new() else { return };

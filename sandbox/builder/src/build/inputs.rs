@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use gradus_image::Digest;
 use gradus_image::context::Selected;
 use gradus_image::dockerfile::key::Input;
 use gradus_image::dockerfile::resolve::{CopyFrom, CopySource};
@@ -93,14 +94,9 @@ impl Builder<'_> {
         path: &str,
     ) -> Result<ContentHash, MountError> {
         let epoch_s = self.materials.epoch_s;
-        let mut hash = Sha256::new();
-        hash.update(b"selected 1 ");
-        hash.update(epoch_s.to_le_bytes());
-        for layer in self.layers_of(from, platform, line)? {
-            hash.update(layer.diff_id.hex());
-        }
-        hash.update(path);
-        let key = Key(hash.finalize().into());
+        let layers = self.layers_of(from, platform, line)?;
+        let layers: Vec<_> = layers.iter().map(|layer| layer.diff_id).collect();
+        let key = selection_key(epoch_s, &layers, path);
         if let Some(known) = self.store.content(&key).map_err(BuildError::from)? {
             return Ok(known);
         }
@@ -143,5 +139,40 @@ impl Builder<'_> {
             .layer_dirs(&record_of(&layers))
             .map_err(BuildError::from)?;
         Ok(Union::open(&trees).map_err(StepError::from)?)
+    }
+}
+
+/// What the digest of a selection is remembered under. Layers and paths are a stranger's choice: no two lists of layers and a path read the
+/// same.
+fn selection_key(epoch_s: i64, layers: &[Digest], path: &str) -> Key {
+    let mut hash = Sha256::new();
+    hash.update(b"selected 2 ");
+    hash.update(epoch_s.to_le_bytes());
+    hash.update((layers.len() as u64).to_le_bytes());
+    for layer in layers {
+        hash.update(layer.hex());
+    }
+    hash.update((path.len() as u64).to_le_bytes());
+    hash.update(path);
+    Key(hash.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_reads_like_a_layer_has_a_key_of_its_own() {
+        let layer = |byte: u8| -> Digest {
+            format!("sha256:{}", format!("{byte:02x}").repeat(32))
+                .parse()
+                .unwrap()
+        };
+        let (one, two) = (layer(0xab), layer(0xcd));
+        let planted = format!("{}usr/local/tool", two.hex());
+        assert_ne!(
+            selection_key(0, &[one], &planted),
+            selection_key(0, &[one, two], "usr/local/tool")
+        );
     }
 }

@@ -79,7 +79,9 @@ impl Fields {
                     source,
                 };
                 let mut file = place.open()?;
-                for (name, value) in xattrs(&file).map_err(|errno| failed(errno.into()))? {
+                let xattrs = xattrs(&file).map_err(|errno| failed(errno.into()))?;
+                self.number(xattrs.len() as u64);
+                for (name, value) in xattrs {
                     self.bytes(&name);
                     self.bytes(&value);
                 }

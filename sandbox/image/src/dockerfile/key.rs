@@ -12,7 +12,7 @@ use super::{Mount, MountKind, Platform};
 use crate::Owner;
 
 /// Changes with what layers of equal keys may differ in.
-pub const BUILDER_VERSION: &str = "gradus-image 1";
+pub const BUILDER_VERSION: &str = "gradus-image 2";
 
 /// A digest of content that a step reads, from whoever read it.
 pub type ContentHash = [u8; 32];

@@ -6,7 +6,7 @@ use rustix::fs::symlinkat;
 use rustix::mount::MountAttrFlags;
 
 use super::root::new_filesystem;
-use super::target::{Kind, attach, place};
+use super::target::{Kind, attach, own_place, place};
 use crate::outcome::{LaunchError, Stage};
 use crate::plan::Plan;
 use crate::step::At;
@@ -27,7 +27,7 @@ pub(super) fn build(
     plan: &Plan,
     devices: &[OwnedFd],
 ) -> Result<(), LaunchError> {
-    let place_of_dev = place(root, target, Kind::Directory)?;
+    let place_of_dev = own_place(root, target)?;
     // Small: nodes and links need no data, and what a job writes here is a mistake or worse.
     let options = [("mode", "755"), ("size", "65536"), ("nr_inodes", "512")];
     let dev = new_filesystem(

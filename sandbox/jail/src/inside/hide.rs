@@ -6,7 +6,7 @@ use rustix::fs::{FileType, fstat};
 use rustix::mount::MountAttrFlags;
 
 use super::root::new_filesystem;
-use super::target::{attach, copy, copy_of, find};
+use super::target::{attach, below, copy, copy_of, find};
 use crate::outcome::{LaunchError, Stage};
 use crate::step::At;
 use crate::syscalls::{MountAttributes, mount_setattr};
@@ -20,6 +20,7 @@ pub(super) fn mask(root: BorrowedFd<'_>, paths: &[&String]) -> Result<(), Launch
         let Some(place) = find(root, path).at(Stage::Mount, named)? else {
             continue;
         };
+        let place = below(root, place, path)?;
         let kind = FileType::from_raw_mode(fstat(&place).at(Stage::Mount, named)?.st_mode);
         let nothing = match (&empty, kind) {
             (Some(empty), FileType::Directory) => copy_of(empty).at(Stage::Mount, named)?,

@@ -10,7 +10,7 @@
 //! there on every host, and covering it does not keep the kernel from seeing that a new one may be mounted.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Component, Path};
 
 use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, chown, mkdir, openat};
 use rustix::io::Errno;
@@ -21,7 +21,7 @@ use rustix::mount::{
 };
 use rustix::process::{chdir, fchdir, pivot_root};
 
-use super::target::{Kind, attach, place};
+use super::target::{Kind, attach, below, own_place, place};
 use super::{Given, dev, hide, tree};
 use crate::outcome::{LaunchError, Stage};
 use crate::plan::{Plan, Scratch, Source};
@@ -100,8 +100,9 @@ pub(super) fn build(
         }
         Ok(())
     };
-    let (masked_there, masked): (Vec<_>, Vec<_>) =
-        (plan.masked.iter()).partition(|path| of_network(plan, path));
+    // A path may lead anywhere, but for what is below the job's own `/proc`, which is there already.
+    let (masked, masked_there): (Vec<_>, Vec<_>) =
+        (plan.masked.iter()).partition(|path| is_plain_below_proc(path));
     mount(&mut host, false)?;
     hide::mask(root.as_fd(), &masked)?;
     enter_network()?;
@@ -130,6 +131,13 @@ fn of_network(plan: &Plan, target: &str) -> bool {
         .iter()
         .filter(|mount| mount.source == Source::Sysfs)
         .any(|sysfs| Path::new(target).starts_with(&sysfs.target))
+}
+
+fn is_plain_below_proc(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    parts.next() == Some(Component::RootDir)
+        && parts.next() == Some(Component::Normal("proc".as_ref()))
+        && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// Lets go of the host's root, which lies over the new one once [`build`] is done. The kernel waits for all processors meanwhile.
@@ -351,6 +359,9 @@ fn one(
             mount
         }
     };
-    let place = place(root, target, kind)?;
+    let place = match source {
+        Source::Proc | Source::Sysfs => own_place(root, target)?,
+        _ => below(root, place(root, target, kind)?, target)?,
+    };
     attach(made.as_fd(), place.as_fd()).at(Stage::Mount, || format!("mounting on {target}"))
 }

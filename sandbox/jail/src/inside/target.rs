@@ -64,6 +64,47 @@ pub(super) fn place(root: BorrowedFd<'_>, path: &str, kind: Kind) -> Result<Owne
         .at(Stage::Mount, named)
 }
 
+/// Opens `path` below `root` for a mount that the job's fences stand on: an image that has a link there is refused, since what is hidden and
+/// locked below it would be looked for elsewhere.
+pub(super) fn own_place(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, LaunchError> {
+    let found = place(root, path, Kind::Directory)?;
+    let plain = openat2(
+        root,
+        path.trim_start_matches('/'),
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
+    );
+    drop(found);
+    plain.at(Stage::Mount, || {
+        format!(
+            "{path} of the image, expected a directory and no link; help: remove it from the image"
+        )
+    })
+}
+
+/// `place`, which is not `root` itself: what is mounted there would lie over all that is mounted in it.
+pub(super) fn below(
+    root: BorrowedFd<'_>,
+    place: OwnedFd,
+    path: &str,
+) -> Result<OwnedFd, LaunchError> {
+    let identity = |fd: BorrowedFd<'_>| -> Result<_, LaunchError> {
+        let stat = rustix::fs::fstat(fd).at(Stage::Mount, || path.to_owned())?;
+        Ok((stat.st_dev, stat.st_ino))
+    };
+    if identity(root)? == identity(place.as_fd())? {
+        return Err(LaunchError {
+            stage: Stage::Mount,
+            errno: libc::ELOOP,
+            what: format!(
+                "{path} leads to / in the image, expected a place below it; help: remove the link from the image"
+            ),
+        });
+    }
+    Ok(place)
+}
+
 /// Attaches a mount that is not attached yet.
 pub(super) fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<(), Errno> {
     move_mount(

@@ -97,6 +97,7 @@ fn start<T>(
         .at(Stage::Watcher, || "/dev/null")?;
     let into = fences.group.as_deref().and_then(Group::v2_fd);
     let visit = plan.network.of.as_ref().map(visit).transpose()?;
+    let expendable = Expendable::from_here(plan)?;
     let cloned = syscalls::clone_into_namespaces(into).map_err(no_namespaces);
     let sysfs;
     let (pid, pidfd) = match cloned {
@@ -111,6 +112,7 @@ fn start<T>(
         }
         // The clone stays there; this process does not, whatever became of it.
         outside => {
+            expendable.end();
             sysfs = visit.map(Visit::leave).transpose()?;
             match outside? {
                 Cloned::Parent(parent) => parent,
@@ -157,6 +159,29 @@ fn start<T>(
         held,
     };
     Ok((running, done))
+}
+
+/// What is cloned from here on is what the kernel ends first when it lacks memory, and cannot change that: who has rights over the host has said
+/// so, here, and not itself.
+struct Expendable {
+    before: String,
+}
+
+impl Expendable {
+    const FILE: &str = "/proc/self/oom_score_adj";
+
+    fn from_here(plan: &Plan) -> Result<Expendable, LaunchError> {
+        let before = fs::read_to_string(Self::FILE).at(Stage::Identity, || Self::FILE)?;
+        let score = plan.bundled.as_ref().and_then(|one| one.oom_score_adj);
+        fs::write(Self::FILE, score.unwrap_or(1000).to_string())
+            .at(Stage::Identity, || Self::FILE)?;
+        Ok(Expendable { before })
+    }
+
+    /// A watcher is not expendable; where it may not say so any more, it goes on all the same.
+    fn end(self) {
+        let _ = fs::write(Self::FILE, self.before.trim_end());
+    }
 }
 
 /// Why a process has no namespaces of its own.

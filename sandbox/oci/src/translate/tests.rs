@@ -613,8 +613,21 @@ fn a_root_is_written_in_place_only_where_nobody_else_comes() {
         );
         return;
     }
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(elsewhere.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let bundle = bundle.with("/root/path", json!(elsewhere.path()));
+    bundle.refused("root.readonly = false");
+    let bundle = bundle.with("/root/path", json!("rootfs"));
     std::fs::set_permissions(bundle.folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
     bundle.refused("root.readonly = false");
+}
+
+#[test]
+fn a_container_that_could_write_its_own_configuration_is_refused() {
+    Bundle::new()
+        .with("/root/readonly", json!(false))
+        .with("/root/path", json!("."))
+        .refused("root.path");
 }
 
 #[test]

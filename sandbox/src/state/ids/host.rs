@@ -43,6 +43,11 @@ impl HostIds {
         })
     }
 
+    /// What is found to be nobody's must not have become somebody's when it is taken away.
+    fn turn(&self) -> Result<Turn, StateError> {
+        Turn::wait(&self.place).map_err(io_error(&self.place))
+    }
+
     fn entry(&self, range: &str) -> PathBuf {
         self.place.join(range)
     }
@@ -55,6 +60,7 @@ impl HostIds {
 
     /// Takes a range for whoever has `file`, which is there: false if somebody else has it.
     pub(super) fn take(&self, range: &str, file: &Path) -> Result<bool, StateError> {
+        let _turn = self.turn()?;
         let (entry, holder) = (self.entry(range), self.holder(file));
         match symlink(&holder, &entry) {
             Ok(()) => Ok(true),
@@ -67,6 +73,7 @@ impl HostIds {
 
     /// Gives a range back that whoever has `file`, which is still there, may have.
     pub(super) fn free(&self, range: &str, file: &Path) -> Result<(), StateError> {
+        let _turn = self.turn()?;
         let entry = self.entry(range);
         match fs::read_link(&entry) {
             Ok(found) if found.as_os_str() == self.holder(file) => remove(&entry),
@@ -80,8 +87,7 @@ impl HostIds {
     /// Frees what nobody has any more. To find out whether anybody is left who sees the file of a holder that this process does not see, all
     /// processes have to be looked at: that is done where `seen_by_others` are to be freed too.
     pub(super) fn sweep(&self, seen_by_others: bool) -> Result<(), StateError> {
-        // Whoever makes one does not wait, and finds a name that is there or free: only to take away what was found to be nobody's takes turns.
-        let _turn = Turn::wait(&self.place).map_err(io_error(&self.place))?;
+        let _turn = self.turn()?;
         for entry in fs::read_dir(&self.place).map_err(io_error(&self.place))? {
             let entry = entry.map_err(io_error(&self.place))?.path();
             match fs::read_link(&entry) {
