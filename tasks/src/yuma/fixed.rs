@@ -120,7 +120,7 @@ impl fmt::Debug for Fixed {
     }
 }
 
-/// Saturating, like every sum on the chain's way through an epoch.
+/// Saturating; with at most [`EpochInput::UIDS_MAX`](super::EpochInput::UIDS_MAX) addends, no sum of an epoch gets there.
 impl std::iter::Sum for Fixed {
     fn sum<I: Iterator<Item = Self>>(numbers: I) -> Self {
         numbers.fold(Self::ZERO, Self::saturating_add)

@@ -53,16 +53,20 @@ fn sorting_finds_what_the_chains_partitions_find() {
             .collect();
         let mut weights = Matrix::of(&rows, |_, _| true);
         weights.normalize_rows();
-        let kappa = match random.next_u64() % 4 {
-            0 => Fixed::ZERO,
-            1 => Fixed::ONE,
-            2 => Fixed::from_proportion(32_767),
-            _ => Fixed::from_proportion(random.next_u32() as u16),
-        };
-
         let voters: Vec<usize> = (0..n).filter(|i| stakes[*i] > Fixed::ZERO).collect();
         let mut voting: Vec<Fixed> = voters.iter().map(|i| stakes[*i]).collect();
         normalize(&mut voting);
+        let kappa = match random.next_u64() % 4 {
+            0 => Fixed::ZERO,
+            1 => Fixed::ONE,
+            2 => Fixed::from_proportion(random.next_u32() as u16),
+            // Exactly what some hold: the last bit of every stake decides.
+            _ => {
+                let mut some = voting.clone();
+                some.retain(|_| random.next_u32().is_multiple_of(2));
+                some.into_iter().sum()
+            }
+        };
         let minority = voting.iter().copied().sum::<Fixed>().saturating_sub(kappa);
         let wanted: Vec<Fixed> = (0..n as u16)
             .map(|j| {
