@@ -3,6 +3,14 @@
 use crate::AccountId;
 use crate::keyfile::parse_plain;
 use crate::signer::Response;
+use crate::timelock::{BeaconSignature, Ciphertext, WeightsPayload, unlock};
+
+/// A point of the curve that is no round's signature: the one at infinity.
+const SIGNATURE: BeaconSignature = {
+    let mut bytes = [0; 48];
+    bytes[0] = 0xc0;
+    BeaconSignature(bytes)
+};
 
 /// A keyfile's bytes: what opens signs as the account that it names.
 pub fn keyfile(bytes: &[u8]) {
@@ -28,6 +36,29 @@ pub fn signer_response(bytes: &[u8]) {
     let _ = Response::parse(bytes);
 }
 
+/// A timelocked commit as a node gives it: what is read is written the same, and decrypting it ends.
+pub fn commit(bytes: &[u8]) {
+    if let Ok(ciphertext) = Ciphertext::from_wire(bytes) {
+        assert_eq!(
+            ciphertext.to_wire().as_deref(),
+            Ok(bytes),
+            "a commit has one form"
+        );
+        let _ = unlock(&ciphertext, &SIGNATURE);
+    }
+}
+
+/// What a commit hides: what is read is written the same.
+pub fn weights_payload(bytes: &[u8]) {
+    if let Ok(payload) = WeightsPayload::decode(bytes) {
+        assert_eq!(
+            payload.encode().as_deref(),
+            Ok(bytes),
+            "a payload has one form"
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,11 +69,14 @@ mod tests {
         let plain = crate::keyfile::golden::plain().as_bytes();
         let response = br#"{"version":1,"refused":"not a weights call"}"#;
         let address_text = b"5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV";
-        type Target = (fn(&[u8]), &'static [u8]);
-        let targets: [Target; 3] = [
+        let (hidden, payload) = crate::timelock::golden_commit();
+        type Target<'a> = (fn(&[u8]), &'a [u8]);
+        let targets: [Target<'_>; 5] = [
             (keyfile, plain),
             (signer_response, response),
             (address, address_text),
+            (commit, &hidden),
+            (weights_payload, &payload),
         ];
         for (target, seed) in targets {
             target(seed);
