@@ -1,0 +1,93 @@
+//! One function of bytes for each hostile input, for fuzzers: whatever the bytes are, each returns, and holds what it promises.
+
+use crate::AccountId;
+use crate::keyfile::parse_plain;
+use crate::signer::Response;
+use crate::timelock::{BeaconSignature, Ciphertext, WeightsPayload, unlock};
+
+/// A point of the curve that is no round's signature: the one at infinity.
+const SIGNATURE: BeaconSignature = {
+    let mut bytes = [0; 48];
+    bytes[0] = 0xc0;
+    BeaconSignature(bytes)
+};
+
+/// A keyfile's bytes: what opens signs as the account that it names.
+pub fn keyfile(bytes: &[u8]) {
+    if let Ok(pair) = parse_plain(bytes) {
+        assert!(
+            pair.account().verifies(bytes, &pair.sign(bytes)),
+            "a pair signs as its account"
+        );
+    }
+}
+
+/// An address: what is read is written the same.
+pub fn address(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(account) = text.parse::<AccountId>()
+    {
+        assert_eq!(account.to_ss58(), text, "base58 has one form");
+    }
+}
+
+/// What a signer's command answers.
+pub fn signer_response(bytes: &[u8]) {
+    let _ = Response::parse(bytes);
+}
+
+/// A timelocked commit as a node gives it: what is read is written the same, and decrypting it ends.
+pub fn commit(bytes: &[u8]) {
+    if let Ok(ciphertext) = Ciphertext::from_wire(bytes) {
+        assert_eq!(
+            ciphertext.to_wire().as_deref(),
+            Ok(bytes),
+            "a commit has one form"
+        );
+        let _ = unlock(&ciphertext, &SIGNATURE);
+    }
+}
+
+/// What a commit hides: what is read is written the same.
+pub fn weights_payload(bytes: &[u8]) {
+    if let Ok(payload) = WeightsPayload::decode(bytes) {
+        assert_eq!(
+            payload.encode().as_deref(),
+            Ok(bytes),
+            "a payload has one form"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The seeds of a fuzzer: real inputs, each cut off everywhere and with each byte changed.
+    #[test]
+    fn no_neighbour_of_a_real_input_panics() {
+        let plain = crate::keyfile::golden::plain().as_bytes();
+        let response = br#"{"version":1,"refused":"not a weights call"}"#;
+        let address_text = b"5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV";
+        let (hidden, payload) = crate::timelock::golden_commit();
+        type Target<'a> = (fn(&[u8]), &'a [u8]);
+        let targets: [Target<'_>; 5] = [
+            (keyfile, plain),
+            (signer_response, response),
+            (address, address_text),
+            (commit, &hidden),
+            (weights_payload, &payload),
+        ];
+        for (target, seed) in targets {
+            target(seed);
+            for at in 0..seed.len() {
+                target(&seed[..at]);
+                for flip in [0x01, 0x80] {
+                    let mut changed = seed.to_vec();
+                    changed[at] ^= flip;
+                    target(&changed);
+                }
+            }
+        }
+    }
+}

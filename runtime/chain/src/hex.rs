@@ -1,0 +1,39 @@
+//! Fixed-length hexadecimal, with or without `0x`, as keyfiles, signers and beacons write it.
+
+/// The bytes that `text` writes, if it is exactly `N` of them.
+pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
+    let mut bytes = [0; N];
+    if digits.len() != 2 * N {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+/// Lower case with `0x`.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    std::iter::once("0x".to_owned()).chain(digits).collect()
+}
+
+fn digit(character: u8) -> Option<u8> {
+    (character as char).to_digit(16).map(|value| value as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_exact_length_of_digits_is_read() {
+        assert_eq!(decode::<2>("0x0aFF"), Some([10, 255]));
+        assert_eq!(decode::<2>("0aff"), Some([10, 255]));
+        for wrong in ["", "0x", "0a", "0x0aff00", "0x0ag0", "0x+aff", "0x0äf"] {
+            assert_eq!(decode::<2>(wrong), None, "{wrong}");
+        }
+        assert_eq!(encode(&[10, 255]), "0x0aff");
+    }
+}

@@ -1,0 +1,43 @@
+//! What weights on chain need besides the chain: keys that sign, and commits that a beacon opens.
+//!
+//! Everything here is a function of its arguments, but for files that hold secrets and the command that signs. Nothing speaks to a node.
+//!
+//! | module | is about |
+//! |---|---|
+//! | [`keyfile`] | wallets' keyfiles, plain and NaCl-encrypted, to a [`Keypair`] |
+//! | [`secret`] | bytes that are overwritten and never shown; where passwords come from |
+//! | [`signer`] | who signs: a key pair in this process, or a command that holds it |
+//! | [`timelock`] | weights that are encrypted until a beacon's round: payload, ciphertext, schedule |
+//! | [`fuzzing`] | one function of bytes for each hostile input |
+//!
+//! [`AccountId`] and its addresses, [`Keypair`] and [`Signature`] are what the others share.
+//!
+//! ```no_run
+//! use gradus_chain::keyfile::{FileRules, read_keyfile};
+//! use gradus_chain::secret::PasswordSource;
+//! use gradus_chain::signer::{SignRequest, Signer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let password = PasswordSource::Env("HOTKEY_PASSWORD".into());
+//! let pair = read_keyfile("hotkey".as_ref(), Some(&password), None, &FileRules::default())?;
+//! println!("{}", pair.account()); // 5DfhGyQd…
+//! let signature = pair.sign_request(&SignRequest::new(pair.account(), b"payload".to_vec())?)?;
+//! assert!(pair.account().verifies(b"payload", &signature));
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod account;
+pub mod fuzzing;
+mod hex;
+pub mod keyfile;
+mod pair;
+pub mod secret;
+pub mod signer;
+pub mod timelock;
+
+pub use account::{AccountId, ParseAddressError, SS58_PREFIX};
+pub use gradus_owner::Owner;
+pub use pair::{Keypair, SecretError, Signature};

@@ -1,0 +1,297 @@
+//! A command that signs: one JSON line in, one out, within a time limit, and no signature is believed before it verifies.
+//!
+//! ```text
+//! stdin   {"version":1,"account":"5Dfh…","payload":"0x…","message":"0x…"}
+//! stdout  {"version":1,"signature":"0x…"}   or   {"version":1,"refused":"why"}
+//! ```
+//!
+//! `payload` is the whole extrinsic payload, so that the command can refuse calls it does not know; `message` is what the signature is over.
+//! No shell is involved. The command runs in a process group of its own, which is killed at the limit, and what is left of it after an answer.
+
+use super::{SignError, SignRequest, Signer, same_account};
+use crate::{AccountId, Signature, hex};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// The longest answer, in bytes.
+pub const RESPONSE_BYTES_MAX: usize = 4_096;
+/// The version of both lines.
+const PROTOCOL_VERSION: u32 = 1;
+/// How often a command that has closed its output is asked whether it has ended.
+const EXIT_POLL: Duration = Duration::from_millis(5);
+
+/// A command that holds one account's key.
+#[derive(Clone, Debug)]
+pub struct CommandSigner {
+    account: AccountId,
+    program: OsString,
+    arguments: Vec<OsString>,
+    time_limit: Duration,
+}
+
+/// Why a command gave no signature.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// It did not start.
+    #[error("it cannot be started: check its path and that it may be executed")]
+    Start(#[source] io::Error),
+    /// Its answer could not be read.
+    #[error("its output cannot be read")]
+    Output(#[source] io::Error),
+    /// Too slow.
+    #[error(
+        "it did not answer and end within {limit_ms} ms, and was killed: raise the limit if a person has to confirm"
+    )]
+    TimeLimit {
+        /// The limit, milliseconds.
+        limit_ms: u128,
+    },
+    /// It failed.
+    #[error("it ended with {status}: its own log says why")]
+    Failed {
+        /// Its code or the signal that ended it.
+        status: String,
+    },
+    /// Too long.
+    #[error(
+        "its answer has more than {RESPONSE_BYTES_MAX} bytes: it must print one line of JSON to stdout, logs belong on stderr"
+    )]
+    TooLong,
+    /// Not an answer.
+    #[error(
+        "its answer is not {{\"version\":1}} with either \"signature\", 64 bytes in hexadecimal, or \"refused\", a text: logs belong on stderr"
+    )]
+    Malformed,
+    /// Another version.
+    #[error(
+        "its answer has version {found}, this program speaks {PROTOCOL_VERSION}: update the older of the two"
+    )]
+    Version {
+        /// The answer's.
+        found: u32,
+    },
+    /// It does not want to.
+    #[error("it refuses to sign: {reason}")]
+    Refused {
+        /// What it says, printable.
+        reason: String,
+    },
+    /// A signature of something else.
+    #[error(
+        "its signature is not {account}'s over the message: it holds another key, or signs other bytes"
+    )]
+    WrongSignature {
+        /// Who should have signed.
+        account: AccountId,
+    },
+}
+
+#[derive(Serialize)]
+struct RequestLine {
+    version: u32,
+    account: AccountId,
+    payload: String,
+    message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResponseLine {
+    version: u32,
+    signature: Option<String>,
+    refused: Option<String>,
+}
+
+/// What a command answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// A signature, not yet verified.
+    Signature(Signature),
+    /// A refusal, in printable characters.
+    Refused(String),
+}
+
+impl Response {
+    /// Reads one answer.
+    ///
+    /// # Errors
+    /// `TooLong`, `Malformed`, `Version`.
+    pub fn parse(bytes: &[u8]) -> Result<Self, CommandError> {
+        if bytes.len() > RESPONSE_BYTES_MAX {
+            return Err(CommandError::TooLong);
+        }
+        let line: ResponseLine =
+            serde_json::from_slice(bytes).map_err(|_| CommandError::Malformed)?;
+        if line.version != PROTOCOL_VERSION {
+            return Err(CommandError::Version {
+                found: line.version,
+            });
+        }
+        match (line.signature, line.refused) {
+            (Some(text), None) => {
+                let bytes = hex::decode(&text).ok_or(CommandError::Malformed)?;
+                Ok(Self::Signature(Signature(bytes)))
+            }
+            (None, Some(reason)) => Ok(Self::Refused(
+                reason
+                    .chars()
+                    .filter(|character| !character.is_control())
+                    .collect(),
+            )),
+            _ => Err(CommandError::Malformed),
+        }
+    }
+}
+
+impl CommandSigner {
+    /// A signer for `account` that runs `program` with `arguments` for each request and waits `time_limit` at most.
+    pub fn new(
+        account: AccountId,
+        program: impl Into<OsString>,
+        arguments: Vec<OsString>,
+        time_limit: Duration,
+    ) -> Self {
+        Self {
+            account,
+            program: program.into(),
+            arguments,
+            time_limit,
+        }
+    }
+
+    fn ask(&self, request: &SignRequest) -> Result<Signature, CommandError> {
+        let message = request.message();
+        let line = RequestLine {
+            version: PROTOCOL_VERSION,
+            account: self.account,
+            payload: hex::encode(request.payload()),
+            message: hex::encode(&message),
+        };
+        let mut line = serde_json::to_vec(&line).expect("texts and a number");
+        line.push(b'\n');
+        match Response::parse(&self.run(line)?)? {
+            Response::Refused(reason) => Err(CommandError::Refused { reason }),
+            Response::Signature(signature) if self.account.verifies(&message, &signature) => {
+                Ok(signature)
+            }
+            Response::Signature(_) => Err(CommandError::WrongSignature {
+                account: self.account,
+            }),
+        }
+    }
+
+    /// Runs the command over one line; its output, if it ended well and in time.
+    fn run(&self, line: Vec<u8>) -> Result<Vec<u8>, CommandError> {
+        let deadline = Instant::now() + self.time_limit;
+        let time_limit = || CommandError::TimeLimit {
+            limit_ms: self.time_limit.as_millis(),
+        };
+        let mut group = Group {
+            child: Command::new(&self.program)
+                .args(&self.arguments)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::inherit())
+                .process_group(0)
+                .spawn()
+                .map_err(CommandError::Start)?,
+            reaped: false,
+        };
+        let mut stdin = group.child.stdin.take().expect("piped");
+        let stdout = group.child.stdout.take().expect("piped");
+        // A command that does not read ends at the limit, and the pipe breaks then. It may also answer without reading.
+        std::thread::spawn(move || stdin.write_all(&line));
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut answer = Vec::new();
+            let read = stdout
+                .take(RESPONSE_BYTES_MAX as u64 + 1)
+                .read_to_end(&mut answer);
+            // The receiver is gone if the limit has passed.
+            let _ = sender.send(read.map(|_| answer));
+        });
+        let answer = receiver
+            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            .map_err(|_| time_limit())?
+            .map_err(CommandError::Output)?;
+        if answer.len() > RESPONSE_BYTES_MAX {
+            return Err(CommandError::TooLong);
+        }
+        while !group.has_ended().map_err(CommandError::Output)? {
+            if Instant::now() >= deadline {
+                return Err(time_limit());
+            }
+            std::thread::sleep(EXIT_POLL);
+        }
+        let status = group.end().map_err(CommandError::Output)?;
+        if !status.success() {
+            return Err(CommandError::Failed {
+                status: shown(status),
+            });
+        }
+        Ok(answer)
+    }
+}
+
+impl Signer for CommandSigner {
+    fn account(&self) -> AccountId {
+        self.account
+    }
+
+    fn sign_request(&self, request: &SignRequest) -> Result<Signature, SignError> {
+        same_account(request, self.account)?;
+        self.ask(request).map_err(|source| SignError::Command {
+            program: self.program.to_string_lossy().into_owned(),
+            source,
+        })
+    }
+}
+
+/// A started command. Nothing of its process group outlives this; the command itself is reaped last, so that the group's number stays its own.
+struct Group {
+    child: Child,
+    reaped: bool,
+}
+
+impl Group {
+    /// The group's number, which is the command's.
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Whether the command has ended; leaves it to be reaped.
+    fn has_ended(&self) -> io::Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        Ok(waitid(WaitId::Pid(self.pid()), options)?.is_some())
+    }
+
+    /// Kills what is left of the group, and reaps the command.
+    fn end(&mut self) -> io::Result<ExitStatus> {
+        // Fails only if nothing is left to kill.
+        let _ = kill_process_group(self.pid(), Signal::KILL);
+        self.reaped = true;
+        self.child.wait()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if !self.reaped {
+            let _ = self.end();
+        }
+    }
+}
+
+fn shown(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "no code".to_owned(),
+    }
+}

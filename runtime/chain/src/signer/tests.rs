@@ -1,0 +1,181 @@
+use super::*;
+use crate::keyfile::golden::GOLDEN;
+use std::time::{Duration, Instant};
+
+fn pair() -> Keypair {
+    Keypair::from_mnemonic(&GOLDEN.mnemonic).expect("golden")
+}
+
+fn request(payload: &[u8]) -> SignRequest {
+    SignRequest::new(pair().account(), payload.to_vec()).expect("short")
+}
+
+/// A signer that is a shell script, as another program would be.
+fn shell(script: &str, limit_ms: u64) -> CommandSigner {
+    let arguments = vec!["-c".into(), script.into()];
+    CommandSigner::new(
+        pair().account(),
+        "/bin/sh",
+        arguments,
+        Duration::from_millis(limit_ms),
+    )
+}
+
+fn refused(script: &str, limit_ms: u64) -> CommandError {
+    match shell(script, limit_ms).sign_request(&request(b"x")) {
+        Err(SignError::Command { source, program }) if program == "/bin/sh" => source,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A script that answers with a signature made beforehand.
+fn answers(signature: &Signature) -> String {
+    format!("cat > /dev/null; echo '{{\"version\":1,\"signature\":\"{signature:?}\"}}'")
+}
+
+#[test]
+fn long_payloads_are_signed_by_their_hash() {
+    let whole = request(&[7; 256]);
+    assert_eq!(whole.message(), &[7; 256][..]);
+    let hashed = request(&[7; 257]);
+    // blake2b of 32 bytes, by Python's hashlib.
+    let expected = crate::hex::decode::<32>(
+        "d0b10e229a3d989562ed77da45bcbc9dc775790e6741718e92fc1d26fad59705",
+    );
+    assert_eq!(hashed.message()[..], expected.expect("32 bytes")[..]);
+    let signature = pair().sign_request(&hashed).expect("signed");
+    assert!(pair().account().verifies(&hashed.message(), &signature));
+    let long = SignRequest::new(pair().account(), vec![0; PAYLOAD_BYTES_MAX + 1]);
+    assert!(matches!(long, Err(SignError::PayloadTooLong { .. })));
+}
+
+#[test]
+fn a_command_gets_the_request_and_its_signature_is_verified() {
+    let signature = pair().sign(b"x");
+    let dir = tempfile::tempdir().expect("a directory");
+    let seen = dir.path().join("seen");
+    let script = format!(
+        "cat > {}; echo '{{\"version\":1,\"signature\":\"{signature:?}\"}}'",
+        seen.display()
+    );
+    assert_eq!(
+        shell(&script, 30_000)
+            .sign_request(&request(b"x"))
+            .expect("signed"),
+        signature
+    );
+    let line = std::fs::read_to_string(seen).expect("written");
+    let account = &GOLDEN.ss58;
+    let expected = format!(
+        "{{\"version\":1,\"account\":\"{account}\",\"payload\":\"0x78\",\"message\":\"0x78\"}}\n"
+    );
+    assert_eq!(line, expected);
+    // It may answer without reading.
+    let blind = answers(&signature).replace("cat > /dev/null; ", "");
+    assert!(shell(&blind, 30_000).sign_request(&request(b"x")).is_ok());
+    // A signature of other bytes, or by another key.
+    let other = Keypair::from_seed(&[1; 32]).sign(b"x");
+    for wrong in [pair().sign(b"y"), other, Signature([0; 64])] {
+        assert!(matches!(
+            refused(&answers(&wrong), 30_000),
+            CommandError::WrongSignature { .. }
+        ));
+    }
+}
+
+#[test]
+fn answers_that_are_none_are_told_apart() {
+    let echo = |text: &str| refused(&format!("cat > /dev/null; printf '%s' '{text}'"), 30_000);
+    assert!(
+        matches!(echo("{\"version\":1,\"refused\":\"no\"}"), CommandError::Refused { reason } if reason == "no")
+    );
+    assert!(matches!(
+        echo("{\"version\":2,\"refused\":\"no\"}"),
+        CommandError::Version { found: 2 }
+    ));
+    for malformed in [
+        "",
+        "{}",
+        "{\"version\":1}",
+        "{\"version\":1,\"signature\":\"0x00\"}",
+        "{\"version\":1,\"signature\":\"0x00\",\"refused\":\"no\"}",
+        "{\"version\":1,\"refused\":\"no\",\"more\":1}",
+        "{\"version\":1,\"refused\":\"no\"} {}",
+    ] {
+        assert!(
+            matches!(echo(malformed), CommandError::Malformed),
+            "{malformed}"
+        );
+    }
+    assert!(
+        matches!(refused("cat > /dev/null; exit 3", 30_000), CommandError::Failed { status } if status == "code 3")
+    );
+    assert!(
+        matches!(refused("kill -9 $$", 30_000), CommandError::Failed { status } if status == "signal 9")
+    );
+    assert!(matches!(refused("yes", 30_000), CommandError::TooLong));
+    let absent = CommandSigner::new(
+        pair().account(),
+        "/no/such/signer",
+        vec![],
+        Duration::from_secs(30),
+    );
+    let refused = absent.sign_request(&request(b"x")).expect_err("absent");
+    assert!(matches!(
+        refused,
+        SignError::Command {
+            source: CommandError::Start(_),
+            ..
+        }
+    ));
+    let escape =
+        Response::parse(b"{\"version\":1,\"refused\":\"a\\u001b[2Jb\"}").expect("an answer");
+    assert_eq!(escape, Response::Refused("a[2Jb".into()));
+}
+
+#[test]
+fn a_command_past_its_limit_is_killed_with_all_that_it_started() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let late = dir.path().join("late");
+    let scripts = [
+        // Holds its output open; has a child that would write later.
+        format!("(sleep 2; touch {}) & sleep 60", late.display()),
+        // Answers, closes its output, and stays.
+        format!("{}; exec >&-; sleep 60", answers(&pair().sign(b"x"))),
+    ];
+    let leaves = format!(
+        "(sleep 2; touch {}) >&- & {}",
+        late.display(),
+        answers(&pair().sign(b"x"))
+    );
+    assert!(shell(&leaves, 30_000).sign_request(&request(b"x")).is_ok());
+    let started = Instant::now();
+    for script in scripts {
+        assert!(
+            matches!(
+                refused(&script, 300),
+                CommandError::TimeLimit { limit_ms: 300 }
+            ),
+            "{script}"
+        );
+    }
+    assert!(
+        started.elapsed() < Duration::from_secs(30),
+        "not after the sleep"
+    );
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!late.exists(), "the commands' children were killed too");
+}
+
+#[test]
+fn a_request_for_another_account_is_refused_before_anything_runs() {
+    let other = SignRequest::new(AccountId([1; 32]), vec![1]).expect("short");
+    assert!(matches!(
+        pair().sign_request(&other),
+        Err(SignError::OtherAccount { .. })
+    ));
+    assert!(matches!(
+        shell("exit 9", 1_000).sign_request(&other),
+        Err(SignError::OtherAccount { .. })
+    ));
+}
