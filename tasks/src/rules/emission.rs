@@ -63,7 +63,8 @@ pub enum SplitShares {
         lag: usize,
         /// So many after them do.
         window: usize,
-        /// Tournaments with fewer entrants do not count.
+        /// Tournaments with fewer entrants do not count, not for the lag either. No source says which of the two the
+        /// subnet applies first; it matters only while the newest tournament of a type is that small.
         entrants_min: u32,
     },
 }
