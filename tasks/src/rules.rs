@@ -4,6 +4,13 @@
 //! that an old tournament can be recomputed as it was judged. The loader is strict in both directions: a field
 //! that is missing and a field that nobody reads are both errors.
 
+mod emission;
+
+pub use emission::{
+    BoostRules, EmissionRules, FallbackRules, RankShares, ReignDecay, Remainder, SplitShares,
+    TypeRules,
+};
+
 use crate::Owner;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +49,8 @@ pub struct RuleSet {
     pub ranking: RankingRules,
     /// The paired comparison of two candidates.
     pub paired: PairedRules,
+    /// Tournaments to emissions.
+    pub emission: EmissionRules,
 }
 
 /// Limits of data files.
@@ -207,6 +216,16 @@ pub enum RuleSetError {
         /// What is allowed.
         expected: &'static str,
     },
+    /// A value that nobody has for this set.
+    #[error(
+        "rule set {name} does not say {field}: its value at that time is not known\nhelp: use a set that says it, or add it with its source"
+    )]
+    NotKnown {
+        /// Which set.
+        name: String,
+        /// Which field.
+        field: &'static str,
+    },
 }
 
 impl RuleSetError {
@@ -315,6 +334,9 @@ impl RuleSet {
                 self.text.template_date.clone(),
                 "YYYY-MM-DD",
             );
+        }
+        if let Some((field, found, expected)) = self.emission.out_of_range() {
+            return refuse(field, found, expected);
         }
         Ok(())
     }
