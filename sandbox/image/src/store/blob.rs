@@ -41,23 +41,8 @@ impl Store {
         let io = |step| StoreError::io(made, step);
         let mut file = File::create_new(made).map_err(io("making a blob"))?;
         let mut tally = Tally::default();
-        let mut input = input.take(bytes.saturating_add(1));
-        let mut buffer = vec![0u8; 128 << 10];
-        loop {
-            let n = match input.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(n) => n,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(source) => {
-                    return Err(PutBlobError::Input {
-                        digest: *digest,
-                        source,
-                    });
-                }
-            };
-            tally.add(&buffer[..n]);
-            file.write_all(&buffer[..n]).map_err(io("writing a blob"))?;
-        }
+        let input = input.take(bytes.saturating_add(1));
+        take_in(input, &mut file, &mut tally, digest, made)?;
         if tally.bytes() != bytes {
             return Err(PutBlobError::Size {
                 digest: *digest,
@@ -136,5 +121,32 @@ impl Store {
 
     pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.root.join("blobs/sha256").join(digest.hex())
+    }
+}
+
+/// Writes all of `input` to the end of `file`, which is at `path`, and counts it.
+pub(super) fn take_in(
+    mut input: impl Read,
+    file: &mut File,
+    tally: &mut Tally,
+    digest: &Digest,
+    path: &std::path::Path,
+) -> Result<(), PutBlobError> {
+    let mut buffer = vec![0u8; 128 << 10];
+    loop {
+        let n = match input.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(source) => {
+                return Err(PutBlobError::Input {
+                    digest: *digest,
+                    source,
+                });
+            }
+        };
+        tally.add(&buffer[..n]);
+        file.write_all(&buffer[..n])
+            .map_err(StoreError::io(path, "writing a blob"))?;
     }
 }

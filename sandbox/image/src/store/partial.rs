@@ -4,7 +4,7 @@
 //! hashes to its name; where it does not, all of it is fetched anew.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
+use super::blob::take_in;
 use super::lock::{self, Guard};
 use super::{Pin, PutBlobError, Store, StoreError};
 use crate::Digest;
@@ -138,25 +139,8 @@ impl Store {
         }
         let position = tally.bytes();
         if position < bytes {
-            let mut input = open(position).take(bytes - position + 1);
-            loop {
-                let n = match input.read(&mut buffer) {
-                    Ok(0) => break,
-                    Ok(n) => n,
-                    Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-                    Err(source) => {
-                        return Err(PutBlobError::Input {
-                            digest: *digest,
-                            source,
-                        });
-                    }
-                };
-                tally.add(&buffer[..n]);
-                partial
-                    .file
-                    .write_all(&buffer[..n])
-                    .map_err(StoreError::io(&path, "writing a blob"))?;
-            }
+            let input = open(position).take(bytes - position + 1);
+            take_in(input, &mut partial.file, &mut tally, digest, &path)?;
         }
         if tally.bytes() != bytes {
             return Err(PutBlobError::Size {

@@ -2,12 +2,13 @@
 //!
 //! They are user 0 of the job without capabilities, as that process is, so they are run only beside a program that is no less.
 
+use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Pid;
 
-use super::program::{candidates, strings};
+use super::program::Image;
 use super::{reaped, restrict, status_of};
 use crate::channel::Channel;
 use crate::outcome::{LaunchError, Stage};
@@ -65,38 +66,32 @@ fn start(beside: Beside, streams: Vec<OwnedFd>, plan: &Plan) -> std::io::Result<
     match syscalls::clone_behind_filters()? {
         Cloned::Parent(pid) => Ok(Pid::from_raw(pid)),
         Cloned::Child => {
-            if let Err(error) = become_it(&beside, &streams, plan) {
-                let text = format!("{error}\n");
-                let _ = rustix::io::write(&streams[2], text.as_bytes());
-            }
+            let error = match become_it(&beside, &streams, plan) {
+                Ok(never) => match never {},
+                Err(error) => error,
+            };
+            let _ = rustix::io::write(&streams[2], format!("{error}\n").as_bytes());
             std::process::exit(127)
         }
     }
 }
 
-fn become_it(beside: &Beside, streams: &[OwnedFd; 3], plan: &Plan) -> Result<(), LaunchError> {
+fn become_it(
+    beside: &Beside,
+    streams: &[OwnedFd; 3],
+    plan: &Plan,
+) -> Result<Infallible, LaunchError> {
     let process = &beside.process;
-    let (argv, env) = (strings(&process.argv)?, strings(&process.env)?);
-    let candidates = candidates(process)?;
+    let image = Image::of(process)?;
     rustix::process::setsid().at(Stage::Exec, || "a session of its own")?;
     rustix::stdio::dup2_stdin(&streams[0]).at(Stage::Exec, || "standard input")?;
     rustix::stdio::dup2_stdout(&streams[1]).at(Stage::Exec, || "standard output")?;
     rustix::stdio::dup2_stderr(&streams[2]).at(Stage::Exec, || "standard errors")?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(process.umask));
     restrict::limits(plan)?;
-    rustix::process::chdir(process.cwd.as_str()).at(Stage::Exec, || {
-        format!("working directory {}", short(&process.cwd))
-    })?;
+    rustix::process::chdir(process.cwd.as_str())
+        .at(Stage::WorkingDirectory, || short(&process.cwd))?;
     syscalls::close_on_exec_from(3).at(Stage::Restrict, || "closing descriptors")?;
     syscalls::default_signals().at(Stage::Restrict, || "default signals")?;
-    let mut error = std::io::Error::from_raw_os_error(libc::ENOENT);
-    for path in &candidates {
-        let answer = syscalls::execute(path, &argv, &env);
-        if error.raw_os_error() == Some(libc::ENOENT) {
-            error = answer;
-        }
-    }
-    Err(error).at(Stage::Exec, || {
-        format!("program {}", short(&process.argv[0]))
-    })
+    image.run()
 }

@@ -179,8 +179,7 @@ fn become_program(
         let _ = first.send(&FromProgram::Network, &[network.as_fd()]);
     }
     let process = &plan.process;
-    let (argv, env) = (strings(&process.argv)?, strings(&process.env)?);
-    let candidates = candidates(process)?;
+    let image = Image::of(process)?;
     rustix::stdio::dup2_stdin(&streams.input).at(Stage::Exec, || "standard input")?;
     rustix::stdio::dup2_stdout(&streams.output).at(Stage::Exec, || "standard output")?;
     rustix::stdio::dup2_stderr(&streams.errors).at(Stage::Exec, || "standard errors")?;
@@ -235,20 +234,43 @@ fn become_program(
         bundled::run_first(bundled)?;
     }
     syscalls::default_signals().at(Stage::Restrict, || "default signals")?;
-    let mut error = std::io::Error::from_raw_os_error(libc::ENOENT);
-    for path in &candidates {
-        let answer = syscalls::execute(path, &argv, &env);
-        // As a shell does: a file that may not be run is worth more words than one that is not there.
-        if error.raw_os_error() == Some(libc::ENOENT) {
-            error = answer;
-        }
-    }
-    Err(error).at(Stage::Exec, || {
-        format!("program {}", short(&process.argv[0]))
-    })
+    image.run()
 }
 
-pub(super) fn strings(texts: &[String]) -> Result<Vec<CString>, LaunchError> {
+/// What a process becomes, put together before it gives anything up.
+pub(super) struct Image {
+    argv: Vec<CString>,
+    env: Vec<CString>,
+    candidates: Vec<CString>,
+    name: String,
+}
+
+impl Image {
+    pub(super) fn of(process: &Process) -> Result<Image, LaunchError> {
+        let candidates = candidates(process)?;
+        Ok(Image {
+            argv: strings(&process.argv)?,
+            env: strings(&process.env)?,
+            candidates,
+            name: short(&process.argv[0]),
+        })
+    }
+
+    /// Becomes the program; returns why not.
+    pub(super) fn run(self) -> Result<Infallible, LaunchError> {
+        let mut error = std::io::Error::from_raw_os_error(libc::ENOENT);
+        for path in &self.candidates {
+            let answer = syscalls::execute(path, &self.argv, &self.env);
+            // As a shell does: a file that may not be run is worth more words than one that is not there.
+            if error.raw_os_error() == Some(libc::ENOENT) {
+                error = answer;
+            }
+        }
+        Err(error).at(Stage::Exec, || format!("program {}", self.name))
+    }
+}
+
+fn strings(texts: &[String]) -> Result<Vec<CString>, LaunchError> {
     texts
         .iter()
         .map(|text| CString::new(text.as_str()).map_err(|_| wrong("a NUL in the arguments")))
@@ -264,7 +286,7 @@ fn wrong(what: &str) -> LaunchError {
 }
 
 /// The files that the program's name may mean, in order.
-pub(super) fn candidates(process: &Process) -> Result<Vec<CString>, LaunchError> {
+fn candidates(process: &Process) -> Result<Vec<CString>, LaunchError> {
     let name = process
         .argv
         .first()

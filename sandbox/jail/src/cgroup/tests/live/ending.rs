@@ -103,6 +103,8 @@ fn frozen_job_stands_still_and_dies(host: &Host) {
     };
     until("it runs", || used() > 20_000);
     group.freeze(LONG).expect("it can be frozen");
+    // The kernel says so when a process stops, a moment before it has left its processor and its time is counted.
+    std::thread::sleep(Duration::from_millis(20));
     let before = used();
     std::thread::sleep(Duration::from_millis(150));
     assert_eq!(used(), before, "frozen");
