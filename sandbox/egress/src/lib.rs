@@ -19,7 +19,7 @@
 //! ```no_run
 //! use gradus_egress::{policy::Policy, proxy::{Proxy, variables}};
 //!
-//! # fn listening_socket() -> std::os::fd::OwnedFd { unimplemented!() }
+//! # fn listening_socket() -> std::os::fd::OwnedFd { std::net::TcpListener::bind("127.0.0.1:0").unwrap().into() }
 //! let policy = Policy::new(["files.example.org", "*.example.net:443"])?;
 //! let proxy = Proxy::start(listening_socket(), policy, std::io::stderr())?;
 //! let environment = variables(3128); // of the job's program
