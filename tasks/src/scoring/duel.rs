@@ -7,9 +7,11 @@
 use super::bootstrap::{Resampled, mean};
 use crate::Owner;
 use crate::rules::PairedRules;
+use serde::{Deserialize, Serialize};
 
 /// Rows won, lost and drawn by the challenger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tally {
     /// Gap above the dead zone.
     pub wins: usize,
@@ -109,11 +111,12 @@ pub struct Bounds {
 }
 
 /// Who has the title after a duel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The challenger takes it.
     Challenger,
-    /// The holder keeps it.
+    /// The holder, in a boss round the champion, keeps it.
     Holder,
     /// Every row lies inside the dead zone: the task is replaced.
     Draw,
@@ -184,15 +187,18 @@ impl Duel {
 }
 
 impl Bounds {
+    /// Whether the lower bound of the win rate is high enough.
+    pub fn often_enough(&self) -> bool {
+        self.win_rate_lower
+            .is_some_and(|lower| lower >= self.win_rate_needed)
+    }
+
     /// The boss round's decision on this one task. A KL task has a further gate that is not part of it.
     pub fn verdict(&self) -> Verdict {
         if self.all_drawn {
             return Verdict::Draw;
         }
-        let often = self
-            .win_rate_lower
-            .is_some_and(|lower| lower >= self.win_rate_needed);
-        if often && self.gap_lower >= self.gap_needed {
+        if self.often_enough() && self.gap_lower >= self.gap_needed {
             Verdict::Challenger
         } else {
             Verdict::Holder
