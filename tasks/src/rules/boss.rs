@@ -177,3 +177,6 @@ impl BossRules {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,6 +151,18 @@ impl RuleSet {
             let found = self.grpo.candidates_min.to_string();
             return Some(("grpo.candidates_min", found, "at least 2"));
         }
+        let present = [
+            self.environment.is_some(),
+            self.performance.environment.is_some(),
+            self.emission.environment.is_some(),
+        ];
+        if present.contains(&true) && present.contains(&false) {
+            return Some((
+                "environment, performance.environment, emission.environment",
+                format!("{} of 3", present.iter().filter(|there| **there).count()),
+                "all, or none where there were no environment tournaments",
+            ));
+        }
         let environment = self.environment.as_ref()?;
         if !(environment.weight > 0.0 && environment.weight <= 100.0) {
             let found = environment.weight.to_string();

@@ -30,6 +30,22 @@ pub struct Rows<'a> {
     pub fingerprint: &'a str,
 }
 
+impl Rows<'_> {
+    /// These rows, as the challenger's, against a holder's.
+    ///
+    /// # Errors
+    /// If they are not of the same set.
+    pub fn duel(&self, holder: &Rows<'_>, dead_zone: f64) -> Result<Duel, IncomparableError> {
+        Duel::new(
+            self.losses,
+            self.fingerprint,
+            holder.losses,
+            holder.fingerprint,
+            dead_zone,
+        )
+    }
+}
+
 impl Showing<'_> {
     /// The score, if it is one.
     pub fn valid_score(&self) -> Option<f64> {
@@ -174,7 +190,7 @@ fn by_rows(
     rules: &RuleSet,
 ) -> TaskDecision {
     let paired = &rules.paired;
-    let duel = match duel(challenger, boss, paired.dead_zone) {
+    let duel = match challenger.duel(boss, paired.dead_zone) {
         Ok(duel) => duel,
         Err(error) => {
             let message = error.to_string();
@@ -204,16 +220,6 @@ fn by_rows(
             paired.win_rate_min,
         )),
     }
-}
-
-fn duel(ours: &Rows<'_>, theirs: &Rows<'_>, dead_zone: f64) -> Result<Duel, IncomparableError> {
-    Duel::new(
-        ours.losses,
-        ours.fingerprint,
-        theirs.losses,
-        theirs.fingerprint,
-        dead_zone,
-    )
 }
 
 fn by_margin(

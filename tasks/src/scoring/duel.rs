@@ -4,7 +4,7 @@
 //! either loss is not finite are dropped from both. Gaps inside the dead zone decide nothing: numerics alone can make
 //! them.
 
-use super::bootstrap::{Resampled, mean};
+use super::bootstrap::{Resampled, ResampledDuel, mean};
 use crate::Owner;
 use crate::rules::PairedRules;
 use serde::{Deserialize, Serialize};
@@ -161,26 +161,21 @@ impl Duel {
         })
     }
 
-    /// Bootstraps the gap over all rows and the win rate over the decided ones, each with the rules' seed.
+    /// Bootstraps the gap over all rows and, over the same draws of rows, the win rate among the decided ones.
     ///
     /// `None` if there is no row to compare.
     pub fn bounds(&self, rules: &PairedRules) -> Option<Bounds> {
-        let gap = Resampled::draw(&self.gaps, rules.resamples, rules.seed)?;
-        let decided: Vec<f64> = self
-            .gaps
-            .iter()
-            .filter(|gap| gap.abs() > rules.dead_zone)
-            .map(|gap| if *gap > 0.0 { 1.0 } else { 0.0 })
-            .collect();
-        let win_rate = Resampled::draw(&decided, rules.resamples, rules.seed);
+        let ResampledDuel { gap, win_rate } =
+            ResampledDuel::draw(&self.gaps, rules.dead_zone, rules.resamples, rules.seed)?;
+        let all_drawn = self.tally.decided() == 0;
         Some(Bounds {
             gap_lower: gap.lower_bound(rules.confidence),
             gap_needed: rules
                 .gap_min_abs
                 .max(rules.gap_min_rel * self.holder_loss?.abs()),
-            win_rate_lower: win_rate.map(|rate| rate.lower_bound(rules.confidence)),
+            win_rate_lower: (!all_drawn).then(|| win_rate.lower_bound(rules.confidence)),
             win_rate_needed: rules.win_rate_min,
-            all_drawn: decided.is_empty(),
+            all_drawn,
             gap,
         })
     }
