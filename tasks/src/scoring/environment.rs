@@ -144,8 +144,8 @@ pub fn quantiles(scores: &[f64], alone: f64) -> Vec<f64> {
 
 /// The standing of each entrant of a group, more is better: the weighted mean of its quantiles.
 ///
-/// An entrant without a score in an environment counts there with the rules' `missing_score`. Sums run in the order of the
-/// environments.
+/// An entrant without a score in an environment counts there with the rules' `missing_score`. An environment that nobody
+/// played at all does not belong into the list: all would tie in it. Sums run in the order of the environments.
 ///
 /// # Errors
 /// `NoEnvironment`, `Twice`, `Entrants` or `NotFinite` for scores that are no group's.

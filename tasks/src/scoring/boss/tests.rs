@@ -81,7 +81,13 @@ fn each_bar_that_is_missed_is_named() {
         (Verdict::Holder, worse),
         "a KL term outweighs the rows"
     );
-    let half = |row: usize, boss: f64| if row % 2 == 0 { boss - 5.0 } else { boss + 0.1 };
+    let half = |row: usize, boss: f64| {
+        if row.is_multiple_of(2) {
+            boss - 5.0
+        } else {
+            boss + 0.1
+        }
+    };
     assert_eq!(by(&half, 0.1), (Verdict::Holder, TaskReason::WinRate));
     assert_eq!(
         by(&|_, boss| boss - 0.0101, 1.2),
