@@ -7,6 +7,7 @@
 //! | [`keyfile`] | wallets' keyfiles, plain and NaCl-encrypted, to a [`Keypair`] |
 //! | [`secret`] | bytes that are overwritten and never shown; where passwords come from |
 //! | [`signer`] | who signs: a key pair in this process, or a command that holds it |
+//! | [`submission`] | weights that provably land: from an intent on disk to a verdict that a finalized block proves |
 //! | [`timelock`] | weights that are encrypted until a beacon's round: payload, ciphertext, schedule |
 //! | [`fuzzing`] | one function of bytes for each hostile input |
 //!
@@ -36,6 +37,7 @@ pub mod keyfile;
 mod pair;
 pub mod secret;
 pub mod signer;
+pub mod submission;
 pub mod timelock;
 
 pub use account::{AccountId, ParseAddressError, SS58_PREFIX};

@@ -1,0 +1,408 @@
+//! One intent on the toy chain, with faults and kills, and an audit of what came of it.
+
+use super::toy::*;
+use crate::AccountId;
+use crate::submission::journal::{self, Sum};
+use crate::submission::*;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// Blocks after which an intent that has not ended never will.
+const BLOCKS_MAX: u64 = 600;
+
+/// The four ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Plain,
+    Hash,
+    Timelocked,
+    Fallback,
+}
+
+pub(super) const WAYS: [Way; 4] = [Way::Plain, Way::Hash, Way::Timelocked, Way::Fallback];
+
+/// When the process dies at the journal, counted over all records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    Never,
+    /// The record is lost.
+    Before(u64),
+    /// It is on disk, nobody knows.
+    After(u64),
+    /// Half of its line is.
+    Torn(u64),
+}
+
+pub(super) fn intent(way: Way) -> Intent {
+    let target = |uid: u16, value| Target {
+        uid,
+        value,
+        hotkey: AccountId([uid as u8; 32]),
+    };
+    Intent {
+        id: IntentId::new("t-1").expect("a name"),
+        profile: "toy".into(),
+        genesis: Hash::of(b"block 0"),
+        netuid: 56,
+        mechanism: 0,
+        hotkey: HOTKEY,
+        targets: vec![
+            target(0, 100),
+            target(5, 40_000),
+            target(1, 0),
+            target(6, 7),
+        ],
+        version_key: 61_000,
+        method: match way {
+            Way::Plain | Way::Fallback => Method::Plain,
+            Way::Hash => Method::HashCommit { salt: vec![9; 8] },
+            Way::Timelocked => Method::Timelocked {
+                commit_reveal_version: 4,
+            },
+        },
+        origin: match way {
+            Way::Fallback => Origin::Fallback {
+                rule: FallbackRule {
+                    stale_blocks: 15,
+                    failures_min: 2,
+                },
+                failures: 2,
+            },
+            _ => Origin::Results,
+        },
+        created_at_block: START,
+        limits: Limits {
+            attempts_max: 4,
+            give_up_at_block: START + 150,
+            overdue_blocks: 100,
+        },
+    }
+}
+
+/// A journal in memory, in the bytes of a file.
+pub(super) struct Memory {
+    pub(super) bytes: Vec<u8>,
+    sum: Sum,
+    pub(super) appends: u64,
+    pub(super) cut: Cut,
+    dead: Rc<RefCell<bool>>,
+}
+
+impl Memory {
+    pub(super) fn new(intent: &Intent, dead: Rc<RefCell<bool>>) -> Self {
+        let (bytes, sum) = journal::begin(&Record::Planned {
+            intent: Box::new(intent.clone()),
+        });
+        Self {
+            bytes,
+            sum,
+            appends: 0,
+            cut: Cut::Never,
+            dead,
+        }
+    }
+
+    /// What a restart reads.
+    pub(super) fn resume(&mut self) -> Machine {
+        let contents = journal::read(&self.bytes).expect("own journal");
+        if let Tail::Torn { keep_bytes } = contents.tail {
+            self.bytes.truncate(keep_bytes as usize);
+        }
+        self.sum = contents.sum.expect("a record");
+        Machine::resume(&contents.records).expect("own records")
+    }
+}
+
+impl Journal for Memory {
+    fn append(&mut self, record: &Record) -> Result<(), LedgerError> {
+        self.appends += 1;
+        let (line, sum) = journal::line(record, Some(&self.sum));
+        let (kept, dies) = match self.cut {
+            Cut::Before(at) if at == self.appends => (0, true),
+            Cut::Torn(at) if at == self.appends => (line.len() / 2, true),
+            Cut::After(at) if at == self.appends => (line.len(), true),
+            _ => (line.len(), false),
+        };
+        self.bytes.extend(&line[..kept]);
+        if dies {
+            *self.dead.borrow_mut() = true;
+            let path = "toy".into();
+            return Err(LedgerError::Spoilt { path });
+        }
+        self.sum = sum;
+        Ok(())
+    }
+}
+
+struct ToyClock {
+    toy: Shared,
+    dead: Rc<RefCell<bool>>,
+    blocks: Rc<RefCell<u64>>,
+}
+
+impl Clock for ToyClock {
+    async fn sleep_ms(&mut self, milliseconds: u64) {
+        if milliseconds >= u64::from(BLOCK_MS) && !*self.dead.borrow() {
+            *self.blocks.borrow_mut() += 1;
+            tick(&self.toy);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        *self.dead.borrow() || *self.blocks.borrow() > BLOCKS_MAX
+    }
+}
+
+/// A block goes by, and what goes wrong with it.
+pub(super) fn tick(toy: &Shared) {
+    let mut toy = toy.borrow_mut();
+    toy.grow();
+    let ours = !toy.best().extrinsics.is_empty();
+    if ours && toy.once(Fault::ForkLoss) {
+        toy.fork(2, false);
+    }
+    if ours && toy.once(Fault::ForkKeep) {
+        toy.fork(2, true);
+    }
+    let world = toy.best().world.clone();
+    let committed = !world.locked.is_empty() || !world.hashes.is_empty();
+    if committed && toy.once(Fault::CommitTaken) {
+        toy.change(|world| {
+            world.locked.clear();
+            world.hashes.clear();
+        });
+    }
+    if !world.locked.is_empty() && toy.once(Fault::PulseLate) {
+        let due = world.epoch.last_epoch_block + u64::from(world.epoch.tempo);
+        toy.change(|world| {
+            world.beacon_silent_from = due - 1;
+            world.beacon_back_from = due + 18;
+        });
+    }
+}
+
+/// The chain before the driver starts, with what is wrong from the beginning.
+pub(super) fn chain(way: Way, faults: &[Fault]) -> Shared {
+    let committing = matches!(way, Way::Hash | Way::Timelocked);
+    let toy = Toy::new(committing, faults);
+    {
+        let mut toy = toy.borrow_mut();
+        if toy.has(Fault::TargetGone) {
+            toy.change(|world| {
+                world.keys.insert(5, AccountId([98; 32]));
+            });
+        }
+        if toy.has(Fault::Shrinks) {
+            toy.change(|world| world.keys.retain(|uid, _| *uid < 6));
+        }
+        if toy.has(Fault::Pruning) {
+            toy.keeps = LAG + 2;
+        }
+    }
+    toy
+}
+
+/// What came of it.
+pub(super) struct Report {
+    pub(super) verdict: Verdict,
+    pub(super) records: Vec<Record>,
+    pub(super) toy: Shared,
+    pub(super) appends: u64,
+    pub(super) calls: u64,
+}
+
+/// Everything that decides a run.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) way: Way,
+    pub(super) faults: Vec<Fault>,
+    pub(super) cuts: Vec<Cut>,
+    pub(super) kills: Vec<Kill>,
+    /// Blocks that pass while the process is dead.
+    pub(super) downtime: u64,
+}
+
+impl Plan {
+    pub(super) fn new(way: Way, fault: Fault) -> Self {
+        Self {
+            way,
+            faults: vec![fault],
+            cuts: vec![],
+            kills: vec![],
+            downtime: 0,
+        }
+    }
+
+    /// Runs until the verdict, dying where the plan says, and audits.
+    pub(super) fn run(&self) -> Report {
+        let toy = chain(self.way, &self.faults);
+        let dead = Rc::new(RefCell::new(false));
+        let blocks = Rc::new(RefCell::new(0));
+        let intent = intent(self.way);
+        let mut memory = Memory::new(&intent, dead.clone());
+        let mut cuts = self.cuts.iter().copied();
+        let mut kills = self.kills.iter().copied();
+        memory.cut = cuts.next().unwrap_or(Cut::Never);
+        let mut kill = kills.next().unwrap_or(Kill::Never);
+        let limits = DriveLimits {
+            block_time_ms: BLOCK_MS,
+            errors_max: 50,
+            silent_pauses_max: 300,
+        };
+        let verdict = loop {
+            let mut machine = memory.resume();
+            let mut node = Node {
+                toy: toy.clone(),
+                kill,
+                dead: dead.clone(),
+            };
+            let mut clock = ToyClock {
+                toy: toy.clone(),
+                dead: dead.clone(),
+                blocks: blocks.clone(),
+            };
+            let mut cipher = ToyCipher;
+            let driven = block_on(drive(
+                &mut machine,
+                &mut memory,
+                &mut node,
+                &mut cipher,
+                &mut clock,
+                &limits,
+            ));
+            let died = std::mem::take(&mut *dead.borrow_mut());
+            match driven {
+                Ok(Driven::Ended(verdict)) if !died => break verdict,
+                _ if died => {
+                    match (memory.cut, kill) {
+                        (cut, _) if cut != Cut::Never && reached(cut, memory.appends) => {
+                            memory.cut = cuts.next().unwrap_or(Cut::Never);
+                        }
+                        _ => kill = kills.next().unwrap_or(Kill::Never),
+                    }
+                    for _ in 0..self.downtime {
+                        tick(&toy);
+                    }
+                }
+                other => panic!("{self:?}: {other:?} after {} blocks", blocks.borrow()),
+            }
+        };
+        let records = journal::read(&memory.bytes).expect("own journal").records;
+        let calls = toy.borrow().calls;
+        let report = Report {
+            verdict,
+            records,
+            toy,
+            appends: memory.appends,
+            calls,
+        };
+        report.audit(self, &intent);
+        report
+    }
+}
+
+fn reached(cut: Cut, appends: u64) -> bool {
+    match cut {
+        Cut::Never => false,
+        Cut::Before(at) | Cut::After(at) | Cut::Torn(at) => appends >= at,
+    }
+}
+
+impl Report {
+    /// Extrinsics that had an effect, by what they do.
+    pub(super) fn applied(&self) -> BTreeMap<&'static str, u32> {
+        let mut count = BTreeMap::new();
+        for block in &self.toy.borrow().blocks {
+            for (extrinsic, outcome) in &block.extrinsics {
+                if *outcome == Outcome::Succeeded {
+                    let name = match extrinsic.order.step {
+                        Step::Set => "set",
+                        Step::Commit => "commit",
+                        Step::Reveal => "reveal",
+                    };
+                    *count.entry(name).or_default() += 1;
+                }
+            }
+        }
+        count
+    }
+
+    /// What must hold whatever happened.
+    fn audit(&self, plan: &Plan, intent: &Intent) {
+        let before = self.applied();
+        let twice = before.values().find(|count| **count > 1);
+        assert_eq!(
+            twice, None,
+            "{plan:?}: an intent took effect twice, {before:?}"
+        );
+        let mut submitted = self.toy.borrow().submitted.clone();
+        let count = submitted.len();
+        submitted.sort();
+        submitted.dedup();
+        assert_eq!(
+            submitted.len(),
+            count,
+            "{plan:?}: bytes were submitted twice"
+        );
+        let finalized = self.toy.borrow().finalized();
+        let effective = self.effective(intent);
+        match &self.verdict {
+            Verdict::Verified { block } => {
+                assert!(block.number <= finalized, "{plan:?}: not final");
+                assert!(
+                    effective.contains(&block.number),
+                    "{plan:?}: verified at {block:?}, in effect at {effective:?}"
+                );
+            }
+            Verdict::Dropped {
+                reason: Dropped::Unproven { .. },
+            } => assert!(plan.faults.contains(&Fault::Pruning), "{plan:?}: unproven"),
+            other => assert!(
+                effective.is_empty(),
+                "{plan:?}: {other}, yet in effect at {effective:?}"
+            ),
+        }
+        // What is called dead stays dead.
+        self.toy.borrow_mut().faults.clear();
+        for _ in 0..40 {
+            tick(&self.toy);
+        }
+        assert_eq!(self.applied(), before, "{plan:?}: landed after the verdict");
+    }
+
+    /// Blocks of the final chain at which the intent's weights took effect.
+    fn effective(&self, intent: &Intent) -> Vec<u64> {
+        let toy = self.toy.borrow();
+        let signed = &toy.signed;
+        let took = toy.blocks.iter().filter(|block| {
+            let world = &block.world;
+            let keys = |t: &Target| world.keys.get(&t.uid) == Some(&t.hotkey);
+            let Some((from, number)) = world.row_from else {
+                return false;
+            };
+            let ours = signed.contains_key(&from)
+                || signed.values().any(|e| match &e.call {
+                    Call::CommitTimelocked { commit, .. } => Hash::of(commit) == from,
+                    _ => false,
+                });
+            let whole = world.row == intent.stored_row();
+            ours && whole && number == block.at.number && intent.targets.iter().all(keys)
+        });
+        took.map(|block| block.at.number).collect()
+    }
+}
+
+/// Runs a future that never waits for anything.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
+}
