@@ -66,3 +66,5 @@ pub use verdict::{Dropped, Expired, Refused, Verdict};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::sample_journal;

@@ -14,20 +14,21 @@
 
 mod call;
 mod chain;
+mod error;
 
 pub use call::{BeaconCipher, Call, Cipher};
 pub use chain::{Chain, ChainError, Clock};
+pub use error::DriveError;
 
 use super::ask::{Answer, Ask, Order, Signed};
 use super::hexed::Bytes;
 use super::intent::{Intent, Method};
-use super::ledger::{Journal, LedgerError};
-use super::machine::{Machine, Next, TellError};
+use super::ledger::Journal;
+use super::machine::{Machine, Next};
 use super::record::Timelock;
-use super::state::{Disorder, Step};
+use super::state::Step;
 use super::verdict::Verdict;
-use crate::timelock::{ScheduleError, reveal};
-use gradus_owner::Owner;
+use crate::timelock::reveal;
 
 /// How long to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,72 +48,6 @@ pub enum Driven {
     Ended(Verdict),
     /// The clock said to stop; the journal has all that is needed to go on.
     Stopped,
-}
-
-/// Why a drive could not go on. The journal has all that is needed to go on later.
-#[derive(Debug, thiserror::Error)]
-pub enum DriveError {
-    /// Another chain.
-    #[error("the node is of chain {found}, the intent of {expected}: connect to the right network")]
-    OtherChain {
-        /// The intent's genesis.
-        expected: super::Hash,
-        /// The node's.
-        found: super::Hash,
-    },
-    /// The disk.
-    #[error(
-        "a record of intent {id} could not be written down, so nothing was done that it speaks of"
-    )]
-    Ledger {
-        /// The intent.
-        id: super::IntentId,
-        /// Why.
-        #[source]
-        source: LedgerError,
-    },
-    /// The node.
-    #[error("the node failed {count} times in a row")]
-    Chain {
-        /// How often.
-        count: u32,
-        /// The last time.
-        #[source]
-        source: ChainError,
-    },
-    /// No blocks.
-    #[error(
-        "the node's finalized block has been {number} for {pauses} pauses: it lags or is cut off, connect to another"
-    )]
-    Silent {
-        /// The block.
-        number: u64,
-        /// How long.
-        pauses: u32,
-    },
-    /// Two chains.
-    #[error("the node contradicts what was final")]
-    Tell(#[source] TellError),
-    /// The schedule.
-    #[error("no round can be found that a commit would be locked to")]
-    Schedule(#[source] ScheduleError),
-    /// A commit that is too long, a key that does not sign.
-    #[error("the extrinsic could not be made")]
-    Make(#[source] ChainError),
-    /// A record that the machine gave and does not take.
-    #[error("the machine contradicts itself: report this")]
-    Disorder(#[source] Disorder),
-}
-
-impl DriveError {
-    /// Whose fault.
-    pub fn owner(&self) -> Owner {
-        match self {
-            Self::Ledger { source, .. } => source.owner(),
-            Self::Disorder(_) => Owner::Bug,
-            _ => Owner::Host,
-        }
-    }
 }
 
 /// Asks, acts and writes down until the intent has ended or the clock says to stop.
@@ -142,7 +77,7 @@ pub async fn drive(
                     .append(&record)
                     .map_err(|source| DriveError::Ledger {
                         id: machine.state().intent().id.clone(),
-                        source,
+                        source: Box::new(source),
                     })?;
                 machine.keep(&record).map_err(DriveError::Disorder)?;
                 continue;

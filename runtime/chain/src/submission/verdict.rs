@@ -50,7 +50,7 @@ pub enum Expired {
         /// The epoch.
         epoch: u64,
     },
-    /// The chain's epoch moved on before the beacon's round was on chain.
+    /// The commit left storage, mostly since its epoch was over, before the beacon's round was on chain.
     PulseMissing {
         /// The round.
         round: u64,
@@ -181,7 +181,7 @@ impl fmt::Display for Expired {
             Self::PulseMissing { round } => {
                 write!(
                     f,
-                    "the beacon's round {round} did not come on chain in time"
+                    "the commit left storage before the beacon's round {round} was on chain"
                 )
             }
         }

@@ -192,7 +192,7 @@ impl Seen {
         }
         self.heads = Some(new);
         self.floor = new.finalized.number;
-        let is = |account: &Box<Account>, at: BlockRef| account.at == at;
+        let is = |account: &Account, at: BlockRef| account.at == at;
         if self
             .finalized_account
             .as_ref()

@@ -5,7 +5,6 @@ use crate::AccountId;
 use crate::submission::journal::{self, Sum};
 use crate::submission::*;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
@@ -138,10 +137,28 @@ impl Journal for Memory {
     }
 }
 
-struct ToyClock {
+/// How long drives try.
+pub(super) const LIMITS: DriveLimits = DriveLimits {
+    block_time_ms: BLOCK_MS,
+    errors_max: 50,
+    silent_pauses_max: 300,
+};
+
+/// A clock that makes a block of each of its pauses.
+pub(super) struct ToyClock {
     toy: Shared,
     dead: Rc<RefCell<bool>>,
     blocks: Rc<RefCell<u64>>,
+}
+
+impl ToyClock {
+    pub(super) fn new(toy: Shared, dead: Rc<RefCell<bool>>) -> Self {
+        Self {
+            toy,
+            dead,
+            blocks: Rc::default(),
+        }
+    }
 }
 
 impl Clock for ToyClock {
@@ -169,7 +186,8 @@ pub(super) fn tick(toy: &Shared) {
         toy.fork(2, true);
     }
     let world = toy.best().world.clone();
-    let committed = !world.locked.is_empty() || !world.hashes.is_empty();
+    let settled = toy.block(toy.finalized().saturating_sub(1)).expect("there");
+    let committed = !settled.world.locked.is_empty() || !settled.world.hashes.is_empty();
     if committed && toy.once(Fault::CommitTaken) {
         toy.change(|world| {
             world.locked.clear();
@@ -180,7 +198,7 @@ pub(super) fn tick(toy: &Shared) {
         let due = world.epoch.last_epoch_block + u64::from(world.epoch.tempo);
         toy.change(|world| {
             world.beacon_silent_from = due - 1;
-            world.beacon_back_from = due + 18;
+            world.beacon_back_from = due + 8;
         });
     }
 }
@@ -193,11 +211,11 @@ pub(super) fn chain(way: Way, faults: &[Fault]) -> Shared {
         let mut toy = toy.borrow_mut();
         if toy.has(Fault::TargetGone) {
             toy.change(|world| {
-                world.keys.insert(5, AccountId([98; 32]));
+                Rc::make_mut(&mut world.keys).insert(5, AccountId([98; 32]));
             });
         }
         if toy.has(Fault::Shrinks) {
-            toy.change(|world| world.keys.retain(|uid, _| *uid < 6));
+            toy.change(|world| Rc::make_mut(&mut world.keys).retain(|uid, _| *uid < 6));
         }
         if toy.has(Fault::Pruning) {
             toy.keeps = LAG + 2;
@@ -248,11 +266,6 @@ impl Plan {
         let mut kills = self.kills.iter().copied();
         memory.cut = cuts.next().unwrap_or(Cut::Never);
         let mut kill = kills.next().unwrap_or(Kill::Never);
-        let limits = DriveLimits {
-            block_time_ms: BLOCK_MS,
-            errors_max: 50,
-            silent_pauses_max: 300,
-        };
         let verdict = loop {
             let mut machine = memory.resume();
             let mut node = Node {
@@ -272,7 +285,7 @@ impl Plan {
                 &mut node,
                 &mut cipher,
                 &mut clock,
-                &limits,
+                &LIMITS,
             ));
             let died = std::mem::take(&mut *dead.borrow_mut());
             match driven {
@@ -309,90 +322,6 @@ fn reached(cut: Cut, appends: u64) -> bool {
     match cut {
         Cut::Never => false,
         Cut::Before(at) | Cut::After(at) | Cut::Torn(at) => appends >= at,
-    }
-}
-
-impl Report {
-    /// Extrinsics that had an effect, by what they do.
-    pub(super) fn applied(&self) -> BTreeMap<&'static str, u32> {
-        let mut count = BTreeMap::new();
-        for block in &self.toy.borrow().blocks {
-            for (extrinsic, outcome) in &block.extrinsics {
-                if *outcome == Outcome::Succeeded {
-                    let name = match extrinsic.order.step {
-                        Step::Set => "set",
-                        Step::Commit => "commit",
-                        Step::Reveal => "reveal",
-                    };
-                    *count.entry(name).or_default() += 1;
-                }
-            }
-        }
-        count
-    }
-
-    /// What must hold whatever happened.
-    fn audit(&self, plan: &Plan, intent: &Intent) {
-        let before = self.applied();
-        let twice = before.values().find(|count| **count > 1);
-        assert_eq!(
-            twice, None,
-            "{plan:?}: an intent took effect twice, {before:?}"
-        );
-        let mut submitted = self.toy.borrow().submitted.clone();
-        let count = submitted.len();
-        submitted.sort();
-        submitted.dedup();
-        assert_eq!(
-            submitted.len(),
-            count,
-            "{plan:?}: bytes were submitted twice"
-        );
-        let finalized = self.toy.borrow().finalized();
-        let effective = self.effective(intent);
-        match &self.verdict {
-            Verdict::Verified { block } => {
-                assert!(block.number <= finalized, "{plan:?}: not final");
-                assert!(
-                    effective.contains(&block.number),
-                    "{plan:?}: verified at {block:?}, in effect at {effective:?}"
-                );
-            }
-            Verdict::Dropped {
-                reason: Dropped::Unproven { .. },
-            } => assert!(plan.faults.contains(&Fault::Pruning), "{plan:?}: unproven"),
-            other => assert!(
-                effective.is_empty(),
-                "{plan:?}: {other}, yet in effect at {effective:?}"
-            ),
-        }
-        // What is called dead stays dead.
-        self.toy.borrow_mut().faults.clear();
-        for _ in 0..40 {
-            tick(&self.toy);
-        }
-        assert_eq!(self.applied(), before, "{plan:?}: landed after the verdict");
-    }
-
-    /// Blocks of the final chain at which the intent's weights took effect.
-    fn effective(&self, intent: &Intent) -> Vec<u64> {
-        let toy = self.toy.borrow();
-        let signed = &toy.signed;
-        let took = toy.blocks.iter().filter(|block| {
-            let world = &block.world;
-            let keys = |t: &Target| world.keys.get(&t.uid) == Some(&t.hotkey);
-            let Some((from, number)) = world.row_from else {
-                return false;
-            };
-            let ours = signed.contains_key(&from)
-                || signed.values().any(|e| match &e.call {
-                    Call::CommitTimelocked { commit, .. } => Hash::of(commit) == from,
-                    _ => false,
-                });
-            let whole = world.row == intent.stored_row();
-            ours && whole && number == block.at.number && intent.targets.iter().all(keys)
-        });
-        took.map(|block| block.at.number).collect()
     }
 }
 

@@ -166,7 +166,7 @@ impl Toy {
             world.beacon_silent_from = 1;
         }
         if faults.contains(&Fault::JustSet) {
-            world.last_update.insert(UID, START + LAG);
+            world.last_update = START + LAG;
         }
         toy.blocks.push(Block {
             at: BlockRef {
@@ -219,7 +219,7 @@ impl Toy {
             }
             if self.is_valid(&extrinsic, number, &world) {
                 if self.has(Fault::TargetSwapped) && self.once(Fault::TargetSwapped) {
-                    world.keys.insert(5, AccountId([99; 32]));
+                    Rc::make_mut(&mut world.keys).insert(5, AccountId([99; 32]));
                 }
                 let fails = self.has(Fault::Fails) || self.once(Fault::FailsOnce);
                 let outcome = world.dispatch(number, &extrinsic, fails, self.has(Fault::Fails));

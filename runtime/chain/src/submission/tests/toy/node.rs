@@ -92,16 +92,13 @@ impl Chain for Node {
     async fn account(&mut self, intent: &Intent, at: BlockRef) -> Result<Account, ChainError> {
         let call = self.enter()?;
         let (at, world) = self.world(at.number, Some(at.hash))?;
-        let last_update = world
-            .uid
-            .and_then(|uid| world.last_update.get(&uid).copied());
         let account = Account {
             at,
             time_ms: Toy::time_ms(at.number),
             nonce: world.nonce,
             spec_version: world.spec,
             uid: world.uid,
-            last_update: last_update.unwrap_or(0),
+            last_update: world.uid.map_or(0, |_| world.last_update),
             rate_limit_blocks: world.rate_limit,
             commit_reveal_enabled: world.commit_reveal,
             reveal_period_epochs: world.period,
@@ -211,13 +208,10 @@ impl Chain for Node {
     async fn row(&mut self, intent: &Intent, at: BlockRef) -> Result<Row, ChainError> {
         let call = self.enter()?;
         let (at, world) = self.world(at.number, Some(at.hash))?;
-        let last_update = world
-            .uid
-            .and_then(|uid| world.last_update.get(&uid).copied());
         let row = Row {
             at,
             uid: world.uid,
-            last_update: last_update.unwrap_or(0),
+            last_update: world.uid.map_or(0, |_| world.last_update),
             row: world.row.clone(),
             target_hotkeys: target_hotkeys(intent, &world),
         };

@@ -9,11 +9,11 @@ pub(in crate::submission::tests) struct World {
     pub(in crate::submission::tests) nonce: u32,
     pub(in crate::submission::tests) spec: u32,
     pub(in crate::submission::tests) uid: Option<u16>,
-    pub(in crate::submission::tests) keys: BTreeMap<u16, AccountId>,
+    pub(in crate::submission::tests) keys: Rc<BTreeMap<u16, AccountId>>,
     pub(in crate::submission::tests) row: Vec<(u16, u16)>,
     /// What set the row, and at which block: an extrinsic's or a commit's hash.
     pub(in crate::submission::tests) row_from: Option<(Hash, u64)>,
-    pub(in crate::submission::tests) last_update: BTreeMap<u16, u64>,
+    pub(in crate::submission::tests) last_update: u64,
     pub(in crate::submission::tests) rate_limit: u64,
     pub(in crate::submission::tests) commit_reveal: bool,
     pub(in crate::submission::tests) epoch: EpochState,
@@ -34,12 +34,14 @@ impl World {
             nonce: 4,
             spec: SPEC,
             uid: Some(UID),
-            keys: (0..8)
-                .map(|uid| (uid, AccountId([uid as u8; 32])))
-                .collect(),
+            keys: Rc::new(
+                (0..8)
+                    .map(|uid| (uid, AccountId([uid as u8; 32])))
+                    .collect(),
+            ),
             row: vec![(0, 65_535)],
             row_from: None,
-            last_update: BTreeMap::from([(UID, 3)]),
+            last_update: 3,
             rate_limit: 10,
             commit_reveal,
             epoch: EpochState {
@@ -119,8 +121,8 @@ impl World {
     }
 
     fn call(&mut self, number: u64, extrinsic: &Extrinsic) -> Result<(), &'static str> {
-        let uid = self.uid.ok_or("HotKeyNotRegisteredInSubNet")?;
-        let last_update = self.last_update.get(&uid).copied().unwrap_or(0);
+        self.uid.ok_or("HotKeyNotRegisteredInSubNet")?;
+        let last_update = self.last_update;
         let soon = last_update != 0 && number - last_update < self.rate_limit;
         let epoch = self.epoch.subnet_epoch_index;
         match &extrinsic.call {
@@ -133,7 +135,7 @@ impl World {
                 }
                 self.set(uids, values)?;
                 self.row_from = Some((extrinsic.hash, number));
-                self.last_update.insert(uid, number);
+                self.last_update = number;
             }
             Call::CommitHash { hash, .. } => {
                 self.commit_allowed(soon)?;
@@ -142,12 +144,12 @@ impl World {
                     epoch,
                     block_number: number,
                 });
-                self.last_update.insert(uid, number);
+                self.last_update = number;
             }
             Call::CommitTimelocked { commit, round, .. } => {
                 self.commit_allowed(soon)?;
                 self.locked.push((epoch, number, commit.clone(), *round));
-                self.last_update.insert(uid, number);
+                self.last_update = number;
             }
             Call::Reveal {
                 netuid,
