@@ -10,7 +10,8 @@
 //! | [`Chain::find`] | look into every block of the range, by hash of the extrinsic, walking from the tip by parents or by number below the finalized one |
 //! | [`Chain::submit`] | hand the bytes over once, and not again after a lost connection |
 //!
-//! A read that fails may be tried again, and is. Nothing else is the implementation's to decide.
+//! A read that fails may be tried again, and is. Nothing else is the implementation's to decide. All of it waits for its answer: one intent is
+//! one thread's, or one of a few that take turns between [`Driven::Stopped`] and the next drive.
 
 mod call;
 mod chain;
@@ -56,7 +57,7 @@ pub enum Driven {
 ///
 /// # Errors
 /// [`DriveError`].
-pub async fn drive(
+pub fn drive(
     machine: &mut Machine,
     journal: &mut impl Journal,
     chain: &mut impl Chain,
@@ -85,8 +86,8 @@ pub async fn drive(
             Next::Ask(ask) => ask,
         };
         let answer = match begun {
-            true => perform(machine, chain, cipher, limits, &ask).await,
-            false => same_chain(machine, chain).await,
+            true => perform(machine, chain, cipher, limits, &ask),
+            false => same_chain(machine, chain),
         };
         match answer {
             Ok(None) => begun = true,
@@ -106,7 +107,7 @@ pub async fn drive(
                     return Err(DriveError::Silent { number, pauses });
                 }
                 if stuck {
-                    clock.sleep_ms(u64::from(limits.block_time_ms)).await;
+                    clock.sleep_ms(u64::from(limits.block_time_ms));
                 }
             }
             Err(Failure::Chain(source)) => {
@@ -117,7 +118,7 @@ pub async fn drive(
                 }
                 let pause = 250_u64 << errors.min(10);
                 let pause = pause.min(u64::from(limits.block_time_ms));
-                clock.sleep_ms(pause).await;
+                clock.sleep_ms(pause);
             }
             Err(Failure::Drive(error)) => return Err(error),
         }
@@ -136,8 +137,8 @@ impl From<ChainError> for Failure {
     }
 }
 
-async fn same_chain(machine: &Machine, chain: &mut impl Chain) -> Result<Option<Answer>, Failure> {
-    let found = chain.genesis().await?;
+fn same_chain(machine: &Machine, chain: &mut impl Chain) -> Result<Option<Answer>, Failure> {
+    let found = chain.genesis()?;
     let expected = machine.state().intent().genesis;
     if found != expected {
         return Err(Failure::Drive(DriveError::OtherChain { expected, found }));
@@ -146,7 +147,7 @@ async fn same_chain(machine: &Machine, chain: &mut impl Chain) -> Result<Option<
 }
 
 /// Does what is asked.
-async fn perform(
+fn perform(
     machine: &Machine,
     chain: &mut impl Chain,
     cipher: &mut impl Cipher,
@@ -155,19 +156,19 @@ async fn perform(
 ) -> Result<Option<Answer>, Failure> {
     let intent = machine.state().intent();
     let (answer, at) = match ask {
-        Ask::Heads | Ask::NewerHeads => (chain.heads().await.map(Answer::Heads), 0),
+        Ask::Heads | Ask::NewerHeads => (chain.heads().map(Answer::Heads), 0),
         Ask::Account { at } => {
-            let account = chain.account(intent, *at).await;
+            let account = chain.account(intent, *at);
             let account = account.map(|account| Answer::Account(Box::new(account)));
             (account, at.number)
         }
         Ask::Sign { order } => {
-            let signed = sign(machine, chain, cipher, limits, *order).await?;
+            let signed = sign(machine, chain, cipher, limits, *order)?;
             return Ok(Some(Answer::Signed(Box::new(signed))));
         }
         Ask::Submit { extrinsic, hash } => {
             // Whatever went wrong: it may be on its way, and is looked for.
-            let word = chain.submit(&extrinsic.0).await.ok();
+            let word = chain.submit(&extrinsic.0).ok();
             return Ok(Some(Answer::Submitted { hash: *hash, word }));
         }
         Ask::Find {
@@ -176,7 +177,7 @@ async fn perform(
             to,
             tip,
         } => {
-            let place = chain.find(*hash, *from, *to, *tip).await;
+            let place = chain.find(*hash, *from, *to, *tip);
             let found = place.map(|place| super::Found {
                 hash: *hash,
                 from: *from,
@@ -187,20 +188,20 @@ async fn perform(
             (found.map(Answer::Found), tip.number)
         }
         Ask::Row { at } => {
-            let row = chain.row(intent, *at).await;
+            let row = chain.row(intent, *at);
             (row.map(|row| Answer::Row(Box::new(row))), at.number)
         }
         Ask::Commits { at } => {
-            let commits = chain.commits(intent, *at).await;
+            let commits = chain.commits(intent, *at);
             (commits.map(Answer::Commits), *at)
         }
         Ask::Reveals { at } => {
-            let count = chain.reveals(intent, *at).await;
+            let count = chain.reveals(intent, *at);
             let answer = count.map(|count| Answer::Reveals { at: *at, count });
             (answer, at.number)
         }
         Ask::Open { timelock, at } => {
-            let pulse = chain.pulse(timelock.round, *at).await;
+            let pulse = chain.pulse(timelock.round, *at);
             let answer = pulse.map(|pulse| Answer::Opened {
                 at: *at,
                 payload: call::open(cipher, timelock, pulse),
@@ -216,7 +217,7 @@ async fn perform(
 }
 
 /// Makes the call that an order asks for, and has it signed.
-async fn sign(
+fn sign(
     machine: &Machine,
     chain: &mut impl Chain,
     cipher: &mut impl Cipher,
@@ -248,7 +249,7 @@ async fn sign(
         }
         _ => Call::of(intent, order.step, None),
     };
-    let extrinsic = chain.sign(intent, &call, &order).await;
+    let extrinsic = chain.sign(intent, &call, &order);
     let extrinsic = match extrinsic {
         Err(error @ ChainError::Sign { .. }) => {
             return Err(Failure::Drive(DriveError::Make(error)));

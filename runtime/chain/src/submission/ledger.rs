@@ -1,7 +1,7 @@
 //! The state directory: one chain's intents, for one process at a time.
 //!
 //! ```text
-//! chain.json            which chain: {"version":1,"profile":"finney","genesis":"0x…"}
+//! ledger.json           which chain: {"version":1,"profile":"finney","genesis":"0x…"}
 //! lock                  locked by the process that works here
 //! intents/ID.journal    an intent's records
 //! ```
@@ -27,12 +27,12 @@ mod files;
 
 pub use error::LedgerError;
 
-/// The version of `chain.json`.
+/// The version of `ledger.json`.
 const LEDGER_VERSION: u32 = 1;
 /// How journals' names end.
 const SUFFIX: &str = ".journal";
-/// The longest `chain.json`, in bytes.
-const CHAIN_FILE_BYTES_MAX: u64 = 4_096;
+/// The longest `ledger.json`, in bytes.
+const LEDGER_FILE_BYTES_MAX: u64 = 4_096;
 
 /// Somewhere that records are written down.
 pub trait Journal {
@@ -45,7 +45,7 @@ pub trait Journal {
 
 #[derive(Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-struct ChainFile {
+struct LedgerFile {
     version: u32,
     profile: String,
     genesis: Hash,
@@ -84,25 +84,26 @@ impl Ledger {
             .create(&intents)
             .map_err(files::at(&intents, "made"))?;
         let lock = files::lock(&directory.join("lock"))?;
-        let path = directory.join("chain.json");
-        let mine = ChainFile {
+        let path = directory.join("ledger.json");
+        let mine = LedgerFile {
             version: LEDGER_VERSION,
             profile: profile.to_owned(),
             genesis,
         };
-        match files::read(&path, CHAIN_FILE_BYTES_MAX)? {
+        match files::read(&path, LEDGER_FILE_BYTES_MAX)? {
             None => {
                 let text = serde_json::to_vec(&mine).expect("plain data");
                 files::write_new(&path, &text)?;
             }
             Some(text) => {
-                let found: ChainFile = serde_json::from_slice(&text)
-                    .map_err(|_| LedgerError::ChainFile { path: path.clone() })?;
+                let found: LedgerFile = serde_json::from_slice(&text)
+                    .map_err(|_| LedgerError::LedgerFile { path: path.clone() })?;
                 if found.version != LEDGER_VERSION {
-                    return Err(LedgerError::ChainFile { path });
+                    return Err(LedgerError::LedgerFile { path });
                 }
                 if found != mine {
-                    let name = |chain: &ChainFile| format!("{} ({})", chain.profile, chain.genesis);
+                    let name =
+                        |chain: &LedgerFile| format!("{} ({})", chain.profile, chain.genesis);
                     return Err(LedgerError::OtherChain {
                         path: directory.to_owned(),
                         expected: name(&mine),

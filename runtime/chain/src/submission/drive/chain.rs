@@ -41,51 +41,42 @@ impl ChainError {
 /// One node, or several that agree.
 ///
 /// `intent` says whose and which storage is meant: its netuid, mechanism, hotkey, targets and method. Storage names are in the answers' fields.
-#[expect(
-    async_fn_in_trait,
-    reason = "driven on one thread; whoever needs futures that are sent wraps them"
-)]
 pub trait Chain {
     /// The hash of block 0.
     ///
     /// # Errors
     /// [`ChainError::Unavailable`].
-    async fn genesis(&mut self) -> Result<Hash, ChainError>;
+    fn genesis(&mut self) -> Result<Hash, ChainError>;
 
     /// The newest blocks.
     ///
     /// # Errors
     /// [`ChainError::Unavailable`].
-    async fn heads(&mut self) -> Result<Heads, ChainError>;
+    fn heads(&mut self) -> Result<Heads, ChainError>;
 
     /// What attempts depend on, at a block.
     ///
     /// # Errors
     /// [`ChainError::Unavailable`], [`ChainError::Pruned`].
-    async fn account(&mut self, intent: &Intent, at: BlockRef) -> Result<Account, ChainError>;
+    fn account(&mut self, intent: &Intent, at: BlockRef) -> Result<Account, ChainError>;
 
     /// A signed extrinsic, SCALE with its length: the call with the order's nonce, era and version. Not submitted.
     ///
     /// # Errors
     /// [`ChainError::Unavailable`] if the runtime's version is not the order's or metadata lack, [`ChainError::Sign`].
-    async fn sign(
-        &mut self,
-        intent: &Intent,
-        call: &Call,
-        order: &Order,
-    ) -> Result<Vec<u8>, ChainError>;
+    fn sign(&mut self, intent: &Intent, call: &Call, order: &Order) -> Result<Vec<u8>, ChainError>;
 
     /// Hands an extrinsic to the pool, once. `Ok(Err(_))` is the pool's refusal.
     ///
     /// # Errors
     /// [`ChainError::Unavailable`] if there was no answer: it may be in the pool.
-    async fn submit(&mut self, extrinsic: &[u8]) -> Result<Result<(), Refusal>, ChainError>;
+    fn submit(&mut self, extrinsic: &[u8]) -> Result<Result<(), Refusal>, ChainError>;
 
     /// Where an extrinsic is among blocks `from..=to` of the chain that leads to `tip`, and what its call's events say. All of them are looked into.
     ///
     /// # Errors
     /// [`ChainError::Unavailable`], also if `tip` is not part of the chain any more. Where only events are gone, the outcome is unknown instead.
-    async fn find(
+    fn find(
         &mut self,
         hash: Hash,
         from: u64,
@@ -97,36 +88,31 @@ pub trait Chain {
     ///
     /// # Errors
     /// [`ChainError::Unavailable`], [`ChainError::Pruned`].
-    async fn row(&mut self, intent: &Intent, at: BlockRef) -> Result<Row, ChainError>;
+    fn row(&mut self, intent: &Intent, at: BlockRef) -> Result<Row, ChainError>;
 
     /// The hotkey's commits at a finalized block's number: `WeightCommits`, or `TimelockedWeightCommits` of all epochs, by the intent's method.
     ///
     /// # Errors
     /// [`ChainError::Unavailable`], [`ChainError::Pruned`].
-    async fn commits(&mut self, intent: &Intent, at: u64) -> Result<CommitSet, ChainError>;
+    fn commits(&mut self, intent: &Intent, at: u64) -> Result<CommitSet, ChainError>;
 
     /// How many `TimelockedWeightsRevealed` of hotkey and mechanism a block's events have.
     ///
     /// # Errors
     /// [`ChainError::Unavailable`], [`ChainError::Pruned`].
-    async fn reveals(&mut self, intent: &Intent, at: BlockRef) -> Result<u32, ChainError>;
+    fn reveals(&mut self, intent: &Intent, at: BlockRef) -> Result<u32, ChainError>;
 
     /// `Drand.Pulses` of a round at a block: its signature, if the round is there.
     ///
     /// # Errors
     /// [`ChainError::Unavailable`], [`ChainError::Pruned`].
-    async fn pulse(
-        &mut self,
-        round: u64,
-        at: BlockRef,
-    ) -> Result<Option<BeaconSignature>, ChainError>;
+    fn pulse(&mut self, round: u64, at: BlockRef) -> Result<Option<BeaconSignature>, ChainError>;
 }
 
 /// Time that passes, and somebody who may want to stop.
-#[expect(async_fn_in_trait, reason = "as for the chain")]
 pub trait Clock {
     /// Waits; less if it should stop.
-    async fn sleep_ms(&mut self, milliseconds: u64);
+    fn sleep_ms(&mut self, milliseconds: u64);
 
     /// Whether to stop. Asked before each step.
     fn stopped(&self) -> bool;

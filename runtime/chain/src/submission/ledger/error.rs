@@ -37,9 +37,9 @@ pub enum LedgerError {
         /// Those that it has.
         found: String,
     },
-    /// Not `chain.json`.
-    #[error("{} is not version 1 of a chain's name: another program or version wrote it", path.display())]
-    ChainFile {
+    /// Not `ledger.json`.
+    #[error("{} is not version 1 of a ledger's chain: another program or version wrote it", path.display())]
+    LedgerFile {
         /// The file.
         path: PathBuf,
     },

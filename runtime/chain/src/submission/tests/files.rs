@@ -48,10 +48,10 @@ fn one_process_and_one_chain_have_a_directory() {
     let refused = ledger.plan(&foreign).expect_err("another chain's");
     assert!(matches!(refused, LedgerError::OtherChain { .. }));
     drop(ledger);
-    fs::write(directory.path().join("chain.json"), "{}").expect("writes");
+    fs::write(directory.path().join("ledger.json"), "{}").expect("writes");
     let refused = open(directory.path()).expect_err("no chain");
     assert!(
-        matches!(refused, LedgerError::ChainFile { .. }),
+        matches!(refused, LedgerError::LedgerFile { .. }),
         "{refused}"
     );
 }
@@ -194,14 +194,14 @@ fn on_a_full_disk_nothing_is_submitted() {
         dead: dead.clone(),
     };
     let mut clock = ToyClock::new(toy.clone(), dead);
-    let driven = block_on(drive(
+    let driven = drive(
         &mut machine,
         &mut full,
         &mut node,
         &mut ToyCipher,
         &mut clock,
         &LIMITS,
-    ));
+    );
     let error = driven.expect_err("no room");
     assert!(matches!(error, DriveError::Ledger { .. }), "{error}");
     assert_eq!(error.owner(), crate::Owner::Host);

@@ -417,14 +417,14 @@ fn drive_at(
         dead: dead.clone(),
     };
     let mut clock = ToyClock::new(toy.clone(), dead);
-    block_on(drive(
+    drive(
         machine,
         &mut memory,
         &mut node,
         &mut ToyCipher,
         &mut clock,
         limits,
-    ))
+    )
 }
 
 #[test]

@@ -5,10 +5,7 @@ use crate::AccountId;
 use crate::submission::journal::{self, Sum};
 use crate::submission::*;
 use std::cell::RefCell;
-use std::future::Future;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 
 /// Blocks after which an intent that has not ended never will.
 const BLOCKS_MAX: u64 = 600;
@@ -162,7 +159,7 @@ impl ToyClock {
 }
 
 impl Clock for ToyClock {
-    async fn sleep_ms(&mut self, milliseconds: u64) {
+    fn sleep_ms(&mut self, milliseconds: u64) {
         if milliseconds >= u64::from(BLOCK_MS) && !*self.dead.borrow() {
             *self.blocks.borrow_mut() += 1;
             tick(&self.toy);
@@ -279,14 +276,14 @@ impl Plan {
                 blocks: blocks.clone(),
             };
             let mut cipher = ToyCipher;
-            let driven = block_on(drive(
+            let driven = drive(
                 &mut machine,
                 &mut memory,
                 &mut node,
                 &mut cipher,
                 &mut clock,
                 &LIMITS,
-            ));
+            );
             let died = std::mem::take(&mut *dead.borrow_mut());
             match driven {
                 Ok(Driven::Ended(verdict)) if !died => break verdict,
@@ -322,16 +319,5 @@ fn reached(cut: Cut, appends: u64) -> bool {
     match cut {
         Cut::Never => false,
         Cut::Before(at) | Cut::After(at) | Cut::Torn(at) => appends >= at,
-    }
-}
-
-/// Runs a future that never waits for anything.
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
     }
 }

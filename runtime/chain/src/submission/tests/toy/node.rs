@@ -67,13 +67,13 @@ fn target_hotkeys(intent: &Intent, world: &World) -> Vec<Option<AccountId>> {
 }
 
 impl Chain for Node {
-    async fn genesis(&mut self) -> Result<Hash, ChainError> {
+    fn genesis(&mut self) -> Result<Hash, ChainError> {
         let call = self.enter()?;
         let genesis = self.toy.borrow().blocks[0].at.hash;
         self.leave(call, genesis)
     }
 
-    async fn heads(&mut self) -> Result<Heads, ChainError> {
+    fn heads(&mut self) -> Result<Heads, ChainError> {
         let call = self.enter()?;
         let toy = self.toy.borrow();
         let back = match toy.has(Fault::Lagging) && call.is_multiple_of(2) {
@@ -89,7 +89,7 @@ impl Chain for Node {
         self.leave(call, heads)
     }
 
-    async fn account(&mut self, intent: &Intent, at: BlockRef) -> Result<Account, ChainError> {
+    fn account(&mut self, intent: &Intent, at: BlockRef) -> Result<Account, ChainError> {
         let call = self.enter()?;
         let (at, world) = self.world(at.number, Some(at.hash))?;
         let account = Account {
@@ -108,12 +108,7 @@ impl Chain for Node {
         self.leave(call, account)
     }
 
-    async fn sign(
-        &mut self,
-        _: &Intent,
-        call: &Call,
-        order: &Order,
-    ) -> Result<Vec<u8>, ChainError> {
+    fn sign(&mut self, _: &Intent, call: &Call, order: &Order) -> Result<Vec<u8>, ChainError> {
         let count = self.enter()?;
         let mut toy = self.toy.borrow_mut();
         // Signatures are random, so no two extrinsics are alike.
@@ -128,7 +123,7 @@ impl Chain for Node {
         self.leave(count, bytes)
     }
 
-    async fn submit(&mut self, extrinsic: &[u8]) -> Result<Result<(), Refusal>, ChainError> {
+    fn submit(&mut self, extrinsic: &[u8]) -> Result<Result<(), Refusal>, ChainError> {
         let call = self.enter()?;
         let mut toy = self.toy.borrow_mut();
         let hash = Hash::of(extrinsic);
@@ -173,7 +168,7 @@ impl Chain for Node {
         self.leave(call, Ok(()))
     }
 
-    async fn find(
+    fn find(
         &mut self,
         hash: Hash,
         from: u64,
@@ -205,7 +200,7 @@ impl Chain for Node {
         self.leave(call, place)
     }
 
-    async fn row(&mut self, intent: &Intent, at: BlockRef) -> Result<Row, ChainError> {
+    fn row(&mut self, intent: &Intent, at: BlockRef) -> Result<Row, ChainError> {
         let call = self.enter()?;
         let (at, world) = self.world(at.number, Some(at.hash))?;
         let row = Row {
@@ -218,7 +213,7 @@ impl Chain for Node {
         self.leave(call, row)
     }
 
-    async fn commits(&mut self, intent: &Intent, at: u64) -> Result<CommitSet, ChainError> {
+    fn commits(&mut self, intent: &Intent, at: u64) -> Result<CommitSet, ChainError> {
         let call = self.enter()?;
         let (at, world) = self.world(at, None)?;
         let commits = match intent.method {
@@ -235,17 +230,13 @@ impl Chain for Node {
         self.leave(call, CommitSet { at, commits })
     }
 
-    async fn reveals(&mut self, _: &Intent, at: BlockRef) -> Result<u32, ChainError> {
+    fn reveals(&mut self, _: &Intent, at: BlockRef) -> Result<u32, ChainError> {
         let call = self.enter()?;
         let (_, world) = self.world(at.number, Some(at.hash))?;
         self.leave(call, world.reveals)
     }
 
-    async fn pulse(
-        &mut self,
-        round: u64,
-        at: BlockRef,
-    ) -> Result<Option<BeaconSignature>, ChainError> {
+    fn pulse(&mut self, round: u64, at: BlockRef) -> Result<Option<BeaconSignature>, ChainError> {
         let call = self.enter()?;
         let (_, world) = self.world(at.number, Some(at.hash))?;
         let mut signature = BeaconSignature([0; 48]);
