@@ -1,6 +1,7 @@
 //! What weights on chain need besides the chain: keys that sign, and commits that a beacon opens.
 //!
-//! Everything here is a function of its arguments, but for files that hold secrets and the command that signs. Nothing speaks to a node.
+//! Everything here is a function of its arguments, but for files that hold secrets or submissions and the command that signs. Nothing speaks to a
+//! node: what does so implements [`submission::Chain`].
 //!
 //! | module | is about |
 //! |---|---|

@@ -1,9 +1,13 @@
 //! A chain of a few hundred lines, and what happens to intents on it: every fault, a kill at every step, at random.
 
+mod answers;
 mod audit;
 mod cases;
+mod drives;
+mod effects;
 mod files;
 mod matrix;
+mod memory;
 mod proofs;
 mod rows;
 mod run;

@@ -1,5 +1,6 @@
 //! What each fault comes to, for each way: as many extrinsics as it takes, and the verdict that is true.
 
+use super::memory::*;
 use super::run::*;
 use super::toy::*;
 use crate::submission::*;
@@ -20,6 +21,7 @@ fn needed(way: Way) -> usize {
 fn faults_that_pass_end_verified_and_cost_an_extrinsic_only_if_one_died() {
     use Fault::*;
     let no_more = [
+        ForkIn,
         None,
         AnswerLost,
         RefusedAndTaken,

@@ -1,5 +1,6 @@
 //! The state directory: locked, one chain's, and what is damaged is refused by name.
 
+use super::memory::*;
 use super::run::*;
 use super::toy::*;
 use crate::submission::*;

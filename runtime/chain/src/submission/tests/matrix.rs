@@ -1,5 +1,6 @@
 //! Every way, every fault, a kill at every record and every call: nothing lands twice, nothing is called verified that is not, nothing is lost.
 
+use super::memory::*;
 use super::run::*;
 use super::toy::*;
 

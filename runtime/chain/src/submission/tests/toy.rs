@@ -1,8 +1,10 @@
 //! A chain in memory: blocks with all of their state, a pool, eras, nonces, finality that lags, forks, epochs that open commits, a beacon.
 
+mod fault;
 mod node;
 mod runtime;
 
+pub(super) use fault::{FAULTS, Fault};
 pub(super) use node::{Kill, Node, ToyCipher};
 pub(super) use runtime::World;
 
@@ -25,90 +27,6 @@ pub(super) const START: u64 = 30;
 
 pub(super) const HOTKEY: AccountId = AccountId([7; 32]);
 pub(super) const UID: u16 = 2;
-
-/// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Nothing.
-    None,
-    /// A node takes the first extrinsic and forgets it.
-    Lost,
-    /// The first is taken, the answer is lost.
-    AnswerLost,
-    /// The first is refused and lands all the same.
-    RefusedAndTaken,
-    /// The first is refused for the rate limit.
-    RefusedPassing,
-    /// Every one is refused for good.
-    RefusedForGood,
-    /// The first lands in the last blocks of its era.
-    Late,
-    /// The first is in a block that is retracted, and nobody has it any more.
-    ForkLoss,
-    /// The first is in a block that is retracted, and in a later one.
-    ForkKeep,
-    /// The runtime changes before the first can land.
-    Upgrade,
-    /// Every second answer about heads is old.
-    Lagging,
-    /// Every third call fails.
-    Flaky,
-    /// The round never comes on chain.
-    PulseMissing,
-    /// The round comes late, within the epoch.
-    PulseLate,
-    /// Setting weights fails while the commit is opened.
-    SilentDrop,
-    /// The first lands and fails with an error that passes.
-    FailsOnce,
-    /// All land and fail.
-    Fails,
-    /// A uid is somebody else's before anything is signed.
-    TargetGone,
-    /// A uid becomes somebody else's between signing and landing.
-    TargetSwapped,
-    /// The subnet becomes smaller.
-    Shrinks,
-    /// The validator loses its uid.
-    Deregistered,
-    /// Another program with the same key uses the first nonce.
-    NonceTaken,
-    /// Somebody takes the commit away.
-    CommitTaken,
-    /// The hotkey set weights a moment ago.
-    JustSet,
-    /// The node keeps few blocks' state.
-    Pruning,
-}
-
-/// All of them.
-pub(super) const FAULTS: [Fault; 25] = [
-    Fault::None,
-    Fault::Lost,
-    Fault::AnswerLost,
-    Fault::RefusedAndTaken,
-    Fault::RefusedPassing,
-    Fault::RefusedForGood,
-    Fault::Late,
-    Fault::ForkLoss,
-    Fault::ForkKeep,
-    Fault::Upgrade,
-    Fault::Lagging,
-    Fault::Flaky,
-    Fault::PulseMissing,
-    Fault::PulseLate,
-    Fault::SilentDrop,
-    Fault::FailsOnce,
-    Fault::Fails,
-    Fault::TargetGone,
-    Fault::TargetSwapped,
-    Fault::Shrinks,
-    Fault::Deregistered,
-    Fault::NonceTaken,
-    Fault::CommitTaken,
-    Fault::JustSet,
-    Fault::Pruning,
-];
 
 /// An extrinsic as the toy signs it.
 #[derive(Clone, Debug)]
@@ -271,6 +189,23 @@ impl Toy {
         if keep {
             let back = retracted.into_iter().flat_map(|block| block.extrinsics);
             self.pool.extend(back.map(|(extrinsic, _)| extrinsic));
+        }
+    }
+
+    /// Lets go what was held for good, once its era is over by one block: the last blocks are replaced by others that have it.
+    pub(super) fn fork_in(&mut self) {
+        let best = self.best().at.number;
+        let over = |e: &Extrinsic| best == e.order.birth.number + e.order.era_period_blocks;
+        let held = |e: &&mut Extrinsic| e.held_until == u64::MAX && over(e);
+        let Some(extrinsic) = self.pool.iter_mut().find(held) else {
+            return;
+        };
+        extrinsic.held_until = 0;
+        self.forks += 1;
+        let cut = self.blocks.len() - usize::try_from(LAG).expect("small");
+        self.blocks.truncate(cut);
+        for _ in 0..=LAG {
+            self.grow();
         }
     }
 

@@ -1,5 +1,6 @@
 //! At random: several faults, several kills, any downtime. A seed that fails is printed, and runs again alone.
 
+use super::memory::*;
 use super::run::*;
 use super::toy::*;
 

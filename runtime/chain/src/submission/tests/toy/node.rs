@@ -149,6 +149,9 @@ impl Chain for Node {
         if toy.once(Fault::Late) {
             extrinsic.held_until = extrinsic.order.birth.number + ERA_PERIOD_BLOCKS - 1;
         }
+        if toy.once(Fault::ForkIn) {
+            extrinsic.held_until = u64::MAX;
+        }
         if toy.once(Fault::Upgrade) {
             toy.change(|world| world.spec += 1);
         }
