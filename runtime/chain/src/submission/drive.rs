@@ -119,6 +119,11 @@ pub fn drive(
                 let pause = 250_u64 << errors.min(10);
                 let pause = pause.min(u64::from(limits.block_time_ms));
                 clock.sleep_ms(pause);
+                // The block that was asked about may be none of the chain any more: newer heads lead elsewhere.
+                if begun && let Ok(heads) = chain.heads() {
+                    let newer = Answer::Heads(heads);
+                    machine.tell(newer).map_err(DriveError::Tell)?;
+                }
             }
             Err(Failure::Drive(error)) => return Err(error),
         }

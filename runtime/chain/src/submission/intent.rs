@@ -67,7 +67,7 @@ pub enum Method {
 pub enum Origin {
     /// Results.
     Results,
-    /// The metagraph's incentives, since own weights became too old. Asked again before each attempt.
+    /// The metagraph's incentives, since own weights became too old. That is asked again before each attempt to set or commit.
     Fallback {
         /// The rule.
         rule: FallbackRule,

@@ -91,8 +91,8 @@ impl Machine {
                 });
             }
         }
-        let first = step != Step::Reveal && self.state.attempts().is_empty();
-        if first && !intent.is_due(account.at.number, account.last_update) {
+        let begins = step != Step::Reveal;
+        if begins && !intent.is_due(account.at.number, account.last_update) {
             return Err(Refused::FallbackNotDue);
         }
         Ok(())

@@ -22,6 +22,7 @@ fn faults_that_pass_end_verified_and_cost_an_extrinsic_only_if_one_died() {
     use Fault::*;
     let no_more = [
         ForkIn,
+        ForkMeanwhile,
         None,
         AnswerLost,
         RefusedAndTaken,

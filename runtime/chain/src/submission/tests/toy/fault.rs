@@ -23,6 +23,8 @@ pub(in crate::submission::tests) enum Fault {
     ForkKeep,
     /// The first is in none of its era's blocks, until the last of them are replaced by others, not final, one of which has it.
     ForkIn,
+    /// The best block is retracted while its chain is searched.
+    ForkMeanwhile,
     /// The runtime changes before the first can land.
     Upgrade,
     /// Every second answer about heads is old.
@@ -58,7 +60,7 @@ pub(in crate::submission::tests) enum Fault {
 }
 
 /// All of them.
-pub(in crate::submission::tests) const FAULTS: [Fault; 26] = [
+pub(in crate::submission::tests) const FAULTS: [Fault; 27] = [
     Fault::None,
     Fault::Lost,
     Fault::AnswerLost,
@@ -69,6 +71,7 @@ pub(in crate::submission::tests) const FAULTS: [Fault; 26] = [
     Fault::ForkLoss,
     Fault::ForkKeep,
     Fault::ForkIn,
+    Fault::ForkMeanwhile,
     Fault::Upgrade,
     Fault::Lagging,
     Fault::Flaky,

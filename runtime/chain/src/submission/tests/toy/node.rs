@@ -179,7 +179,10 @@ impl Chain for Node {
         tip: BlockRef,
     ) -> Result<Option<Place>, ChainError> {
         let call = self.enter()?;
-        let toy = self.toy.borrow();
+        let mut toy = self.toy.borrow_mut();
+        if !toy.best().extrinsics.is_empty() && toy.once(Fault::ForkMeanwhile) {
+            toy.fork(1, true);
+        }
         if toy.block(tip.number).is_none_or(|block| block.at != tip) {
             return Err(ChainError::Unavailable {
                 why: "retracted".into(),
