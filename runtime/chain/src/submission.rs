@@ -31,6 +31,30 @@
 //! removed and made again starts from nonce 0; then its attempts are still bound to their eras, and an answer with a smaller nonce is not used.
 //!
 //! **A restart looks.** Records fold to the same state; an attempt that is alive in it is looked for until one proof holds.
+//!
+//! ```no_run
+//! use gradus_chain::submission::*;
+//! use gradus_chain::timelock::Beacon;
+//!
+//! // The first time, after a stop, after a crash: the same lines.
+//! fn submit(
+//!     ledger: &mut Ledger,
+//!     intent: &Intent,
+//!     chain: &mut impl Chain,
+//!     clock: &mut impl Clock,
+//! ) -> Result<Driven, Box<dyn std::error::Error>> {
+//!     ledger.plan(intent)?;
+//!     let (records, mut journal) = ledger.resume(&intent.id)?;
+//!     let mut machine = Machine::resume(&records)?;
+//!     let mut cipher = BeaconCipher::new(Beacon::quicknet(), rand_core::OsRng);
+//!     let limits = DriveLimits {
+//!         block_time_ms: 12_000,
+//!         errors_max: 20,
+//!         silent_pauses_max: 100,
+//!     };
+//!     Ok(drive(&mut machine, &mut journal, chain, &mut cipher, clock, &limits)?)
+//! }
+//! ```
 
 mod activity;
 mod ask;
