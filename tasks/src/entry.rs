@@ -56,8 +56,7 @@ pub mod fuzzing {
                 let url = answer.repository.url();
                 assert_eq!(url.parse().as_ref(), Ok(&answer.repository));
                 if let Some(token) = &answer.github_token {
-                    let shown = format!("{token:?}");
-                    assert!(!shown.contains(token.expose()) || token.expose().len() < 12);
+                    assert_eq!(format!("{token:?}"), "GithubToken(…)");
                 }
             }
         }

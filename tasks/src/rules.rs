@@ -349,6 +349,9 @@ impl RuleSet {
 }
 
 #[cfg(test)]
+mod strictness;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -214,7 +214,9 @@ impl Ledger {
                         amount_rao: *amount_rao,
                     });
                 };
-                self.credit(coldkey, *amount_rao)?;
+                // Balance and what was paid are a u64 together: `credit` sees to it.
+                let balance = self.balance_rao(coldkey) + amount_rao;
+                self.balances.insert(coldkey.clone(), balance);
                 let key = (tournament_id.clone(), coldkey.clone());
                 let paid = self.paid.entry(key).or_default();
                 *paid = (rest, paid.1 + 1);
