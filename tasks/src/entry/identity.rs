@@ -77,6 +77,8 @@ fn one_each(
             .or_else(|| group.iter().position(|entrant| entrant.opens))
             .unwrap_or(0);
         let winner = group.remove(stays);
+        let name = winner.hotkey.clone();
+        kept.push(winner);
         for loser in group {
             // Two that are enrolled were so under other rules, or before one moved: both paid.
             if loser.enrolled {
@@ -86,10 +88,9 @@ fn one_each(
             fallen.push(Duplicate {
                 hotkey: loser.hotkey,
                 identity,
-                kept: winner.hotkey.clone(),
+                kept: name.clone(),
             });
         }
-        kept.push(winner);
     }
     kept
 }

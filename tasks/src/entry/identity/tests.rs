@@ -87,6 +87,6 @@ fn those_who_are_enrolled_stay() {
     };
     let new = opening(entrant("new", "1.1.1.1", "new", "k"));
     let (kept, fallen) = run(vec![new, enrolled("old"), enrolled("older")], &ALL);
-    assert_eq!(kept, "older old");
+    assert_eq!(kept, "old older");
     assert_eq!(fallen, ["new Ip old"]);
 }
