@@ -10,13 +10,14 @@
 //! Floating-point operations are in the subnet's order, so that results are equal, not close. Hours that older rules draw
 //! come as a range, and whoever has the randomness [picks](Hours::pick).
 
+mod draw;
 mod gpus;
 mod hours;
 
+pub use draw::Hours;
 pub use gpus::{Gpus, evaluation_gpus, training_gpus};
 pub use hours::{
-    EnvironmentStart, Hours, TextHoursInput, TextStage, Tokens, environment_hours, image_hours,
-    text_hours,
+    EnvironmentStart, TextHoursInput, TextStage, Tokens, environment_hours, image_hours, text_hours,
 };
 
 use crate::Owner;

@@ -21,7 +21,7 @@ enum Step {
 }
 
 /// Every value below a table, with the way to it.
-fn walk(value: &Value, way: &mut Vec<Step>, found: &mut Vec<(Vec<Step>, Value)>) {
+fn walk(value: &Value, way: &mut Vec<Step>, found: &mut Values) {
     if !way.is_empty() {
         found.push((way.clone(), value.clone()));
     }
@@ -44,7 +44,10 @@ fn walk(value: &Value, way: &mut Vec<Step>, found: &mut Vec<(Vec<Step>, Value)>)
     }
 }
 
-fn sets() -> Vec<(&'static str, Table, Vec<(Vec<Step>, Value)>)> {
+/// Every value of a file, with the way to it.
+type Values = Vec<(Vec<Step>, Value)>;
+
+fn sets() -> Vec<(&'static str, Table, Values)> {
     EMBEDDED
         .iter()
         .map(|(name, text)| {
