@@ -123,6 +123,11 @@ for task in ("instruct", "chat", "dpo", "continuous_sft"):
         measured = rng.choice([None, 0.0, rate(size_or_default) * rng.uniform(0.1, 4.0), rng.uniform(1, 1e6)])
         hours = sized(max(tokens, rows * 64), size_or_default, task, measured)
         put(NEW, "counted_hours", [task, params, rows, tokens, None if measured is None else repr(measured)], hours)
+# On the bounds of the overhead's bands, with so few tokens that it decides.
+for params in (10**9 - 1, 10**9, 10**9 + 1, 4 * 10**9 - 1, 4 * 10**9, 4 * 10**9 + 1):
+    for task in ("instruct", "chat", "dpo"):
+        put(NEW, "rows_hours", [task, params, 100], sized(100 * 400, params, task))
+        put(NEW, "counted_hours", [task, params, 100, 6_401, None], sized(6_401, params, task))
 for params in EDGES + [size() for _ in range(20)]:
     put(NEW, "grpo_hours", [params or None], grpo_hours(params))
 for images in list(range(0, 60)) + [1_000]:
