@@ -52,7 +52,7 @@ pub struct TypeRules {
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SplitShares {
     /// The types' `base`.
-    Fixed,
+    Fixed {},
     /// Types with few entrants get more.
     Balanced {
         /// How sharply: 0 keeps the bases.
@@ -88,7 +88,7 @@ pub struct BoostRules {
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ReignDecay {
     /// Nothing.
-    None,
+    None {},
     /// By defences until `start_unix_s`, by days from then on; a champion from before has both.
     WinsThenDays {
         /// For each defence.
@@ -182,7 +182,7 @@ impl EmissionRules {
             fields.push(("emission.audit_cosine_min", cosine, SHARE));
         }
         match self.split {
-            SplitShares::Fixed => {}
+            SplitShares::Fixed {} => {}
             SplitShares::Balanced { floor, .. } => {
                 fields.push(("emission.split.floor", floor, SHARE));
             }

@@ -104,11 +104,6 @@ fn no_table_of_any_set_takes_another_field() {
             if !value.is_table() {
                 continue;
             }
-            // Older sections' tables that only say a rule's name skip what else they hold.
-            let loose = ["emission.split", "emission.decay"].contains(&path(&way).as_str());
-            if loose && value.as_table().unwrap().len() == 1 {
-                continue;
-            }
             let mut table = Value::Table(table.clone());
             let extra = at(&mut table, &way).as_table_mut().unwrap();
             extra.insert("surplus".to_owned(), Value::Integer(1));
