@@ -12,6 +12,8 @@
 //! | [`chat`] | conversations to text through chat templates, within limits |
 //! | [`prompt`] | rows to ids and labels, as axolotl does it |
 //! | [`prepare`](mod@prepare) | all of it for one candidate: sequence length, drops, order, fingerprint |
+//! | [`entry`] | who enters a tournament: answers, identities, licences, copies, fees |
+//! | [`resources`] | how many GPUs a task gets, and for how long |
 //! | [`scoring`] | per-row losses to places, duels and their bounds |
 //! | [`subnet`] | a subnet at one block, as a file |
 //! | [`weights`](mod@weights) | tournaments to emissions, to the vector that goes on chain, to its audit record |
@@ -22,9 +24,11 @@
 mod canonical;
 pub mod chat;
 pub mod data;
+pub mod entry;
 pub mod prepare;
 pub mod prompt;
 pub mod python;
+pub mod resources;
 pub mod rules;
 pub mod scoring;
 pub mod spec;
