@@ -94,7 +94,9 @@ fn recorded_extrinsics_are_read_and_their_payloads_are_the_recorded_ones() {
         let nonce_at = bytes(&recorded["call_data_hex"]).len() + [1, 2][at];
         assert_eq!(
             u64::from(expected[nonce_at]),
-            4 * golden["signature_payloads"][at]["nonce"].as_u64().expect("one")
+            4 * golden["signature_payloads"][at]["nonce"]
+                .as_u64()
+                .expect("one")
         );
         expected[nonce_at] = 4 * read.nonce as u8;
         assert_eq!(payload, expected);
@@ -114,7 +116,15 @@ fn a_recorded_payload_that_is_really_signed_verifies() {
     let call = bytes(&golden["signature_payloads"][0]["call_data_hex"]);
     let extra = &payload[call.len()..call.len() + 4];
     let signature = alice.sign_bytes(&payload);
-    let body = [&[0x84, 0][..], &alice.account(), &[1], &signature, extra, &call].concat();
+    let body = [
+        &[0x84, 0][..],
+        &alice.account(),
+        &[1],
+        &signature,
+        extra,
+        &call,
+    ]
+    .concat();
     let encoded = parity_scale_codec::Encode::encode(&body);
     let read = Extrinsic::decode(runtime, &encoded).expect("an extrinsic");
     let signed = read.payload(runtime, genesis.expect("a hash"), genesis.expect("a hash"));
@@ -132,7 +142,15 @@ fn recorded_calls_are_read_whole() {
     let mut set = None;
     for call in golden["calls"].as_array().expect("a list") {
         let encoded = bytes(&call["data_hex"]);
-        let body = [&[0x84, 0][..], &[9; 32], &[1], &[1; 64], &[0, 0, 0, 0], &encoded].concat();
+        let body = [
+            &[0x84, 0][..],
+            &[9; 32],
+            &[1],
+            &[1; 64],
+            &[0, 0, 0, 0],
+            &encoded,
+        ]
+        .concat();
         let extrinsic = parity_scale_codec::Encode::encode(&body);
         let read = Extrinsic::decode(runtime, &extrinsic).expect("a call");
         assert_eq!(call["function"], read.call.name());
@@ -164,7 +182,11 @@ fn recorded_extrinsics_with_dummy_signatures_are_refused_by_the_pool() {
         // Of the second, block 66 is not yet made, whose hash it signs.
         let ancient = "Transaction has an ancient birth block";
         let bad = "Transaction has a bad signature";
-        let expected = if recorded["era"] == "00" { bad } else { ancient };
+        let expected = if recorded["era"] == "00" {
+            bad
+        } else {
+            ancient
+        };
         assert_eq!(error["data"], expected);
     }
     assert_eq!(chain.submissions().len(), 2);
@@ -176,7 +198,10 @@ fn events_of_the_kinds_that_were_recorded_have_the_recorded_form() {
     use gradus_node::events::{Event, Phase, encode};
     let recorded = bytes(&golden()["events"]["raw_hex"]);
     let runtime = Spec::V461.runtime();
-    let success = [(Phase::Extrinsic(0), Event::ExtrinsicSuccess { mandatory: true })];
+    let success = [(
+        Phase::Extrinsic(0),
+        Event::ExtrinsicSuccess { mandatory: true },
+    )];
     let success = encode(runtime, &success);
     let has = |part: &[u8]| recorded.windows(part.len()).any(|window| window == part);
     assert!(has(&success[1..]), "{}", hex::encode(&success));

@@ -75,7 +75,13 @@ fn neurons_metagraph_and_hyperparameters_say_what_storage_holds() {
         let subnets = "SubnetInfoRuntimeApi";
         // Netuid, owner's hotkey, tempo, hotkeys, incentives.
         let input = (56_u16, vec![0_u16, 5, 8, 52, 62]).encode();
-        let some = ask(&mut client, runtime, subnets, "get_selective_metagraph", &input);
+        let some = ask(
+            &mut client,
+            runtime,
+            subnets,
+            "get_selective_metagraph",
+            &input,
+        );
         let some = some.at(0).expect("it is there");
         assert_eq!(number(some, "netuid"), 56);
         assert_eq!(number(some.at("tempo").expect("a field"), 0), 20);
@@ -101,10 +107,22 @@ fn neurons_metagraph_and_hyperparameters_say_what_storage_holds() {
             assert_eq!(answer.expect_err("not there")["code"], 4003);
             continue;
         }
-        let next = ask(&mut client, runtime, subnets, "get_next_epoch_start_block", &netuid);
+        let next = ask(
+            &mut client,
+            runtime,
+            subnets,
+            "get_next_epoch_start_block",
+            &netuid,
+        );
         assert_eq!(number(&next, 0), 20);
         if spec == Spec::V461 {
-            let list = ask(&mut client, runtime, subnets, "get_subnet_hyperparams_v3", &netuid);
+            let list = ask(
+                &mut client,
+                runtime,
+                subnets,
+                "get_subnet_hyperparams_v3",
+                &netuid,
+            );
             assert!(list.to_string().contains("U64 (5)"), "{list}");
         }
     }
@@ -176,7 +194,10 @@ fn neurons_come_and_go_between_blocks() {
     assert_eq!(hotkey(&chain.storage()), [12; 32]);
     let at = chain.produce_block();
     assert_eq!(hotkey(&chain.storage()), [22; 32]);
-    assert_eq!((uid([12; 32]), uid([22; 32]), uid([23; 32])), (None, Some(2), Some(4)));
+    assert_eq!(
+        (uid([12; 32]), uid([22; 32]), uid([23; 32])),
+        (None, Some(2), Some(4))
+    );
     assert_eq!(chain.last_update(56, 0, 2), u64::from(at));
     chain.inject(ChainFault::Shrink {
         netuid: 56,

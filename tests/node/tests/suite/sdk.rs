@@ -33,7 +33,15 @@ fn python() -> Option<PathBuf> {
     let home = home.to_str().expect("a path of text");
     let requirements = requirements.to_str().expect("a path of text");
     let made = run(Path::new("python3"), &["-m", "venv", home]).and_then(|()| {
-        let arguments = ["-m", "pip", "install", "--quiet", "--no-compile", "--retries", "1"];
+        let arguments = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-compile",
+            "--retries",
+            "1",
+        ];
         let arguments = [&arguments[..], &["--timeout", "10", "-r", requirements]].concat();
         run(&python, &arguments)
     });
