@@ -259,3 +259,38 @@ fn a_disconnect_ends_subscriptions_and_new_connections_work() {
     client.ask("chain_subscribeFinalizedHeads", json!([]));
     assert!(world.node.requests().len() >= 2);
 }
+
+/// What the list says of each fault is what it does to an extrinsic that is handed in once.
+#[test]
+fn faults_of_submissions_keep_or_let_pass_what_they_say() {
+    for (fault, applied) in Fault::of_submissions(&Method::Submit) {
+        let world = World::new();
+        world.node.inject_once(fault.clone());
+        let mut client = Client::connect(&world.node);
+        client.send("author_submitExtrinsic", world.extrinsic());
+        // An answer, an end, or nothing: the list is about the chain.
+        let _ = client.receive(SILENCE);
+        world.chain.produce_to(world.chain.best_number() + 4);
+        let found = world.chain.applied_by(world.alice.account()) == 1;
+        assert_eq!(found, applied, "{fault:?}");
+        assert_eq!(world.chain.weights(56, 0, 0).is_empty(), !applied);
+    }
+}
+
+/// A subnet of 256 neurons costs tests little: a block is made and read in well under the clock's shortest tick.
+#[test]
+fn a_block_of_a_full_subnet_is_made_in_a_fraction_of_a_tick() {
+    let alice = Signer::new(1);
+    let chain = chain(&alice, |_, subnet| {
+        let miner = |uid: u8| gradus_node::Neuron::miner([uid; 32]);
+        subnet.neurons.extend((20..=255).map(miner));
+        subnet.neurons.extend((14..20).map(|uid| {
+            gradus_node::Neuron::miner([uid, 1].repeat(16).try_into().expect("32 bytes"))
+        }));
+    });
+    let start = std::time::Instant::now();
+    chain.produce_to(101);
+    let per_block = start.elapsed() / 100;
+    println!("{per_block:?} for each of 100 blocks");
+    assert!(per_block < Duration::from_millis(25), "{per_block:?}");
+}
