@@ -10,9 +10,9 @@ use rand_core::SeedableRng;
 use scale_value::Value;
 use serde_json::{Value as Json, json};
 
-struct World {
-    alice: Signer,
-    chain: Chain,
+pub(crate) struct World {
+    pub(crate) alice: Signer,
+    pub(crate) chain: Chain,
     _node: Node,
     client: Client,
     nonce: u32,
@@ -20,9 +20,13 @@ struct World {
 
 impl World {
     fn new(change: impl FnOnce(&mut gradus_node::SubnetConfig)) -> Self {
+        Self::of(Spec::V461, change)
+    }
+
+    pub(crate) fn of(spec: Spec, change: impl FnOnce(&mut gradus_node::SubnetConfig)) -> Self {
         let alice = Signer::new(1);
         let chain = chain(&alice, |config, subnet| {
-            config.spec = Spec::V461;
+            config.spec = spec;
             subnet.commit_reveal = true;
             subnet.weights_set_rate_limit = 0;
             change(subnet);
@@ -47,7 +51,7 @@ impl World {
     }
 
     /// Submits, makes a block, and returns the error that the call failed with.
-    fn dispatch(&mut self, call: &[u8]) -> Option<String> {
+    pub(crate) fn dispatch(&mut self, call: &[u8]) -> Option<String> {
         self.submit(call).expect("the pool takes it");
         let number = self.chain.produce_block();
         let block = self.chain.block(number).expect("it is");
@@ -81,13 +85,13 @@ impl World {
         timelock::reveal(&state, period, 12_000, now, &self.beacon()).expect("a schedule")
     }
 
-    fn locked(&self, round: u64, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn locked(&self, round: u64, payload: &[u8]) -> Vec<u8> {
         let mut rng = rand_chacha::ChaCha20Rng::from_seed([3; 32]);
         let locked = timelock::lock(&self.beacon(), round, payload, &mut rng);
         locked.expect("it locks").to_wire().expect("it fits")
     }
 
-    fn payload(&self, hotkey: [u8; 32]) -> Vec<u8> {
+    pub(crate) fn payload(&self, hotkey: [u8; 32]) -> Vec<u8> {
         let payload = WeightsPayload {
             hotkey: AccountId(hotkey),
             uids: vec![1, 2],
@@ -97,7 +101,7 @@ impl World {
         payload.encode().expect("it pairs")
     }
 
-    fn commit(&self, commit: &[u8], round: u64, version: u64) -> Vec<u8> {
+    pub(crate) fn commit(&self, commit: &[u8], round: u64, version: u64) -> Vec<u8> {
         let fields = [
             ("netuid", number(56)),
             (
@@ -110,7 +114,7 @@ impl World {
         call(&self.chain, "commit_timelocked_weights", &fields)
     }
 
-    fn weights(&self) -> Vec<(u16, u16)> {
+    pub(crate) fn weights(&self) -> Vec<(u16, u16)> {
         self.chain.weights(56, 0, 0)
     }
 
