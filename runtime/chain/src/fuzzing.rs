@@ -3,6 +3,7 @@
 use crate::AccountId;
 use crate::keyfile::parse_plain;
 use crate::signer::Response;
+use crate::submission::{IntentStatus, Machine, Record, read_journal};
 use crate::timelock::{BeaconSignature, Ciphertext, WeightsPayload, unlock};
 
 /// A point of the curve that is no round's signature: the one at infinity.
@@ -59,6 +60,28 @@ pub fn weights_payload(bytes: &[u8]) {
     }
 }
 
+/// A submission's journal: what is read as records in order has a state, a next step and a status; what is not is an error.
+///
+/// Bytes that are no journal are taken for its records alone, a line each, since no change of a line survives its checksum.
+pub fn journal(bytes: &[u8]) {
+    let records = match read_journal(bytes) {
+        Ok((records, _)) => records,
+        Err(_) => bytes
+            .split(|byte| *byte == b'\n')
+            .map_while(|line| serde_json::from_slice(line).ok())
+            .collect::<Vec<Record>>(),
+    };
+    if let Ok(machine) = Machine::resume(&records) {
+        let _ = machine.next();
+        let status = IntentStatus::of(machine.state());
+        assert_eq!(
+            status.history.len(),
+            records.len(),
+            "a line for each record"
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,12 +94,15 @@ mod tests {
         let address_text = b"5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV";
         let (hidden, payload) = crate::timelock::golden_commit();
         type Target<'a> = (fn(&[u8]), &'a [u8]);
-        let targets: [Target<'_>; 5] = [
+        let (whole, lines) = crate::submission::sample_journal();
+        let targets: [Target<'_>; 7] = [
             (keyfile, plain),
             (signer_response, response),
             (address, address_text),
             (commit, &hidden),
             (weights_payload, &payload),
+            (journal, &whole),
+            (journal, &lines),
         ];
         for (target, seed) in targets {
             target(seed);
