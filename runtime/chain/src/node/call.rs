@@ -35,8 +35,8 @@ pub enum WeightsCall {
     },
     /// `batch_set_weights`: several subnets, each with its vector of uid and value, and its version.
     BatchSet {
-        /// For each subnet: netuid, vector, version key.
-        batch: Vec<(u16, Vec<(u16, u16)>, u64)>,
+        /// One for each subnet.
+        batch: Vec<BatchEntry>,
     },
     /// `commit_weights`, or `commit_mechanism_weights`.
     Commit {
@@ -75,6 +75,17 @@ pub enum WeightsCall {
         /// `CommitRevealWeightsVersion` of the chain.
         commit_reveal_version: u16,
     },
+}
+
+/// One subnet of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchEntry {
+    /// The subnet.
+    pub netuid: u16,
+    /// Uids and values, in order of the vector.
+    pub weights: Vec<(u16, u16)>,
+    /// The validator's version.
+    pub version_key: u64,
 }
 
 /// Names and shapes of all calls, as the runtimes of specs 365, 439 and 461 have them.
@@ -147,12 +158,15 @@ impl WeightsCall {
             }
             Self::BatchSet { batch } => {
                 let compact = |&(uid, value): &(u16, u16)| (Compact(uid), Compact(value));
-                let netuids: Vec<_> = batch.iter().map(|entry| Compact(entry.0)).collect();
+                let netuids: Vec<_> = batch.iter().map(|entry| Compact(entry.netuid)).collect();
                 let vectors: Vec<Vec<_>> = batch
                     .iter()
-                    .map(|entry| entry.1.iter().map(compact).collect())
+                    .map(|entry| entry.weights.iter().map(compact).collect())
                     .collect();
-                let version_keys: Vec<_> = batch.iter().map(|entry| Compact(entry.2)).collect();
+                let version_keys: Vec<_> = batch
+                    .iter()
+                    .map(|entry| Compact(entry.version_key))
+                    .collect();
                 put(&netuids);
                 put(&vectors);
                 put(&version_keys);

@@ -11,7 +11,8 @@
 mod message;
 mod stream;
 
-pub use message::{Incoming, parse_message};
+pub(super) use message::subscription_name;
+pub use message::{Incoming, Refusal, parse_message};
 
 use gradus_owner::Owner;
 use serde_json::{Value as Json, json};
@@ -203,6 +204,11 @@ impl Rpc {
                 limit_ms: limits.connect.as_millis(),
             }),
         }
+    }
+
+    /// The node.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// One call's result.

@@ -123,11 +123,11 @@ impl Snapshot<'_> {
         let (source, neurons) = match self.metagraph_value(netuid)? {
             Some(value) => (
                 MetagraphSource::RuntimeApi,
-                self.from_value(&value, num_uids)?,
+                self.neurons_of(&value, num_uids)?,
             ),
             None => (
                 MetagraphSource::Storage,
-                self.from_storage(netuid, num_uids)?,
+                self.stored_neurons(netuid, num_uids)?,
             ),
         };
         Ok(Metagraph {
@@ -164,7 +164,7 @@ impl Snapshot<'_> {
         Ok(None)
     }
 
-    fn from_value(&self, value: &Value, num_uids: usize) -> Result<Vec<Neuron>, ReadError> {
+    fn neurons_of(&self, value: &Value, num_uids: usize) -> Result<Vec<Neuron>, ReadError> {
         let malformed = |name: &str, found: String| {
             let expected = format!("{num_uids} {name}");
             self.node().malformed("the metagraph", &expected, found)
@@ -201,7 +201,7 @@ impl Snapshot<'_> {
             .collect()
     }
 
-    fn from_storage(&self, netuid: u16, num_uids: usize) -> Result<Vec<Neuron>, ReadError> {
+    fn stored_neurons(&self, netuid: u16, num_uids: usize) -> Result<Vec<Neuron>, ReadError> {
         let key = netuid.encode();
         let of: &[&[u8]] = &[&key];
         let answers = self.fetch(&[

@@ -1,6 +1,6 @@
 use super::*;
 use crate::node::call::CALL_SHAPES;
-use crate::node::{CapabilityError, Hash, MetadataError, WeightsCall, items};
+use crate::node::{BatchEntry, CapabilityError, Hash, MetadataError, WeightsCall, items};
 
 fn set(mechanism: Option<u8>) -> WeightsCall {
     WeightsCall::Set {
@@ -43,7 +43,11 @@ fn a_call_has_the_same_bytes_in_three_specs() {
         set(None),
         set(Some(1)),
         WeightsCall::BatchSet {
-            batch: vec![(56, vec![(0, 1), (7, 65_535)], 61_000)],
+            batch: vec![BatchEntry {
+                netuid: 56,
+                weights: vec![(0, 1), (7, 65_535)],
+                version_key: 61_000,
+            }],
         },
         WeightsCall::Commit {
             netuid: 56,

@@ -366,14 +366,18 @@ fn same(value: &Value, json: &Json) -> bool {
             value.unsigned().map(|number| number.to_string()) == Some(expected.to_string())
                 || value.unsigned().map(|number| number as f64) == expected.as_f64()
         }
-        (Value::Variant(variant), Json::String(name)) if variant.variant != "Some" => {
+        (Value::Variant(variant), Json::String(name))
+            if !["Some", "Id"].contains(&variant.variant.as_str()) =>
+        {
             variant.variant == *name
         }
         (Value::Variant(variant), Json::Null) => variant.variant == "None",
-        (Value::Variant(variant), _) if variant.variant == "Some" => variant
-            .value
-            .list()
-            .is_some_and(|list| same(&list[0], json)),
+        (Value::Variant(variant), _) if ["Some", "Id"].contains(&variant.variant.as_str()) => {
+            variant
+                .value
+                .list()
+                .is_some_and(|list| same(&list[0], json))
+        }
         (Value::Fields(fields), Json::Object(expected)) => {
             fields.0.len() == expected.len()
                 && fields
