@@ -3,6 +3,8 @@
 mod capabilities;
 
 mod golden;
+mod preflight;
+mod words;
 
 use super::{Capabilities, Runtime, RuntimeVersion};
 
