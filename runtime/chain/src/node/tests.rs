@@ -12,15 +12,15 @@ use super::{Capabilities, Runtime, RuntimeVersion};
 pub(crate) const METADATA: [(u32, &[u8]); 3] = [
     (
         365,
-        include_bytes!("../../tests/golden/metadata/365-v16.scale"),
+        include_bytes!("../../../../tests/golden/chain/subtensor-365.scale"),
     ),
     (
         439,
-        include_bytes!("../../tests/golden/metadata/439-v15.scale"),
+        include_bytes!("../../../../tests/golden/chain/subtensor-439.scale"),
     ),
     (
         461,
-        include_bytes!("../../tests/golden/metadata/461-v15.scale"),
+        include_bytes!("../../../../tests/golden/chain/subtensor-461.scale"),
     ),
 ];
 

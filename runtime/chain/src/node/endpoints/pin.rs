@@ -108,19 +108,28 @@ impl Endpoints {
         AgreeError::too_few(what, found, self.policy.required, excluded)
     }
 
-    /// Leaves out who is far from the height that the required number of nodes have reached.
+    /// Leaves out who is far from the height at which most are.
     fn exclude_by_height(
         &self,
         at: &mut Vec<(&Node, Position)>,
         excluded: &mut Vec<Excluded>,
     ) -> Result<(), AgreeError> {
-        let mut heights: Vec<u64> = at.iter().map(|(_, p)| p.finalized.number).collect();
-        heights.sort_unstable_by(|a, b| b.cmp(a));
+        let heights: Vec<u64> = at.iter().map(|(_, p)| p.finalized.number).collect();
         let required = self.policy.required.max(1);
-        let Some(&others) = heights.get(required - 1) else {
-            return Err(self.too_few("heads", at.len(), std::mem::take(excluded)));
-        };
         let lag_max = self.policy.lag_blocks_max;
+        let near = |height: u64| {
+            let close = heights
+                .iter()
+                .filter(|other| other.abs_diff(height) <= lag_max);
+            close.count()
+        };
+        // Of heights with equally many around them, the highest.
+        let Some(&others) = heights
+            .iter()
+            .max_by_key(|height| (near(**height), **height))
+        else {
+            return Err(self.too_few("heads", 0, std::mem::take(excluded)));
+        };
         at.retain(|(node, position)| {
             let own = position.finalized.number;
             let exclusion = if own.saturating_add(lag_max) < others {

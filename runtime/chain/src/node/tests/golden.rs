@@ -34,7 +34,7 @@ const KINDS: [(&str, usize); 15] = [
 
 fn golden() -> Json {
     serde_json::from_str(include_str!(
-        "../../../tests/golden/subtensor-golden-461.json"
+        "../../../../../tests/golden/chain/golden-461.json"
     ))
     .expect("JSON")
 }
