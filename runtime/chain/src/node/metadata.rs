@@ -2,6 +2,7 @@
 //!
 //! Metadata come from a node and are hostile until read: their size is capped, and what is looked up in them is bounded in depth.
 
+use super::Hash;
 use gradus_owner::Owner;
 use parity_scale_codec::Decode;
 use scale_info::{PortableRegistry, form::PortableForm};
@@ -26,6 +27,7 @@ pub struct RuntimeVersion {
 /// Metadata of one spec version.
 pub struct Runtime {
     version: RuntimeVersion,
+    digest: Hash,
     metadata: subxt_metadata::Metadata,
 }
 
@@ -101,12 +103,22 @@ impl Runtime {
         };
         let metadata: subxt_metadata::Metadata =
             metadata.map_err(|error: subxt_metadata::TryFromError| malformed(error.to_string()))?;
-        Ok(Self { version, metadata })
+        let digest = Hash::of(bytes);
+        Ok(Self {
+            version,
+            digest,
+            metadata,
+        })
     }
 
     /// Whose metadata these are.
     pub fn version(&self) -> &RuntimeVersion {
         &self.version
+    }
+
+    /// BLAKE2b-256 of the metadata: nodes that agree on it agree on what a call's bytes mean.
+    pub fn digest(&self) -> Hash {
+        self.digest
     }
 
     /// The registry that type numbers point into.

@@ -192,3 +192,32 @@ fn a_clock_that_no_node_shares_is_named() {
     assert!(matches!(error, AgreeError::ClockSkew { .. }), "{error}");
     assert!(error.to_string().contains("set the clock"), "{error}");
 }
+
+#[test]
+fn nodes_agree_on_metadata_by_their_digest() {
+    let runtime = |bytes: &[u8]| {
+        let version = gradus_chain::node::RuntimeVersion {
+            spec_name: "node-subtensor".into(),
+            spec_version: 461,
+            transaction_version: 1,
+        };
+        gradus_chain::node::Runtime::decode(version, bytes).expect("sound")
+    };
+    let bytes = Spec::V461.runtime().bytes();
+    let text = b"New authority set has been applied";
+    let mut texts = bytes.windows(text.len());
+    let at = texts
+        .position(|window| window == text)
+        .expect("a documentation");
+    let mut changed = bytes.to_vec();
+    changed[at] ^= 1;
+    assert_ne!(runtime(&changed).digest(), runtime(bytes).digest());
+    let three = three();
+    let endpoints = three.connect(3).expect("three");
+    let pinned = endpoints.pin(Head::Finalized).expect("three");
+    let snapshots = pinned.snapshots().iter();
+    let digests: Vec<_> = snapshots
+        .map(|snapshot| snapshot.capabilities().runtime().digest())
+        .collect();
+    assert_eq!(digests, [runtime(bytes).digest(); 3]);
+}

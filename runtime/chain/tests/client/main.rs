@@ -5,6 +5,7 @@
 //! | `reads` | what storage and runtime functions say, by both ways |
 //! | `submissions` | from a call to finalized weights, in three specs; crashes in between |
 //! | `rules` | a refusal before signing is the chain's own refusal |
+//! | `signing` | who signs, and what is not sent |
 //! | `agreement` | nodes that lag, lie, hang, or have another chain |
 //! | `garbage` | answers that are none |
 
@@ -12,6 +13,7 @@ mod agreement;
 mod garbage;
 mod reads;
 mod rules;
+mod signing;
 mod submissions;
 
 use gradus_chain::node::rpc::RpcLimits;

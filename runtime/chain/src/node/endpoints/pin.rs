@@ -73,14 +73,16 @@ impl Endpoints {
         for (node, snapshot) in read {
             match snapshot {
                 Ok((snapshot, timestamp_ms)) => {
-                    let version = snapshot.capabilities().runtime().version().clone();
-                    versions.push((node.url().to_owned(), (version, timestamp_ms)));
+                    // A node that named another call by a known name would have it signed.
+                    let runtime = snapshot.capabilities().runtime();
+                    let what = (runtime.version().clone(), runtime.digest(), timestamp_ms);
+                    versions.push((node.url().to_owned(), what));
                     snapshots.push(snapshot);
                 }
                 Err(error) => excluded.push(unreadable(node, error)),
             }
         }
-        let (agreed, kept, differ) = sort_out("runtime and time", &versions);
+        let (agreed, kept, differ) = sort_out("runtime, metadata and time", &versions);
         excluded.extend(differ);
         let snapshots: Vec<_> = snapshots
             .into_iter()
@@ -89,7 +91,7 @@ impl Endpoints {
             .map(|(_, snapshot)| snapshot)
             .collect();
         match agreed {
-            Some((runtime, timestamp_ms)) if snapshots.len() >= self.policy.required => {
+            Some((runtime, _, timestamp_ms)) if snapshots.len() >= self.policy.required => {
                 Ok(Pinned {
                     snapshots,
                     required: self.policy.required,
@@ -100,7 +102,7 @@ impl Endpoints {
                     excluded,
                 })
             }
-            _ => Err(self.too_few("runtime and time", snapshots.len(), excluded)),
+            _ => Err(self.too_few("runtime, metadata and time", snapshots.len(), excluded)),
         }
     }
 
