@@ -3,6 +3,7 @@
 mod capabilities;
 
 mod golden;
+mod headers;
 mod preflight;
 mod words;
 
