@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod sandbox;
+pub mod weights;
 
 use crate::bytes::ByteSize;
 use crate::candidates::CandidateArg;
@@ -76,6 +77,8 @@ pub enum Command {
     Bench(Box<bench::BenchArgs>),
     /// Run programs that reach nothing they were not given.
     Sandbox(Box<sandbox::SandboxArgs>),
+    /// From finished tournaments to weights on chain, and what they earn.
+    Weights(Box<weights::WeightsArgs>),
     /// Say what this machine can and cannot do.
     Doctor(DoctorArgs),
 }

@@ -4,3 +4,4 @@ pub mod bench;
 pub mod doctor;
 pub mod eval;
 pub mod sandbox;
+pub mod weights;

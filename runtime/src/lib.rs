@@ -13,6 +13,7 @@
 //! | [`table`] | the ranked table on the terminal |
 //! | [`results`] | the JSON files: ours, and the subnet's |
 //! | [`report`] | the HTML page |
+//! | [`input_file`] | files that arguments name, up to a limit |
 //! | [`output_file`] | whole files or none |
 //! | [`hub`] | models from the hub, in the cache that all programs share |
 //! | [`host`] | what this machine has |
@@ -33,6 +34,7 @@ pub mod example;
 pub mod exit;
 pub mod host;
 pub mod hub;
+pub mod input_file;
 pub mod interrupt;
 pub mod output_file;
 pub mod printable;

@@ -13,6 +13,7 @@
 //! | [`prompt`] | rows to ids and labels, as axolotl does it |
 //! | [`prepare`](mod@prepare) | all of it for one candidate: sequence length, drops, order, fingerprint |
 //! | [`scoring`] | per-row losses to places, duels and their bounds |
+//! | [`subnet`] | a subnet at one block, as a file |
 //! | [`weights`](mod@weights) | tournaments to emissions, to the vector that goes on chain, to its audit record |
 //! | [`yuma`] | what a subnet's epoch pays for the weights it holds, as the chain computes it |
 //! | [`python`] | how Python writes values, where the reference lets it |
@@ -27,6 +28,7 @@ pub mod python;
 pub mod rules;
 pub mod scoring;
 pub mod spec;
+pub mod subnet;
 pub mod tokenizer;
 pub mod weights;
 pub mod yuma;

@@ -4,11 +4,18 @@
 //! that an old tournament can be recomputed as it was judged. The loader is strict in both directions: a field
 //! that is missing and a field that nobody reads are both errors.
 
+mod boss;
 mod emission;
+mod environment;
 
+pub use boss::{BossRules, DrawRule, LineageRule, MarginRule, TaskKind, TitleRule};
 pub use emission::{
     BoostRules, EmissionRules, FallbackRules, RankShares, ReignDecay, Remainder, SplitShares,
     TypeRules,
+};
+
+pub use environment::{
+    Divisor, EnvironmentRules, FailedRule, FinalRule, GrpoRules, PerformanceRules, WinShareRules,
 };
 
 use crate::Owner;
@@ -49,6 +56,15 @@ pub struct RuleSet {
     pub ranking: RankingRules,
     /// The paired comparison of two candidates.
     pub paired: PairedRules,
+    /// Duels and titles.
+    pub boss: BossRules,
+    /// Standings and finals of environment tournaments; absent where they did not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentRules>,
+    /// Rewards to scores.
+    pub grpo: GrpoRules,
+    /// Margins of boss rounds.
+    pub performance: PerformanceRules,
     /// Tournaments to emissions.
     pub emission: EmissionRules,
 }
@@ -335,7 +351,12 @@ impl RuleSet {
                 "YYYY-MM-DD",
             );
         }
-        if let Some((field, found, expected)) = self.emission.out_of_range() {
+        let ranges = self
+            .emission
+            .out_of_range()
+            .or_else(|| self.boss.out_of_range())
+            .or_else(|| self.results_out_of_range());
+        if let Some((field, found, expected)) = ranges {
             return refuse(field, found, expected);
         }
         Ok(())

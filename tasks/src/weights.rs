@@ -10,6 +10,7 @@
 //! | [`vector`] | all of it over the uids: champions, participants, the burned rest |
 //! | [`quantise`](mod@quantise) | weights to the chain's u16 by three rules |
 //! | [`fallback`](mod@fallback) | when the metagraph's incentives stand in for results |
+//! | [`plan`] | one file of results and one subnet to all of the above, and the record |
 //! | [`audit`] | the published record, recomputed, with the first difference |
 //!
 //! Every constant comes from a rule set's [`EmissionRules`](crate::rules::EmissionRules). Sums run from left to
@@ -22,6 +23,7 @@ pub mod balance;
 pub mod error;
 pub mod fallback;
 pub mod metagraph;
+pub mod plan;
 pub mod pools;
 pub mod quantise;
 pub mod results;
@@ -38,6 +40,7 @@ pub use balance::base_shares;
 pub use error::EmissionError;
 pub use fallback::fallback;
 pub use metagraph::{Metagraph, MetagraphError, Moved};
+pub use plan::{Plan, PlanError, ResultsFile};
 pub use pools::{EmissionInput, Performance, Pool, Reign, TypeInput, pools};
 pub use quantise::{Limits, QuantiseError, Rounding, quantise};
 pub use results::{PerType, Results, TournamentType};

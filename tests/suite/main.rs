@@ -14,6 +14,7 @@
 //! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
 //! | `rootfs` | (what jobs are run on) |
+//! | `cli_weights` | vectors of finished tournaments, records that are recomputed, epochs that are simulated |
 //! | `sandbox` | jobs: what they say and how they end, inputs and outputs, lists, logs, plans |
 //! | `sandbox_cli` | jobs, builds and fetches as somebody meets them who does not know them: wrong words, missing places, Ctrl-C |
 //! | `sandbox_network` | what is fetched: commits, images, files, from servers with certificates that are right and wrong, over calls that are killed |
@@ -33,6 +34,7 @@ mod cli_eval;
 mod cli_hostile;
 mod cli_interrupt;
 mod cli_outputs;
+mod cli_weights;
 #[cfg(target_os = "linux")]
 mod eval_gpu;
 mod eval_parity;

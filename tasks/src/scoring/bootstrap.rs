@@ -17,23 +17,20 @@ impl Resampled {
     ///
     /// `None` if there are no values, no resamples, a value that is not finite, or 2³² values or more.
     pub fn draw(values: &[f64], resamples: usize, seed: u64) -> Option<Self> {
-        let count = u32::try_from(values.len())
-            .ok()
-            .filter(|count| *count > 0)?;
-        if resamples == 0 || values.iter().any(|value| !value.is_finite()) {
-            return None;
-        }
+        let count = drawable(values, resamples)?;
         let mut random = Pcg64::new(seed);
         let mut sample = vec![0.0; values.len()];
         let mut means = Vec::with_capacity(resamples);
         for _ in 0..resamples {
-            for slot in &mut sample {
-                *slot = values[random.below(count) as usize];
-            }
+            random.choose(values, count, &mut sample);
             means.push(mean(&sample));
         }
-        means.sort_by(f64::total_cmp);
-        Some(Self { means })
+        Some(Self::sorted(means))
+    }
+
+    fn sorted(mut means: Vec<f64>) -> Self {
+        means.sort_unstable_by(f64::total_cmp);
+        Self { means }
     }
 
     /// The value below which `fraction` of the means lie; linear between neighbours, as `numpy.percentile` has it.
@@ -54,8 +51,10 @@ impl Resampled {
     }
 
     /// The one-sided lower bound: the quantile at `1 - confidence`.
+    ///
+    /// Through percent and in this order, as the reference asks numpy for it: for 0.99 that is a little more than 1 %.
     pub fn lower_bound(&self, confidence: f64) -> f64 {
-        self.quantile(tail(confidence))
+        self.quantile((1.0 - confidence) * 100.0 / 100.0)
     }
 
     /// The interval that leaves out `1 - confidence` of the means, half at each end.
@@ -63,6 +62,60 @@ impl Resampled {
         let side = tail(confidence) / 2.0;
         (self.quantile(side), self.quantile(1.0 - side))
     }
+}
+
+/// Resamples of a paired comparison, which share their rows: one drawn set of rows gives one mean gap and one win rate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResampledDuel {
+    /// Mean gaps over all rows.
+    pub gap: Resampled,
+    /// Win rates among the drawn rows outside the dead zone; 0 for a draw of rows that decides nothing, which speaks
+    /// for nobody.
+    pub win_rate: Resampled,
+}
+
+impl ResampledDuel {
+    /// Draws `resamples` sets of `gaps.len()` rows with replacement.
+    ///
+    /// Which rows fall into the dead zone is a property of the sample as well, so all rows are drawn from, not the
+    /// decided ones alone.
+    ///
+    /// `None` where [`Resampled::draw`] gives none.
+    pub fn draw(gaps: &[f64], dead_zone: f64, resamples: usize, seed: u64) -> Option<Self> {
+        let count = drawable(gaps, resamples)?;
+        let mut random = Pcg64::new(seed);
+        let mut sample = vec![0.0; gaps.len()];
+        let mut means = Vec::with_capacity(resamples);
+        let mut rates = Vec::with_capacity(resamples);
+        for _ in 0..resamples {
+            random.choose(gaps, count, &mut sample);
+            means.push(mean(&sample));
+            rates.push(win_rate(&sample, dead_zone));
+        }
+        Some(Self {
+            gap: Resampled::sorted(means),
+            win_rate: Resampled::sorted(rates),
+        })
+    }
+}
+
+fn win_rate(gaps: &[f64], dead_zone: f64) -> f64 {
+    let (mut wins, mut losses) = (0_u64, 0_u64);
+    for gap in gaps {
+        wins += u64::from(*gap > dead_zone);
+        losses += u64::from(*gap < -dead_zone);
+    }
+    if wins + losses == 0 {
+        0.0
+    } else {
+        wins as f64 / (wins + losses) as f64
+    }
+}
+
+/// How many values there are, if they can be resampled.
+fn drawable(values: &[f64], resamples: usize) -> Option<u32> {
+    let count = u32::try_from(values.len()).ok().filter(|count| *count > 0);
+    count.filter(|_| resamples > 0 && values.iter().all(|value| value.is_finite()))
 }
 
 // Through percent, since 1 - 0.99 is not the double nearest to 0.01 and the quantile would show it.

@@ -4,12 +4,14 @@
 //! either loss is not finite are dropped from both. Gaps inside the dead zone decide nothing: numerics alone can make
 //! them.
 
-use super::bootstrap::{Resampled, mean};
+use super::bootstrap::{Resampled, ResampledDuel, mean};
 use crate::Owner;
 use crate::rules::PairedRules;
+use serde::{Deserialize, Serialize};
 
 /// Rows won, lost and drawn by the challenger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tally {
     /// Gap above the dead zone.
     pub wins: usize,
@@ -109,11 +111,12 @@ pub struct Bounds {
 }
 
 /// Who has the title after a duel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The challenger takes it.
     Challenger,
-    /// The holder keeps it.
+    /// The holder, in a boss round the champion, keeps it.
     Holder,
     /// Every row lies inside the dead zone: the task is replaced.
     Draw,
@@ -158,41 +161,39 @@ impl Duel {
         })
     }
 
-    /// Bootstraps the gap over all rows and the win rate over the decided ones, each with the rules' seed.
+    /// Bootstraps the gap over all rows and, over the same draws of rows, the win rate among the decided ones.
     ///
     /// `None` if there is no row to compare.
     pub fn bounds(&self, rules: &PairedRules) -> Option<Bounds> {
-        let gap = Resampled::draw(&self.gaps, rules.resamples, rules.seed)?;
-        let decided: Vec<f64> = self
-            .gaps
-            .iter()
-            .filter(|gap| gap.abs() > rules.dead_zone)
-            .map(|gap| if *gap > 0.0 { 1.0 } else { 0.0 })
-            .collect();
-        let win_rate = Resampled::draw(&decided, rules.resamples, rules.seed);
+        let ResampledDuel { gap, win_rate } =
+            ResampledDuel::draw(&self.gaps, rules.dead_zone, rules.resamples, rules.seed)?;
+        let all_drawn = self.tally.decided() == 0;
         Some(Bounds {
             gap_lower: gap.lower_bound(rules.confidence),
             gap_needed: rules
                 .gap_min_abs
                 .max(rules.gap_min_rel * self.holder_loss?.abs()),
-            win_rate_lower: win_rate.map(|rate| rate.lower_bound(rules.confidence)),
+            win_rate_lower: (!all_drawn).then(|| win_rate.lower_bound(rules.confidence)),
             win_rate_needed: rules.win_rate_min,
-            all_drawn: decided.is_empty(),
+            all_drawn,
             gap,
         })
     }
 }
 
 impl Bounds {
+    /// Whether the lower bound of the win rate is high enough.
+    pub fn often_enough(&self) -> bool {
+        self.win_rate_lower
+            .is_some_and(|lower| lower >= self.win_rate_needed)
+    }
+
     /// The boss round's decision on this one task. A KL task has a further gate that is not part of it.
     pub fn verdict(&self) -> Verdict {
         if self.all_drawn {
             return Verdict::Draw;
         }
-        let often = self
-            .win_rate_lower
-            .is_some_and(|lower| lower >= self.win_rate_needed);
-        if often && self.gap_lower >= self.gap_needed {
+        if self.often_enough() && self.gap_lower >= self.gap_needed {
             Verdict::Challenger
         } else {
             Verdict::Holder

@@ -65,7 +65,52 @@ impl Pcg64 {
         if bound <= 1 {
             return 0;
         }
-        let mut product = u64::from(self.next_u32()) * u64::from(bound);
+        let bits = self.next_u32();
+        self.scale(bits, bound)
+    }
+
+    /// Fills `sample` with `values` at uniform indices, as `values[integers(0, count, size=sample.len())]` does.
+    ///
+    /// The same indices as [`Self::below`] gives, two a draw where none has to be drawn again.
+    ///
+    /// # Panics
+    /// If there are fewer values than `count`.
+    pub(super) fn choose(&mut self, values: &[f64], count: u32, sample: &mut [f64]) {
+        let mut filled = 0;
+        while filled < sample.len() {
+            if count > 1 && self.high_half.is_none() {
+                filled += self.choose_pairs(values, count, &mut sample[filled..]);
+            }
+            if let Some(slot) = sample.get_mut(filled) {
+                *slot = values[self.below(count) as usize];
+                filled += 1;
+            }
+        }
+    }
+
+    /// Fills whole pairs, up to one where a half may have to be drawn again; how many slots it filled.
+    fn choose_pairs(&mut self, values: &[f64], count: u32, sample: &mut [f64]) -> usize {
+        let values = &values[..count as usize];
+        let mut filled = 0;
+        for pair in sample.chunks_exact_mut(2) {
+            let bits = self.next_u64();
+            let low = (bits & 0xffff_ffff) * u64::from(count);
+            let high = (bits >> 32) * u64::from(count);
+            if (low as u32) < count || (high as u32) < count {
+                self.high_half = Some((bits >> 32) as u32);
+                pair[0] = values[self.scale(bits as u32, count) as usize];
+                return filled + 1;
+            }
+            pair[0] = values[(low >> 32) as usize];
+            pair[1] = values[(high >> 32) as usize];
+            filled += 2;
+        }
+        filled
+    }
+
+    /// Lemire's method on 32 random bits that are already drawn.
+    fn scale(&mut self, bits: u32, bound: u32) -> u32 {
+        let mut product = u64::from(bits) * u64::from(bound);
         if (product as u32) < bound {
             let threshold = bound.wrapping_neg() % bound;
             while (product as u32) < threshold {

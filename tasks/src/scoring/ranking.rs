@@ -1,11 +1,11 @@
 //! Places and points inside one task.
 
-use crate::rules::RankingRules;
+use crate::rules::{RankingRules, TaskKind};
 
 /// What ranking needs to know of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entry {
-    /// Its loss, lower is better; `None` if it has none.
+    /// Its loss, or where more is better its score; `None` if it has none.
     pub loss: Option<f64>,
     /// Whether it passed the fine-tune check.
     pub is_finetune: bool,
@@ -32,11 +32,27 @@ pub struct Standing {
 /// Entries in order of rank: valid ones by loss, then those with a loss that does not count, then the rest. Ties keep
 /// the order of entry, and the first of several best takes the points.
 pub fn rank(entries: &[Entry], rules: &RankingRules) -> Vec<Standing> {
+    rank_by(entries, false, rules)
+}
+
+/// [`rank`] for a kind of task, where that says which way is better.
+pub fn rank_kind(entries: &[Entry], kind: TaskKind, rules: &RankingRules) -> Vec<Standing> {
+    rank_by(entries, kind.higher_is_better(), rules)
+}
+
+/// [`rank`] by losses, or by scores of which more is better.
+pub fn rank_by(entries: &[Entry], higher_is_better: bool, rules: &RankingRules) -> Vec<Standing> {
     let key = |entry: &Entry| {
+        let loss = entry.loss.unwrap_or(0.0);
         (
             !entry.valid(),
             entry.loss.is_none(),
-            entry.loss.unwrap_or(0.0),
+            // Equal numbers share a place, whatever the sign of a zero.
+            if higher_is_better {
+                0.0 - loss
+            } else {
+                loss + 0.0
+            },
         )
     };
     let mut order: Vec<usize> = (0..entries.len()).collect();

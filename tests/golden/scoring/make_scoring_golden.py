@@ -12,7 +12,7 @@ import numpy as np
 SEEDS = [0, 1, 42, 20260808, 2**32 - 1, 2**32, 2**64 - 1]
 BOUNDS = [2, 3, 7, 100, 1000, 2**31 - 1, 2**31 + 1, 3 * 2**30, 2**32 - 1]
 DEAD_ZONE, WIN_RATE_MIN, GAP_MIN_ABS, GAP_MIN_REL = 0.01, 0.55, 0.01, 0.01
-RESAMPLES, SEED, CHUNK_ELEMENTS = 10_000, 20260808, 2_000_000
+RESAMPLES, SEED, CHUNK_ELEMENTS, CONFIDENCE = 10_000, 20260808, 2_000_000, 0.99
 
 
 def bits(values):
@@ -49,25 +49,40 @@ def bootstrap(n, resamples, seed, chunk_elements):
     }
 
 
+def duel_bounds(gaps, dead_zone, resamples, seed, confidence, chunk_elements):
+    """Lower bounds of the win rate and of the mean gap, from the same drawn rows; rates are among decided rows."""
+    rng = np.random.default_rng(seed)
+    n = len(gaps)
+    won, decided = (gaps > dead_zone).astype(np.float64), (np.abs(gaps) > dead_zone).astype(np.float64)
+    chunk = max(1, min(resamples, chunk_elements // n))
+    rates, means = np.zeros(resamples), np.empty(resamples)
+    for start in range(0, resamples, chunk):
+        end = min(start + chunk, resamples)
+        index = rng.integers(0, n, size=(end - start, n))
+        counts = decided[index].sum(axis=1)
+        np.divide(won[index].sum(axis=1), counts, out=rates[start:end], where=counts > 0)
+        means[start:end] = gaps[index].mean(axis=1)
+    percent = (1.0 - confidence) * 100.0
+    return np.percentile(rates, percent), np.percentile(means, percent)
+
+
 def duel(name, boss, challenger):
     boss, challenger = np.asarray(boss), np.asarray(challenger)
     keep = np.isfinite(boss) & np.isfinite(challenger)
     gaps = boss[keep] - challenger[keep]
-    decided = gaps[np.abs(gaps) > DEAD_ZONE]
-    wins = (decided > 0).astype(np.float64)
+    wins, losses = int((gaps > DEAD_ZONE).sum()), int((gaps < -DEAD_ZONE).sum())
     out = {
         "name": name, "boss": [None if not np.isfinite(x) else x for x in bits_or_nan(boss)],
         "challenger": [None if not np.isfinite(x) else x for x in bits_or_nan(challenger)],
-        "wins": int(wins.sum()), "losses": int(len(wins) - wins.sum()), "draws": int(len(gaps) - len(decided)),
+        "wins": wins, "losses": losses, "draws": int(len(gaps) - wins - losses),
     }
-    gap_lower = np.percentile(resampled_means(gaps, RESAMPLES, SEED, CHUNK_ELEMENTS), 1)
+    rate_lower, gap_lower = duel_bounds(gaps, DEAD_ZONE, RESAMPLES, SEED, CONFIDENCE, CHUNK_ELEMENTS)
     needed = max(GAP_MIN_ABS, GAP_MIN_REL * abs(boss[keep].mean()))
     out |= {"gap_lower": bits(gap_lower)[0], "gap_needed": bits(needed)[0]}
-    if len(decided) == 0:
+    if wins + losses == 0:
         return out | {"win_rate_lower": None, "verdict": "draw"}
-    win_rate_lower = np.percentile(resampled_means(wins, RESAMPLES, SEED, CHUNK_ELEMENTS), 1)
-    taken = win_rate_lower >= WIN_RATE_MIN and gap_lower >= needed
-    return out | {"win_rate_lower": bits(win_rate_lower)[0], "verdict": "challenger" if taken else "holder"}
+    taken = rate_lower >= WIN_RATE_MIN and gap_lower >= needed
+    return out | {"win_rate_lower": bits(rate_lower)[0], "verdict": "challenger" if taken else "holder"}
 
 
 def bits_or_nan(values):
@@ -89,12 +104,13 @@ def duels():
         yield duel(name, boss, challenger)
 
 
-print(json.dumps({
-    "numpy": np.__version__,
-    "generator": [generator(seed) for seed in SEEDS],
-    "bootstrap": [bootstrap(*case) for case in [
-        (1, 10, 3, 10), (2, 50, 3, 7), (7, 100, 4, 100), (8, 101, 20260808, 33), (9, 100, 20260808, 1000),
-        (127, 50, 1, 300), (129, 60, 1, 129), (263, 40, 1, 2_000_000), (1000, 30, 20260808, 2_000_000),
-    ]],
-    "duels": list(duels()),
-}))
+if __name__ == "__main__":
+    print(json.dumps({
+        "numpy": np.__version__,
+        "generator": [generator(seed) for seed in SEEDS],
+        "bootstrap": [bootstrap(*case) for case in [
+            (1, 10, 3, 10), (2, 50, 3, 7), (7, 100, 4, 100), (8, 101, 20260808, 33), (9, 100, 20260808, 1000),
+            (127, 50, 1, 300), (129, 60, 1, 129), (263, 40, 1, 2_000_000), (1000, 30, 20260808, 2_000_000),
+        ]],
+        "duels": list(duels()),
+    }))

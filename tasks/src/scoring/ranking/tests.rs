@@ -1,5 +1,5 @@
-use super::{Entry, rank};
-use crate::rules::RuleSet;
+use super::{Entry, rank, rank_by, rank_kind};
+use crate::rules::{RuleSet, TaskKind};
 
 fn entry(loss: f64) -> Entry {
     Entry {
@@ -69,4 +69,40 @@ fn nobody_loses_points_where_nobody_is_valid() {
         }]),
         [(0, None, 0.0)]
     );
+}
+
+#[test]
+fn more_is_better_where_the_kind_says_so() {
+    let entries: Vec<_> = [-0.5, 0.9, f64::INFINITY, 0.2, 0.9, f64::NAN]
+        .into_iter()
+        .map(entry)
+        .collect();
+    let rules = RuleSet::newest().ranking;
+    let places: Vec<_> = rank_kind(&entries, TaskKind::Grpo, &rules)
+        .iter()
+        .map(|s| (s.entry, s.place, s.points))
+        .collect();
+    let expected = [
+        (1, Some(1), 3.0),
+        (4, Some(1), 0.0),
+        (3, Some(3), 0.0),
+        (0, Some(4), 0.0),
+    ];
+    assert_eq!(places[..4], expected);
+    assert!(places[4..].iter().all(|p| p.1.is_none() && p.2 == -1.0));
+    let image = rank_kind(&entries, TaskKind::Image, &rules);
+    assert_eq!(image[0].entry, 0);
+}
+
+#[test]
+fn zeros_of_either_sign_share_a_place() {
+    let rules = RuleSet::newest().ranking;
+    for higher in [false, true] {
+        let entries = [entry(0.0), entry(-0.0), entry(0.0)];
+        let order: Vec<_> = rank_by(&entries, higher, &rules)
+            .iter()
+            .map(|s| (s.entry, s.place))
+            .collect();
+        assert_eq!(order, [(0, Some(1)), (1, Some(1)), (2, Some(1))]);
+    }
 }

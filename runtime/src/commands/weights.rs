@@ -1,0 +1,110 @@
+//! `gradus weights`: from finished tournaments to what a validator sets on chain, and what that earns.
+
+mod audit;
+mod show;
+mod simulate;
+
+use crate::cli::weights::{WeightsArgs, WeightsCommand};
+use crate::exit::Exit;
+use crate::input_file::{self, InputFileError};
+use crate::output_file::OutputFileError;
+use gradus_tasks::subnet::{self, Snapshot, SnapshotError};
+use gradus_tasks::weights::{AuditError, PlanError};
+use gradus_tasks::yuma::InputError;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Why the command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// A file that is read.
+    #[error(transparent)]
+    Input(#[from] InputFileError),
+    /// A file that is written.
+    #[error(transparent)]
+    Output(#[from] OutputFileError),
+    /// The results.
+    #[error("RESULTS {}", path.display())]
+    Results {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: PlanError,
+    },
+    /// The snapshot.
+    #[error("{}", path.display())]
+    Snapshot {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: SnapshotError,
+    },
+    /// The audit file.
+    #[error("{}", path.display())]
+    Audit {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: AuditError,
+    },
+    /// The file has no recipe, and nothing else says over which hotkeys.
+    #[error(
+        "{} does not say over which hotkeys it was computed\nhelp: --subnet names a snapshot of its time, from `gradus chain metagraph --block N --json FILE`",
+        .0.display()
+    )]
+    NoSubnet(PathBuf),
+    /// Weights that are neither.
+    #[error("--weights {} holds neither an audit file of gradus nor a list of pairs [uid, value]\nhelp: such as [[0,65535],[7,1200]]", path.display())]
+    Pairs {
+        /// Which file.
+        path: PathBuf,
+        /// Why the list cannot be read.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The epoch cannot be simulated.
+    #[error("the epoch cannot be simulated")]
+    Epoch(#[source] InputError),
+    /// Standard output.
+    #[error("standard output")]
+    Print(#[source] io::Error),
+}
+
+/// Does what the arguments say.
+pub fn run(arguments: &WeightsArgs) -> Result<Exit, WeightsError> {
+    match &arguments.command {
+        WeightsCommand::Show(arguments) => show::run(arguments),
+        WeightsCommand::Audit(arguments) => audit::run(arguments),
+        WeightsCommand::Simulate(arguments) => simulate::run(arguments),
+    }
+}
+
+fn read_subnet(argument: &'static str, path: &Path) -> Result<Snapshot, WeightsError> {
+    let bytes = input_file::read(argument, path, subnet::FILE_BYTES_MAX)?;
+    Snapshot::parse(&bytes).map_err(|source| of_subnet(path, source))
+}
+
+fn of_subnet(path: &Path, source: SnapshotError) -> WeightsError {
+    WeightsError::Snapshot {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// To standard output; a reader that went away is no failure.
+fn print(text: &str) -> Result<(), WeightsError> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+            Err(WeightsError::Print(source))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), WeightsError> {
+    print(&(serde_json::to_string_pretty(value).expect("plain data") + "\n"))
+}

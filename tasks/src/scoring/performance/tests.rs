@@ -1,0 +1,94 @@
+use super::{task_margin, tournament_margin, win_share_margin};
+use crate::rules::{Divisor, PerformanceRules, RuleSet, TaskKind};
+use crate::scoring::bootstrap::tests::{double, results};
+use serde_json::Value;
+
+fn rules(divisor: Divisor) -> PerformanceRules {
+    PerformanceRules {
+        divisor,
+        ..RuleSet::newest().performance
+    }
+}
+
+fn same(found: Option<f64>, expected: &Value, case: &Value) {
+    // A zero difference may carry either sign.
+    let bits = |value: f64| (value + 0.0).to_bits();
+    assert_eq!(found.map(bits), double(expected).map(bits), "{case}");
+}
+
+#[test]
+fn margins_equal_those_of_the_definition_bit_for_bit() {
+    let golden = results();
+    for case in golden["margins"].as_array().unwrap() {
+        let kind: TaskKind = serde_json::from_value(case["kind"].clone()).unwrap();
+        let (challenger, boss) = (double(&case["challenger"]), double(&case["boss"]));
+        for (key, divisor) in [
+            ("positive", Divisor::Positive),
+            ("magnitude", Divisor::Magnitude),
+        ] {
+            let found = task_margin(kind, challenger, boss, &rules(divisor));
+            same(found, &case[key], case);
+        }
+    }
+    let rules = rules(Divisor::Magnitude);
+    for case in golden["medians"].as_array().unwrap() {
+        let margins: Vec<_> = case["margins"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(double)
+            .collect();
+        same(
+            Some(tournament_margin(&margins, &rules)),
+            &case["median"],
+            case,
+        );
+    }
+    let shares = RuleSet::newest().win_shares().unwrap();
+    for case in golden["win_shares"].as_array().unwrap() {
+        let share = double(&case[0]).unwrap();
+        same(win_share_margin(share, &shares).ok(), &case[1], case);
+    }
+}
+
+#[test]
+fn the_older_rules_divide_by_nothing_that_is_not_positive() {
+    let old = RuleSet::named(RuleSet::names()[0]).unwrap();
+    let margin = |boss| task_margin(TaskKind::Grpo, Some(1.0), Some(boss), &old.performance);
+    assert_eq!(margin(-1.0), Some(0.0));
+    assert_eq!(margin(0.5), Some(1.0));
+    let new = RuleSet::newest().performance;
+    assert_eq!(
+        task_margin(TaskKind::Grpo, Some(1.0), Some(-1.0), &new),
+        Some(2.0)
+    );
+    assert!(old.win_shares().is_err());
+}
+
+#[test]
+fn what_is_not_finite_gives_no_margin() {
+    let rules = rules(Divisor::Magnitude);
+    for bad in [
+        None,
+        Some(f64::NAN),
+        Some(f64::INFINITY),
+        Some(f64::NEG_INFINITY),
+    ] {
+        assert_eq!(task_margin(TaskKind::Dpo, bad, Some(1.0), &rules), None);
+        assert_eq!(task_margin(TaskKind::Dpo, Some(1.0), bad, &rules), None);
+    }
+    let least = f64::from_bits(1);
+    assert_eq!(
+        task_margin(TaskKind::Dpo, Some(least), Some(1.0), &rules),
+        None
+    );
+    let shares = RuleSet::newest().win_shares().unwrap();
+    assert!(win_share_margin(f64::NAN, &shares).is_err());
+    assert!(
+        win_share_margin(1.000_1, &shares)
+            .unwrap_err()
+            .to_string()
+            .contains("1.0001")
+    );
+    assert_eq!(win_share_margin(f64::NEG_INFINITY, &shares), Ok(0.0));
+}
