@@ -176,7 +176,7 @@ fn dispatch_info(mandatory: bool) -> Value<()> {
 }
 
 /// All events of a block as `System.Events` holds them.
-pub(crate) fn encode(runtime: &Runtime, events: &[(Phase, Event)]) -> Vec<u8> {
+pub fn encode(runtime: &Runtime, events: &[(Phase, Event)]) -> Vec<u8> {
     let event_type = runtime.metadata().outer_enums().event_enum_ty();
     let mut bytes = Compact(events.len() as u32).encode();
     for (phase, event) in events {

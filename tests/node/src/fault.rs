@@ -109,6 +109,45 @@ pub enum Fault {
     Genesis([u8; 32]),
 }
 
+impl Fault {
+    /// One of each kind that a submission can meet, for tests that try all: faults of `method` where a fault is about one.
+    ///
+    /// Whether an extrinsic may be in a block nevertheless is the second of each pair.
+    pub fn of_submissions(method: &Method) -> Vec<(Self, bool)> {
+        let m = || method.clone();
+        let refused = || RpcError::custom(6);
+        let lost = || RpcError::new(-32_603, "Internal error", "the double was told to fail");
+        let mut faults = vec![
+            (Self::DropBefore(m()), false),
+            (Self::DropAfter(m()), true),
+            (Self::Refuse(m(), refused()), false),
+            (Self::Refuse(m(), RpcError::banned()), false),
+            (Self::FailAfter(m(), refused()), true),
+            (Self::FailAfter(m(), lost()), true),
+            (Self::HangBefore(m()), false),
+            (Self::HangAfter(m()), true),
+            (Self::Swallow, false),
+            (Self::Delay(3), true),
+            (Self::StaleNonce(1), true),
+            (Self::Lag(3), true),
+        ];
+        faults.extend(Garbage::KINDS.map(|garbage| (Self::Garbage(m(), garbage), true)));
+        faults
+    }
+}
+
+impl Garbage {
+    /// One of each kind.
+    pub const KINDS: [Self; 6] = [
+        Self::InvalidJson,
+        Self::WrongId,
+        Self::ShortScale,
+        Self::WrongScale,
+        Self::Oversized(20 << 20),
+        Self::Binary,
+    ];
+}
+
 /// What happens to the whole chain, from the next block on.
 #[derive(Clone, Debug)]
 pub enum ChainFault {

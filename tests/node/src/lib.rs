@@ -15,9 +15,15 @@
 //! | `api` | answers of runtime APIs |
 //! | `rpc` | the node's methods |
 //!
+//! `README.md` says what of it is as on the chain, and what is not.
+//!
 //! What it has not: consensus among authors, a Merkle trie (so no proofs), fees, emissions, and other calls than those that set weights.
 
 #![forbid(unsafe_code)]
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod address;
 mod api;

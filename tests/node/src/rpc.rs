@@ -16,7 +16,7 @@ use crate::fault::{Fault, RpcError};
 use crate::node::Shared;
 use serde_json::{Value as Json, json};
 use std::io::ErrorKind;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use subscriptions::Subscriptions;
@@ -45,8 +45,9 @@ pub(crate) fn serve(shared: &Shared, stream: TcpStream) {
         return;
     }
     let mut subscriptions = Subscriptions::new(shared.chain.listen());
-    // An end of the connection is the client's matter.
+    // How the connection ends is the client's matter; that it ends is not, since the endpoint keeps a handle to close it with.
     let _ = run(shared, &mut socket, &mut subscriptions);
+    let _ = socket.get_ref().shutdown(Shutdown::Both);
 }
 
 fn run(
@@ -59,10 +60,7 @@ fn run(
             Ok(Message::Text(text)) => match answer(shared, subscriptions, &text) {
                 Reply::Send(message) => socket.send(message)?,
                 Reply::Silence => {}
-                Reply::Close => {
-                    let _ = socket.get_ref().shutdown(std::net::Shutdown::Both);
-                    return Ok(());
-                }
+                Reply::Close => return Ok(()),
             },
             Ok(_) => {}
             Err(Error::Io(error))

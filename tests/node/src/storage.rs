@@ -160,11 +160,17 @@ impl Storage {
 
     /// Keys that begin with `prefix` and come after `after`, `count` at most, in order.
     pub fn keys(&self, prefix: &[u8], after: Option<&[u8]>, count: usize) -> Vec<Vec<u8>> {
-        let item = self.items.iter().flat_map(|(start, item)| {
+        // A prefix of an item's length or more names the item: others are not looked at.
+        let first = prefix.first_chunk::<32>();
+        let items = self
+            .items
+            .iter()
+            .filter(|(start, _)| first.is_none_or(|first| first == *start));
+        let keys = items.flat_map(|(start, item)| {
             item.keys()
                 .map(move |suffix| [&start[..], &suffix[..]].concat())
         });
-        item.filter(|key| key.starts_with(prefix))
+        keys.filter(|key| key.starts_with(prefix))
             .filter(|key| after.is_none_or(|after| &key[..] > after))
             .take(count)
             .collect()

@@ -74,3 +74,51 @@ impl Payload {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hex;
+    use serde_json::Value as Json;
+
+    /// Made by the official wheel, for a round of the real beacon whose signature is beside them.
+    fn golden() -> Json {
+        let text = include_str!("../../../runtime/chain/tests/golden/timelock-vectors.json");
+        serde_json::from_str(text).expect("JSON")
+    }
+
+    fn bytes(value: &Json) -> Vec<u8> {
+        hex::decode(value.as_str().expect("a text")).expect("hexadecimal")
+    }
+
+    #[test]
+    fn commits_of_the_official_wheel_open_with_the_real_beacons_signature() {
+        let golden = golden();
+        let signature = bytes(&golden["drand"]["round_1000_signature"]);
+        let signature: [u8; 48] = signature.try_into().expect("48 bytes");
+        let cases = golden["commits_round_1000"]["cases"].as_array();
+        let cases = cases.expect("a list");
+        assert_eq!(cases.len(), 3);
+        for case in cases {
+            let commit = bytes(&case["commit"]);
+            let plain = unlock(&commit, &signature).expect("it opens");
+            assert_eq!(plain, bytes(&case["payload_scale_hex"]));
+            let hotkey = bytes(&case["hotkey"]).try_into().expect("32 bytes");
+            let payload = Payload::decode(&plain, hotkey).expect("a payload");
+            assert_eq!(serde_json::json!(payload.uids), case["uids"]);
+            assert_eq!(serde_json::json!(payload.values), case["values"]);
+            assert_eq!(Payload::decode(&plain, [1; 32]), None);
+            for cut in 0..commit.len() {
+                assert_eq!(unlock(&commit[..cut], &signature), None, "{cut} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn payloads_without_a_hotkey_are_read_as_well() {
+        use parity_scale_codec::Encode;
+        let plain = (vec![1_u16, 2], vec![3_u16, 4], 5_u64).encode();
+        let payload = Payload::decode(&plain, [1; 32]).expect("the older form");
+        assert_eq!((payload.uids, payload.version_key), (vec![1, 2], 5));
+    }
+}

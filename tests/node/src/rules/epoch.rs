@@ -97,3 +97,57 @@ pub(crate) fn activity_cutoff(storage: &Storage, netuid: u16) -> u64 {
     let cutoff: u16 = storage.get(item("ActivityCutoff"), &keys);
     u64::from(cutoff)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ChainConfig;
+    use crate::drand::Drand;
+    use std::sync::Arc;
+
+    /// Blocks beyond which a case is not stepped through.
+    const BLOCKS_MAX: u64 = 2_000;
+
+    /// States and the blocks that open a commit made on top of them, by the official wheel.
+    #[test]
+    fn commits_are_due_at_the_blocks_that_the_official_wheel_computes() {
+        let text = include_str!("../../../../runtime/chain/tests/golden/timelock-vectors.json");
+        let golden: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        let cases = golden["reveal_round_schedule"]["cases"].as_array();
+        let drand = Arc::new(Drand::new(1, 0, 3));
+        let genesis = crate::genesis::storage(&ChainConfig::default(), &drand);
+        let mut checked = 0;
+        for case in cases.expect("a list") {
+            let number = |name: &str| case[name].as_u64().expect("a number");
+            let Some(reveal) = case["reveal_block"].as_u64() else {
+                continue;
+            };
+            let current_block = number("current_block");
+            if reveal - current_block > BLOCKS_MAX {
+                continue;
+            }
+            let mut storage = genesis.clone();
+            let keys = [Key::U16(56)];
+            for (name, field) in [
+                ("LastEpochBlock", "last_epoch_block"),
+                ("PendingEpochAt", "pending_epoch_at"),
+                ("SubnetEpochIndex", "subnet_epoch_index"),
+                ("BlocksSinceLastStep", "blocks_since_last_step"),
+            ] {
+                storage.put(item(name), &keys, number(field));
+            }
+            storage.put(item("Tempo"), &keys, number("tempo") as u16);
+            let period = number("reveal_period_epochs");
+            let mut target = None;
+            let due = (current_block + 1..).find(|block| {
+                let epoch = current(&storage, 56, *block);
+                let target = *target.get_or_insert(epoch + period);
+                step(&mut storage, 56, *block);
+                epoch == target
+            });
+            assert_eq!(due, Some(reveal), "{case}");
+            checked += 1;
+        }
+        assert!(checked > 30, "{checked} cases");
+    }
+}

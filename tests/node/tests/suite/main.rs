@@ -10,4 +10,5 @@ mod golden;
 mod reads;
 mod sdk;
 mod signer;
+mod specs;
 mod weights;

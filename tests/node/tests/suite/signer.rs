@@ -26,6 +26,11 @@ impl Signer {
         self.0.public.to_bytes()
     }
 
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> [u8; 64] {
+        let context = schnorrkel::signing_context(b"substrate").bytes(bytes);
+        self.0.sign(context).to_bytes()
+    }
+
     /// A call signed for a chain, mortal from its best block on.
     pub(crate) fn sign(&self, chain: &Chain, call: &[u8], nonce: u32) -> Vec<u8> {
         let mortal = Some((16, chain.best_number()));
@@ -59,8 +64,7 @@ impl Signer {
         if payload.len() > 256 {
             payload = sp_crypto_hashing::blake2_256(&payload).to_vec();
         }
-        let context = schnorrkel::signing_context(b"substrate").bytes(&payload);
-        let signature = self.0.sign(context).to_bytes();
+        let signature = self.sign_bytes(&payload);
         let body = [
             &[0x84, 0][..],
             &self.account(),

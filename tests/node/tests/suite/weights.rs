@@ -191,6 +191,29 @@ fn dispatch_finds_the_first_fault_in_the_chains_order() {
     }
 }
 
+/// Above 32768 the chain multiplies by a ratio that was rounded down, below it divides a product; both end at 65535.
+#[test]
+fn the_greatest_weight_is_65535_and_the_others_keep_their_ratio() {
+    let alice = Signer::new(1);
+    let chain = chain(&alice, |_, subnet| subnet.weights_set_rate_limit = 0);
+    let node = Node::serve(&chain).expect("a port");
+    let mut client = Client::connect(&node);
+    let cases = [
+        ([40_000, 10_000, 1], [65_535, 16_384, 2]),
+        ([65_535, 32_768, 7], [65_535, 32_768, 7]),
+        ([3, 2, 1], [65_535, 43_690, 21_845]),
+        ([0, 0, 0], [0, 0, 0]),
+    ];
+    for (nonce, (values, stored)) in (0..).zip(cases) {
+        let weights = set_weights(&chain, &[1, 2, 3], &values);
+        let extrinsic = alice.sign(&chain, &weights, nonce);
+        client.ask("author_submitExtrinsic", json!([hex::encode(&extrinsic)]));
+        chain.produce_block();
+        let expected: Vec<(u16, u16)> = (1..).zip(stored).collect();
+        assert_eq!(chain.weights(56, 0, 0), expected);
+    }
+}
+
 #[test]
 fn weights_in_the_open_fail_where_they_must_be_committed() {
     let alice = Signer::new(1);
