@@ -6,6 +6,7 @@
 
 mod attempts;
 mod boss;
+mod bracket;
 mod emission;
 mod entry;
 mod environment;
@@ -16,6 +17,11 @@ mod shape;
 
 pub use attempts::{AttemptRules, EnvironmentAttempts};
 pub use boss::{BossRules, DrawRule, LineageRule, MarginRule, TaskKind, TitleRule};
+pub use bracket::{
+    BracketRules, EnvironmentBracket, EnvironmentGroups, FamilyTasks, GroupRules, ImageBossTasks,
+    ImageBracket, ImageModels, KlTaskRules, KnockoutRules, LastKnockout, Lineage, SizeRange,
+    SmallFieldRules, StartPoint, TextBossTasks, TextBracket, TextShares, ThirdPlace,
+};
 pub use emission::{
     BoostRules, EmissionRules, FallbackRules, RankShares, ReignDecay, Remainder, SplitShares,
     TypeRules,
@@ -83,6 +89,8 @@ pub struct RuleSet {
     pub grpo: GrpoRules,
     /// Margins of boss rounds.
     pub performance: PerformanceRules,
+    /// How a tournament is played.
+    pub bracket: BracketRules,
     /// Tournaments to emissions.
     pub emission: EmissionRules,
     /// Who may enter.
@@ -354,7 +362,8 @@ impl RuleSet {
             .emission
             .out_of_range()
             .or_else(|| self.boss.out_of_range())
-            .or_else(|| self.results_out_of_range());
+            .or_else(|| self.results_out_of_range())
+            .or_else(|| self.bracket.out_of_range());
         if let Some((field, found, expected)) = ranges {
             return refuse(field, found, expected);
         }
