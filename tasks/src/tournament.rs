@@ -27,6 +27,7 @@
 //! | `finish` | title, places |
 //! | [`pending`] | what is waited for |
 //! | [`result`] | what weights are computed from |
+//! | [`collect`](mod@collect) | finished tournaments to the file that weights are computed from |
 //! | [`journal`] | setup and events as a file |
 //!
 //! How two results of a task compare is `scoring`'s, numbers are the rule set's.
@@ -41,6 +42,7 @@ mod rounds;
 mod settle;
 mod standings;
 
+pub mod collect;
 pub mod effect;
 pub mod event;
 pub mod journal;
@@ -54,6 +56,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
+pub use collect::{CollectError, Finished};
 pub use effect::Effect;
 pub use event::{
     Departure, Evaluated, EvaluationOutcome, Event, InvalidReason, Rows, Score, Trained,

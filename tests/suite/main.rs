@@ -14,6 +14,7 @@
 //! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
 //! | `rootfs` | (what jobs are run on) |
+//! | `cli_tournament` | tournaments: files that grow by events, are replayed, shown, reported, and paid |
 //! | `cli_weights` | vectors of finished tournaments, records that are recomputed, epochs that are simulated |
 //! | `sandbox` | jobs: what they say and how they end, inputs and outputs, lists, logs, plans |
 //! | `sandbox_cli` | jobs, builds and fetches as somebody meets them who does not know them: wrong words, missing places, Ctrl-C |
@@ -34,6 +35,7 @@ mod cli_eval;
 mod cli_hostile;
 mod cli_interrupt;
 mod cli_outputs;
+mod cli_tournament;
 mod cli_weights;
 #[cfg(target_os = "linux")]
 mod eval_gpu;

@@ -10,7 +10,7 @@ pub struct AttemptRules {
     pub training: u32,
     /// A trainer that did not start is asked again after so many seconds.
     pub training_retry_s: u32,
-    /// Evaluations of one task while all scores are zero, the first included.
+    /// Evaluations of one task of a tournament while all scores are zero, the first included.
     pub evaluation: u32,
     /// Evaluations in environments.
     pub environment_evaluation: EnvironmentAttempts,
