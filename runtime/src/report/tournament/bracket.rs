@@ -29,7 +29,7 @@ pub(super) fn render(tournament: &Tournament) -> String {
         .collect();
     let tallest = heights.iter().copied().fold(0.0, f64::max);
     let width = rounds.len() as f64 * (BOX + GAP) - GAP;
-    let mut svg = Svg::new(width.max(420.0), TOP + tallest + 6.0);
+    let mut svg = Svg::new(width.max(960.0), TOP + tallest + 6.0);
     // Where each one left the round before, to draw who went on.
     let mut left: HashMap<&str, (f64, f64)> = HashMap::new();
     for ((column, round), height) in rounds.iter().enumerate().zip(&heights) {

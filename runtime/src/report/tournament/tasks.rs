@@ -2,6 +2,7 @@
 
 use super::{name, words};
 use crate::report::text::{escaped, number_cell, plain};
+use gradus_tasks::scoring::Verdict;
 use gradus_tasks::tournament::Tournament;
 use gradus_tasks::tournament::state::{
     Contestant, Decision, Evaluation, Round, Task, TaskState, Training,
@@ -120,7 +121,12 @@ fn decision(tournament: &Tournament, task: &Task) -> String {
             }
         }
         Some(Decision::Boss { decision }) => {
-            format!("{}: {}.", words(&decision.verdict), words(&decision.reason))
+            let who = match decision.verdict {
+                Verdict::Challenger => "The challenger has it",
+                Verdict::Holder => "The boss has it",
+                Verdict::Draw => "Nobody has it",
+            };
+            format!("{who} ({}).", words(&decision.reason))
         }
         Some(Decision::Standings { .. }) => {
             "Ranked by standings over environments, 0 to 1.".to_owned()
