@@ -36,6 +36,7 @@ mod account;
 pub mod fuzzing;
 mod hex;
 pub mod keyfile;
+pub mod land;
 pub mod node;
 mod pair;
 pub mod secret;

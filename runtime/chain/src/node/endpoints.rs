@@ -9,6 +9,7 @@
 //! Too few that agree is an error, which names everybody who was left out and why. Nothing is taken from a node that was left out.
 
 mod agree;
+mod at;
 mod pin;
 
 pub use agree::{AgreeError, Excluded, Exclusion};

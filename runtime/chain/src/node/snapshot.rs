@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `subnet` | a subnet's parameters, its epochs |
 //! | `metagraph` | its neurons |
+//! | `keys` | who has which uid |
 //! | `weights` | rows of weights and bonds; commits that wait |
 //! | `chain` | accounts, time, events, the beacon's pulses |
 
 mod chain;
+mod keys;
 mod metagraph;
 mod subnet;
 mod weights;
