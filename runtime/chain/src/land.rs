@@ -22,7 +22,7 @@ mod convert;
 mod prepare;
 mod watch;
 
-pub use prepare::{PrepareError, Prepared, Wanted, block_time_ms, prepare};
+pub use prepare::{Basis, PrepareError, Prepared, Wanted, block_time_ms, prepare};
 pub use watch::{Stopping, Watched};
 
 use crate::node::{Endpoints, Excluded};

@@ -8,7 +8,6 @@ use crate::node::{
     PoolReason, ReadError, Snapshot, SubmitError, Unsigned, WeightsCall, WeightsEvent,
     storage_index,
 };
-use crate::signer::Signer;
 use crate::submission::{
     Account, BlockRef, Call, Chain, ChainError, CommitSet, Hash, Heads, Intent, Method, Order,
     OwnCommit, Place, Refusal, Row,
@@ -159,9 +158,9 @@ impl Chain for Landing<'_> {
             hash: node::Hash::of(extrinsic),
         };
         let (mut taken, mut refused, mut unknown) = (false, None, None);
-        for (node, spec_version) in self.numbered() {
-            match node.submit(&signed, spec_version) {
-                Ok(_) => taken = true,
+        for word in self.submit_to_each(&signed) {
+            match word {
+                Ok(()) => taken = true,
                 Err(SubmitError::Refused { refusal, .. }) => match refusal.reason {
                     PoolReason::AlreadyImported => taken = true,
                     _ => refused = refused.or(Some(Refusal::from(&refusal))),
@@ -253,16 +252,29 @@ impl Chain for Landing<'_> {
 }
 
 impl Landing<'_> {
-    /// Each node with the runtime that its pool's numbers are read by; 0, under which no number has a meaning, if it does not say.
-    fn numbered(&self) -> Vec<(&Node, u32)> {
+    /// All nodes at once, so that one which hangs does not use up the era of what the others would have taken.
+    fn submit_to_each(&self, signed: &node::Signed) -> Vec<Result<(), SubmitError>> {
+        // A pool's numbers are read by its runtime; under 0 none has a meaning.
         let version = |node: &Node| {
             let head = node.best_head().ok()?;
             Some(node.runtime_version(head.hash).ok()?.spec_version)
         };
-        let nodes = self.endpoints.nodes().iter();
-        nodes
-            .map(|node| (node, version(node).unwrap_or_default()))
-            .collect()
+        let submit = |node: &Node| {
+            let spec_version = version(node).unwrap_or_default();
+            // The subscription ends here: what becomes of it is looked for.
+            node.submit(signed, spec_version).map(drop)
+        };
+        std::thread::scope(|scope| {
+            let nodes = self.endpoints.nodes().iter();
+            let threads: Vec<_> = nodes
+                .map(|node| scope.spawn(move || submit(node)))
+                .collect();
+            let words = threads.into_iter().map(|thread| match thread.join() {
+                Ok(word) => word,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            words.collect()
+        })
     }
 }
 

@@ -1,8 +1,6 @@
 //! The client's words for the submission's, and back.
 
-use crate::node::{
-    BlockRef, Dispatch, DispatchError, Hash, PoolReason, PoolRefusal, WeightsCall,
-};
+use crate::node::{BlockRef, Dispatch, DispatchError, Hash, PoolReason, PoolRefusal, WeightsCall};
 use crate::submission::{self, Call, Outcome, Refusal, RefusalKind};
 
 /// The most characters of a node's words that are written down.

@@ -2,12 +2,8 @@
 
 use super::convert::mechanism_of;
 use crate::AccountId;
-use crate::node::{
-    Capabilities, Facts, Ready, Refusal, WeightsCall, items, preflight,
-};
-use crate::submission::{
-    Cipher, Intent, IntentError, IntentId, Limits, Method, Origin, Target,
-};
+use crate::node::{Capabilities, Facts, Hash, Ready, Refusal, WeightsCall, items, preflight};
+use crate::submission::{Cipher, Intent, IntentError, IntentId, Limits, Method, Origin, Target};
 use crate::timelock::{ScheduleError, reveal};
 use gradus_owner::Owner;
 use rand_core::{CryptoRng, RngCore};
@@ -34,6 +30,22 @@ pub struct Wanted {
     pub version_key: u64,
     /// Where they come from.
     pub origin: Origin,
+}
+
+/// What the chain is, at the block that an intent is made at.
+pub struct Basis<'a> {
+    /// What the rules look at.
+    pub facts: &'a Facts,
+    /// The runtime.
+    pub capabilities: &'a Capabilities,
+    /// The chain's first block.
+    pub genesis: Hash,
+    /// The newest finalized block's number.
+    pub finalized_number: u64,
+    /// The time of the facts' block, milliseconds since 1970.
+    pub timestamp_ms: u64,
+    /// From how much of the activity cut-off on a warning is given.
+    pub alarm_percent: u8,
 }
 
 /// An intent that the chain would take, and what it says to it.
@@ -108,25 +120,15 @@ pub fn block_time_ms(capabilities: &Capabilities) -> Result<u32, PrepareError> {
 
 /// Chooses the method by the subnet's storage, makes the intent, and asks every rule.
 ///
-/// * `facts`: of the block that the intent is made at
-/// * `created_at_block`: the newest finalized block
-/// * `time_ms`: the time of the facts' block
-/// * `block_time_ms`: by [`block_time_ms`]
-/// * `alarm_percent`: from how much of the activity cut-off on a warning is given
-///
 /// # Errors
 /// [`PrepareError`]; a broken rule is none, it is the verdict.
-#[allow(clippy::too_many_arguments)]
 pub fn prepare(
     wanted: &Wanted,
-    facts: &Facts,
-    capabilities: &Capabilities,
-    genesis: crate::node::Hash,
-    (created_at_block, time_ms): (u64, u64),
+    basis: &Basis<'_>,
     cipher: &mut impl Cipher,
     rng: &mut (impl RngCore + CryptoRng),
-    alarm_percent: u8,
 ) -> Result<Prepared, PrepareError> {
+    let (facts, capabilities) = (basis.facts, basis.capabilities);
     let parameters = &facts.parameters;
     let epoch = parameters.epoch_state();
     let method = if !parameters.commit_reveal_enabled {
@@ -149,7 +151,7 @@ pub fn prepare(
     let intent = Intent {
         id: name(wanted, facts.landing_block(), rng)?,
         profile: wanted.profile.clone(),
-        genesis: genesis.into(),
+        genesis: basis.genesis.into(),
         netuid: wanted.netuid,
         mechanism: wanted.mechanism,
         hotkey: wanted.hotkey,
@@ -157,7 +159,7 @@ pub fn prepare(
         version_key: wanted.version_key,
         method,
         origin: wanted.origin,
-        created_at_block,
+        created_at_block: basis.finalized_number,
         limits: limits(facts),
     };
     intent.check().map_err(PrepareError::Intent)?;
@@ -189,8 +191,14 @@ pub fn prepare(
             let state = epoch.expect("checked above");
             let period = parameters.reveal_period_epochs;
             let block_time_ms = block_time_ms(capabilities)?;
-            let opening = reveal(&state, period, block_time_ms, time_ms, cipher.beacon())
-                .map_err(PrepareError::Schedule)?;
+            let opening = reveal(
+                &state,
+                period,
+                block_time_ms,
+                basis.timestamp_ms,
+                cipher.beacon(),
+            )
+            .map_err(PrepareError::Schedule)?;
             let payload = intent.payload();
             let bytes = payload.encode().map_err(|error| PrepareError::Lock {
                 why: error.to_string(),
@@ -208,7 +216,7 @@ pub fn prepare(
             (call, Some(payload))
         }
     };
-    let verdict = preflight(facts, &call, hidden.as_ref(), alarm_percent);
+    let verdict = preflight(facts, &call, hidden.as_ref(), basis.alarm_percent);
     Ok(Prepared { intent, verdict })
 }
 

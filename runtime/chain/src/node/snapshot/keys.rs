@@ -13,9 +13,14 @@ impl Snapshot<'_> {
     /// [`ReadError`].
     pub fn hotkeys(&self, netuid: u16, uids: &[u16]) -> Result<Vec<Option<AccountId>>, ReadError> {
         let netuid = netuid.encode();
-        let num_uids: u16 = self.one(items::SUBNETWORK_N, &[&netuid])?.unwrap_or_default();
+        let num_uids: u16 = self
+            .one(items::SUBNETWORK_N, &[&netuid])?
+            .unwrap_or_default();
         let encoded: Vec<Vec<u8>> = uids.iter().map(Encode::encode).collect();
-        let keys: Vec<Vec<&[u8]>> = encoded.iter().map(|uid| vec![&netuid[..], &uid[..]]).collect();
+        let keys: Vec<Vec<&[u8]>> = encoded
+            .iter()
+            .map(|uid| vec![&netuid[..], &uid[..]])
+            .collect();
         let found: Vec<Option<[u8; 32]>> = self.each(items::KEYS, &keys)?;
         // What is not stored has the item's default, which is nobody's key; what is beyond the end is stale.
         let held = |(uid, key): (&u16, Option<[u8; 32]>)| {
