@@ -2,6 +2,8 @@
 
 use crate::AccountId;
 use crate::keyfile::parse_plain;
+use crate::node::rpc::{Incoming, parse_message};
+use crate::node::{Capabilities, Progress, Runtime, RuntimeVersion, WeightsCall};
 use crate::signer::Response;
 use crate::timelock::{BeaconSignature, Ciphertext, WeightsPayload, unlock};
 
@@ -59,6 +61,50 @@ pub fn weights_payload(bytes: &[u8]) {
     }
 }
 
+/// Metadata as a node gives them: what is read can be asked for everything.
+pub fn metadata(bytes: &[u8]) {
+    let version = RuntimeVersion {
+        spec_name: "node-subtensor".into(),
+        spec_version: 461,
+        transaction_version: 1,
+    };
+    if let Ok(runtime) = Runtime::decode(version, bytes)
+        && let Ok(capabilities) = Capabilities::new(runtime)
+    {
+        let call = WeightsCall::Set {
+            netuid: 1,
+            mechanism: None,
+            uids: vec![0],
+            values: vec![1],
+            version_key: 0,
+        };
+        let _ = capabilities.call_data(&call);
+        let _ = capabilities.runtime().decode_events(bytes);
+    }
+}
+
+/// Events and a metagraph as a node gives them, by the types of `runtime`.
+pub fn answers(runtime: &Runtime, bytes: &[u8]) {
+    let _ = runtime.decode_events(bytes);
+    for (api, method) in [
+        ("SubnetInfoRuntimeApi", "get_selective_metagraph"),
+        ("SubnetInfoRuntimeApi", "get_metagraph"),
+    ] {
+        if let Some(output) = runtime.api_output(api, method) {
+            let _ = runtime.decode_value(output, bytes);
+        }
+    }
+}
+
+/// A message of a node: what is read of an extrinsic's progress is one.
+pub fn node_message(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Some(Incoming::Notification { result, .. }) = parse_message(text)
+    {
+        let _ = Progress::parse(&result);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,7 +117,9 @@ mod tests {
         let address_text = b"5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV";
         let (hidden, payload) = crate::timelock::golden_commit();
         type Target<'a> = (fn(&[u8]), &'a [u8]);
-        let targets: [Target<'_>; 5] = [
+        let note = br#"{"jsonrpc":"2.0","method":"author_extrinsicUpdate","params":{"subscription":"a","result":{"broadcast":[]}}}"#;
+        let targets: [Target<'_>; 6] = [
+            (node_message, note),
             (keyfile, plain),
             (signer_response, response),
             (address, address_text),

@@ -4,6 +4,7 @@
 //!
 //! | module | is about |
 //! |---|---|
+//! | [`node`] | calls, extrinsics, storage and events, through nodes that have to agree |
 //! | [`keyfile`] | wallets' keyfiles, plain and NaCl-encrypted, to a [`Keypair`] |
 //! | [`secret`] | bytes that are overwritten and never shown; where passwords come from |
 //! | [`signer`] | who signs: a key pair in this process, or a command that holds it |
@@ -33,6 +34,7 @@ mod account;
 pub mod fuzzing;
 mod hex;
 pub mod keyfile;
+pub mod node;
 mod pair;
 pub mod secret;
 pub mod signer;

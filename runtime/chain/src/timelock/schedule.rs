@@ -81,7 +81,7 @@ impl EpochState {
     }
 
     /// The epoch whose commits a block opens.
-    fn opened_epoch(&self, block_number: u64) -> u64 {
+    pub(crate) fn opened_epoch(&self, block_number: u64) -> u64 {
         self.subnet_epoch_index + u64::from(self.is_due(block_number))
     }
 

@@ -1,0 +1,92 @@
+//! Why something could not be read.
+
+use crate::node::block::BlockRef;
+use crate::node::capabilities::CapabilityError;
+use crate::node::metadata::MetadataError;
+use crate::node::rpc::RpcError;
+use crate::node::value::DecodeError;
+use gradus_owner::Owner;
+
+/// Why something could not be read from a node.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// No answer.
+    #[error("the node gave no answer")]
+    Rpc(#[source] RpcError),
+    /// Metadata.
+    #[error("{url} has metadata that cannot be used")]
+    Metadata {
+        /// The node.
+        url: String,
+        /// Why.
+        #[source]
+        source: MetadataError,
+    },
+    /// A runtime that lacks something.
+    #[error("{url} runs a runtime without what is needed")]
+    Capability {
+        /// The node.
+        url: String,
+        /// What.
+        #[source]
+        source: CapabilityError,
+    },
+    /// Bytes of another type.
+    #[error("{url} answered {what} with bytes of another type")]
+    Decode {
+        /// The node.
+        url: String,
+        /// What was read.
+        what: String,
+        /// Where they differ.
+        #[source]
+        source: DecodeError,
+    },
+    /// An answer that is no such thing.
+    #[error("{url} answered {what} with {found}, expected {expected}: ask another node")]
+    Malformed {
+        /// The node.
+        url: String,
+        /// What was read.
+        what: String,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A block that the node lacks.
+    #[error("{url} has no block {block}: it lags, or has another chain")]
+    NoBlock {
+        /// The node.
+        url: String,
+        /// Its number or hash.
+        block: String,
+    },
+    /// Numbers that no chain of this kind has.
+    #[error("{url} has {found} {what}, the most that is read is {limit}: ask another node")]
+    TooMany {
+        /// The node.
+        url: String,
+        /// What.
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// Nothing to read.
+    #[error("subnet {netuid} does not exist at block {block}: check the network and the netuid")]
+    NoSubnet {
+        /// The subnet.
+        netuid: u16,
+        /// The block.
+        block: BlockRef,
+    },
+}
+
+impl ReadError {
+    /// Whose fault: the host's, which names its nodes and its subnet.
+    pub fn owner(&self) -> Owner {
+        Owner::Host
+    }
+}

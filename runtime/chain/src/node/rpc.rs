@@ -1,0 +1,251 @@
+//! JSON-RPC over WebSocket, to one node, in the calling thread.
+//!
+//! | module | is about |
+//! |---|---|
+//! | `stream` | TCP and TLS of which no read or write outlasts a deadline |
+//! | `error` | what is waited for, and why there is no answer |
+//! | `message` | one text to an answer or a notification |
+//!
+//! Threads and deadlines instead of an async runtime: a command asks a few nodes a few times, and a client that waits in one place can be cut
+//! off in one place. A node is hostile: its answers are capped, and one that drips bytes ends at the deadline as one that says nothing.
+
+mod error;
+mod message;
+mod stream;
+
+pub use error::{RpcError, RpcLimits};
+
+pub(super) use message::subscription_name;
+pub use message::{Incoming, Refusal, parse_message};
+
+use serde_json::{Value as Json, json};
+use std::collections::{HashMap, VecDeque};
+use std::io::ErrorKind;
+use std::time::Instant;
+use stream::Stream;
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::{Message, WebSocket};
+
+/// Notifications that are kept while an answer is awaited.
+const NOTIFICATIONS_MAX: usize = 1_024;
+/// How much of a node's words is shown.
+const SHOWN_CHARS_MAX: usize = 300;
+
+/// One connection.
+pub struct Rpc {
+    url: String,
+    limits: RpcLimits,
+    socket: WebSocket<Stream>,
+    next_id: u64,
+    notifications: VecDeque<(String, Json)>,
+}
+
+impl Rpc {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`RpcError`].
+    pub fn connect(url: &str, limits: &RpcLimits) -> Result<Self, RpcError> {
+        let deadline = Instant::now() + limits.connect;
+        let stream = Stream::connect(url, deadline)?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(limits.answer_bytes_max))
+            .max_frame_size(Some(limits.answer_bytes_max));
+        let websocket = |reason: String| RpcError::WebSocket {
+            url: url.to_owned(),
+            reason: shown(&reason),
+        };
+        match tungstenite::client::client_with_config(url, stream, Some(config)) {
+            Ok((socket, _)) => Ok(Self {
+                url: url.to_owned(),
+                limits: *limits,
+                socket,
+                next_id: 1,
+                notifications: VecDeque::new(),
+            }),
+            Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Io(error)))
+                if is_time(&error) =>
+            {
+                Err(RpcError::TimeLimit {
+                    url: url.to_owned(),
+                    method: "the handshake".into(),
+                    limit_ms: limits.connect.as_millis(),
+                })
+            }
+            Err(tungstenite::HandshakeError::Failure(error)) => Err(websocket(error.to_string())),
+            Err(tungstenite::HandshakeError::Interrupted(_)) => Err(RpcError::TimeLimit {
+                url: url.to_owned(),
+                method: "the handshake".into(),
+                limit_ms: limits.connect.as_millis(),
+            }),
+        }
+    }
+
+    /// The node.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// One call's result.
+    ///
+    /// # Errors
+    /// [`RpcError`].
+    pub fn call(&mut self, method: &str, params: Json) -> Result<Json, RpcError> {
+        self.calls(&[(method, params)])?
+            .pop()
+            .expect("one result for one call")
+    }
+
+    /// Several calls at once: sent together, answered in any order.
+    ///
+    /// # Errors
+    /// The outer for the connection, the inner for each call.
+    pub fn calls(
+        &mut self,
+        calls: &[(&str, Json)],
+    ) -> Result<Vec<Result<Json, RpcError>>, RpcError> {
+        let what = calls.first().map_or("nothing", |(method, _)| method);
+        self.set_deadline(Instant::now() + self.limits.call);
+        let first = self.next_id;
+        for (method, params) in calls {
+            let text =
+                json!({"jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params});
+            self.next_id += 1;
+            self.socket
+                .write(Message::text(text.to_string()))
+                .map_err(|error| self.failed(what, error))?;
+        }
+        self.socket
+            .flush()
+            .map_err(|error| self.failed(what, error))?;
+        let mut answers: HashMap<u64, Result<Json, RpcError>> = HashMap::new();
+        while answers.len() < calls.len() {
+            match self.receive(what)? {
+                Incoming::Notification {
+                    subscription,
+                    result,
+                } => self.keep(subscription, result),
+                Incoming::Answer { id, result } if (first..self.next_id).contains(&id) => {
+                    let (method, _) = calls[(id - first) as usize];
+                    let result = result.map_err(|refusal| RpcError::Refused {
+                        url: self.url.clone(),
+                        method: method.to_owned(),
+                        code: refusal.code,
+                        message: shown(&refusal.message),
+                        data: refusal.data.map(|data| shown(&data)),
+                    });
+                    answers.insert(id, result);
+                }
+                // An answer to what was given up on earlier.
+                Incoming::Answer { .. } => (),
+            }
+        }
+        let answer = |id| answers.remove(&id).expect("each was counted");
+        Ok((first..self.next_id).map(answer).collect())
+    }
+
+    /// The next notification of a subscription, waiting until `deadline`; `None` if there was none by then.
+    ///
+    /// # Errors
+    /// [`RpcError`].
+    pub fn next(
+        &mut self,
+        subscription: &str,
+        deadline: Instant,
+    ) -> Result<Option<Json>, RpcError> {
+        if let Some(position) = self
+            .notifications
+            .iter()
+            .position(|(found, _)| found == subscription)
+        {
+            return Ok(self.notifications.remove(position).map(|(_, json)| json));
+        }
+        self.set_deadline(deadline);
+        loop {
+            match self.receive("a subscription") {
+                Ok(Incoming::Notification {
+                    subscription: found,
+                    result,
+                }) if found == subscription => return Ok(Some(result)),
+                Ok(Incoming::Notification {
+                    subscription,
+                    result,
+                }) => self.keep(subscription, result),
+                Ok(Incoming::Answer { .. }) => (),
+                Err(RpcError::TimeLimit { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn keep(&mut self, subscription: String, result: Json) {
+        if self.notifications.len() == NOTIFICATIONS_MAX {
+            self.notifications.pop_front();
+        }
+        self.notifications.push_back((subscription, result));
+    }
+
+    fn set_deadline(&mut self, deadline: Instant) {
+        self.socket.get_mut().set_deadline(deadline);
+    }
+
+    /// The next message that is one of ours.
+    fn receive(&mut self, method: &str) -> Result<Incoming, RpcError> {
+        loop {
+            let text = match self
+                .socket
+                .read()
+                .map_err(|error| self.failed(method, error))?
+            {
+                Message::Text(text) => text,
+                Message::Close(_) => {
+                    return Err(RpcError::WebSocket {
+                        url: self.url.clone(),
+                        reason: "it closed the connection".into(),
+                    });
+                }
+                // Pings are answered by the library.
+                _ => continue,
+            };
+            return parse_message(text.as_str()).ok_or_else(|| RpcError::Malformed {
+                url: self.url.clone(),
+                method: method.to_owned(),
+                expected: "JSON-RPC 2.0",
+                shown: shown(text.as_str()),
+            });
+        }
+    }
+
+    fn failed(&self, method: &str, error: tungstenite::Error) -> RpcError {
+        let url = self.url.clone();
+        let method = method.to_owned();
+        match error {
+            tungstenite::Error::Io(error) if is_time(&error) => RpcError::TimeLimit {
+                url,
+                method,
+                limit_ms: self.limits.call.as_millis(),
+            },
+            tungstenite::Error::Capacity(_) => RpcError::TooLong {
+                url,
+                method,
+                limit: self.limits.answer_bytes_max,
+            },
+            other => RpcError::WebSocket {
+                url,
+                reason: shown(&other.to_string()),
+            },
+        }
+    }
+}
+
+fn is_time(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
+}
+
+/// The beginning of a node's words, printable.
+pub(super) fn shown(text: &str) -> String {
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(SHOWN_CHARS_MAX)
+        .collect()
+}

@@ -1,0 +1,210 @@
+//! TCP, with TLS for `wss`, whose reads and writes all end at one deadline.
+
+use super::RpcError;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// A connection, encrypted or not.
+pub(super) enum Stream {
+    /// `ws`.
+    Plain(Timed),
+    /// `wss`.
+    Tls(Box<StreamOwned<ClientConnection, Timed>>),
+}
+
+/// A socket whose every read and write waits until a deadline at most, however few bytes the other side sends at a time.
+pub(super) struct Timed {
+    socket: TcpStream,
+    deadline: Instant,
+}
+
+/// A node's address in parts.
+#[derive(Debug, PartialEq, Eq)]
+struct Address<'a> {
+    tls: bool,
+    host: &'a str,
+    port: u16,
+}
+
+fn parse(url: &str) -> Option<Address<'_>> {
+    let (scheme, rest) = url.split_once("://")?;
+    let tls = match scheme {
+        "wss" => true,
+        "ws" => false,
+        _ => return None,
+    };
+    let authority = rest.split(['/', '?', '#']).next()?;
+    // No credentials: they would be shown in every error.
+    if authority.contains('@') {
+        return None;
+    }
+    let default = if tls { 443 } else { 80 };
+    let (host, port) = if let Some(inner) = authority.strip_prefix('[') {
+        let (host, after) = inner.split_once(']')?;
+        match after.strip_prefix(':') {
+            Some(port) => (host, port.parse().ok()?),
+            None if after.is_empty() => (host, default),
+            None => return None,
+        }
+    } else {
+        match authority.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (authority, default),
+        }
+    };
+    (!host.is_empty()).then_some(Address { tls, host, port })
+}
+
+impl Stream {
+    /// Connects, within the deadline. TLS shakes hands with the first read or write.
+    pub(super) fn connect(url: &str, deadline: Instant) -> Result<Self, RpcError> {
+        let bad_url = || RpcError::Url {
+            url: url.to_owned(),
+        };
+        let address = parse(url).ok_or_else(bad_url)?;
+        let failed = |source| RpcError::Connect {
+            url: url.to_owned(),
+            source,
+        };
+        let socket = open(&address, deadline).map_err(failed)?;
+        socket.set_nodelay(true).map_err(failed)?;
+        let timed = Timed { socket, deadline };
+        if !address.tls {
+            return Ok(Self::Plain(timed));
+        }
+        let name = ServerName::try_from(address.host.to_owned()).map_err(|_| bad_url())?;
+        let connection = ClientConnection::new(client_config(), name)
+            .map_err(|error| failed(io::Error::other(error)))?;
+        Ok(Self::Tls(Box::new(StreamOwned::new(connection, timed))))
+    }
+
+    pub(super) fn set_deadline(&mut self, deadline: Instant) {
+        match self {
+            Self::Plain(timed) => timed.deadline = deadline,
+            Self::Tls(stream) => stream.sock.deadline = deadline,
+        }
+    }
+}
+
+/// A socket to the first of the host's addresses that answers.
+fn open(address: &Address<'_>, deadline: Instant) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for candidate in (address.host, address.port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&candidate, left(deadline)?) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Certificates of the authorities that browsers trust.
+fn client_config() -> Arc<ClientConfig> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    let make = || {
+        let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider has suites for both versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
+    };
+    Arc::clone(CONFIG.get_or_init(make))
+}
+
+/// What is left until a deadline, if anything.
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    Ok(left)
+}
+
+/// A socket's own limit shows as `WouldBlock`, which would be taken for an invitation to ask again.
+fn timed_out(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+        _ => error,
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.set_read_timeout(Some(left(self.deadline)?))?;
+        self.socket.read(buffer).map_err(timed_out)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.socket.set_write_timeout(Some(left(self.deadline)?))?;
+        self.socket.write(buffer).map_err(timed_out)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(timed) => timed.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(timed) => timed.write(buffer),
+            Self::Tls(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(timed) => timed.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_scheme_a_host_and_a_port() {
+        let parsed = |url| parse(url).map(|a| (a.tls, a.host.to_owned(), a.port));
+        assert_eq!(
+            parsed("wss://node.example"),
+            Some((true, "node.example".into(), 443))
+        );
+        assert_eq!(
+            parsed("ws://127.0.0.1:9944/path"),
+            Some((false, "127.0.0.1".into(), 9944))
+        );
+        assert_eq!(parsed("ws://[::1]:9944"), Some((false, "::1".into(), 9944)));
+        for wrong in [
+            "",
+            "node.example",
+            "http://a",
+            "ws://",
+            "ws://a:b",
+            "ws://u:p@a",
+            "ws://[::1",
+            "ws://[::1]x",
+        ] {
+            assert_eq!(parsed(wrong), None, "{wrong}");
+        }
+    }
+}
