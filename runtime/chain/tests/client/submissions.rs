@@ -37,6 +37,11 @@ fn weights_are_set_and_proven_in_three_specs() {
             let signed = sign(&snapshot, &call, &pair());
             let mut watch = node.submit(&signed, spec.version()).expect("taken");
             assert_eq!(next(&mut watch), Some(Progress::Ready));
+            // Nothing new is no end of the watch.
+            let soon = Instant::now() + Duration::from_millis(30);
+            while let Some(progress) = watch.next(soon).expect("a connection") {
+                assert_eq!(progress, Progress::Broadcast);
+            }
             chain.produce_block();
             let Some(Progress::InBlock(block)) = next_block(&mut watch) else {
                 panic!("not in a block");
