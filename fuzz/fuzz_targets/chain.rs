@@ -1,4 +1,4 @@
-//! What wallets, signers and nodes give, as bytes; the first one picks.
+//! What wallets, signers, nodes and state directories give, as bytes; the first one picks.
 #![no_main]
 
 use gradus_chain::fuzzing;
@@ -14,6 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
         b's' => fuzzing::signer_response(bytes),
         b'c' => fuzzing::commit(bytes),
         b'p' => fuzzing::weights_payload(bytes),
+        b'j' => fuzzing::journal(bytes),
         _ => {}
     }
     if cfg!(feature = "canary") && *which == b's' {

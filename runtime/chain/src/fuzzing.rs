@@ -5,6 +5,7 @@ use crate::keyfile::parse_plain;
 use crate::node::rpc::{Incoming, parse_message};
 use crate::node::{Capabilities, Progress, Runtime, RuntimeVersion, WeightsCall};
 use crate::signer::Response;
+use crate::submission::{IntentStatus, Machine, Record, read_journal};
 use crate::timelock::{BeaconSignature, Ciphertext, WeightsPayload, unlock};
 
 /// A point of the curve that is no round's signature: the one at infinity.
@@ -105,6 +106,28 @@ pub fn node_message(bytes: &[u8]) {
     }
 }
 
+/// A submission's journal: what is read as records in order has a state, a next step and a status; what is not is an error.
+///
+/// Bytes that are no journal are taken for its records alone, a line each, since no change of a line survives its checksum.
+pub fn journal(bytes: &[u8]) {
+    let records = match read_journal(bytes) {
+        Ok((records, _)) => records,
+        Err(_) => bytes
+            .split(|byte| *byte == b'\n')
+            .map_while(|line| serde_json::from_slice(line).ok())
+            .collect::<Vec<Record>>(),
+    };
+    if let Ok(machine) = Machine::resume(&records) {
+        let _ = machine.next();
+        let status = IntentStatus::of(machine.state());
+        assert_eq!(
+            status.history.len(),
+            records.len(),
+            "a line for each record"
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,13 +141,16 @@ mod tests {
         let (hidden, payload) = crate::timelock::golden_commit();
         type Target<'a> = (fn(&[u8]), &'a [u8]);
         let note = br#"{"jsonrpc":"2.0","method":"author_extrinsicUpdate","params":{"subscription":"a","result":{"broadcast":[]}}}"#;
-        let targets: [Target<'_>; 6] = [
+        let (whole, lines) = crate::submission::sample_journal();
+        let targets: [Target<'_>; 8] = [
             (node_message, note),
             (keyfile, plain),
             (signer_response, response),
             (address, address_text),
             (commit, &hidden),
             (weights_payload, &payload),
+            (journal, &whole),
+            (journal, &lines),
         ];
         for (target, seed) in targets {
             target(seed);

@@ -1,6 +1,7 @@
 //! What weights on chain need besides the chain: keys that sign, and commits that a beacon opens.
 //!
-//! Everything here is a function of its arguments, but for files that hold secrets and the command that signs. Nothing speaks to a node.
+//! Everything here is a function of its arguments, but for files that hold secrets or submissions and the command that signs. Nothing speaks to a
+//! node: what does so implements [`submission::Chain`].
 //!
 //! | module | is about |
 //! |---|---|
@@ -8,6 +9,7 @@
 //! | [`keyfile`] | wallets' keyfiles, plain and NaCl-encrypted, to a [`Keypair`] |
 //! | [`secret`] | bytes that are overwritten and never shown; where passwords come from |
 //! | [`signer`] | who signs: a key pair in this process, or a command that holds it |
+//! | [`submission`] | weights that provably land: from an intent on disk to a verdict that a finalized block proves |
 //! | [`timelock`] | weights that are encrypted until a beacon's round: payload, ciphertext, schedule |
 //! | [`fuzzing`] | one function of bytes for each hostile input |
 //!
@@ -38,6 +40,7 @@ pub mod node;
 mod pair;
 pub mod secret;
 pub mod signer;
+pub mod submission;
 pub mod timelock;
 
 pub use account::{AccountId, ParseAddressError, SS58_PREFIX};

@@ -82,7 +82,8 @@ impl EpochState {
 
     /// The epoch whose commits a block opens.
     pub(crate) fn opened_epoch(&self, block_number: u64) -> u64 {
-        self.subnet_epoch_index + u64::from(self.is_due(block_number))
+        self.subnet_epoch_index
+            .saturating_add(u64::from(self.is_due(block_number)))
     }
 
     /// What the end of a block makes of the state.

@@ -128,6 +128,17 @@ fn a_snapshot_stays_at_its_block() {
     assert_ne!(after.metagraph(NETUID).expect("there").digest(), digest);
     assert_eq!(after.uid(NETUID, account([4; 32])).expect("read"), None);
     assert_eq!(after.uid(NETUID, account([99; 32])).expect("read"), Some(4));
+    let hotkeys = |snapshot: &Snapshot<'_>| snapshot.hotkeys(NETUID, &[4, 0, 5]).expect("read");
+    let [first, others] = [account([4; 32]), account([99; 32])];
+    let validator = Some(pair().account());
+    assert_eq!(hotkeys(&before), [Some(first), validator, None]);
+    assert_eq!(hotkeys(&after), [Some(others), validator, None]);
+    // Storage that is no longer kept says so.
+    chain.produce_to(300);
+    let error = before
+        .uid(NETUID, account([4; 32]))
+        .expect_err("10 of 300 blocks ago");
+    assert!(error.is_pruned(), "{error:?}");
 }
 
 #[test]

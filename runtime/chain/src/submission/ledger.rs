@@ -1,0 +1,295 @@
+//! The state directory: one chain's intents, for one process at a time.
+//!
+//! ```text
+//! ledger.json           which chain: {"version":1,"profile":"finney","genesis":"0x…"}
+//! lock                  locked by the process that works here
+//! intents/ID.journal    an intent's records
+//! ```
+//!
+//! New files are written aside, synced, renamed, and the directory is synced. Records are written behind the last and synced; a write that fails
+//! is cut off again, and if that fails too, the file takes no more records until it is opened anew.
+
+use super::hexed::Hash;
+use super::intent::{Intent, IntentId};
+use super::journal::{self, JOURNAL_BYTES_MAX, Sum, Tail};
+use super::record::Record;
+use super::state::{Stage, State, Step};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+mod error;
+mod files;
+
+pub use error::LedgerError;
+
+/// The version of `ledger.json`.
+const LEDGER_VERSION: u32 = 1;
+/// How journals' names end.
+const SUFFIX: &str = ".journal";
+/// The longest `ledger.json`, in bytes.
+const LEDGER_FILE_BYTES_MAX: u64 = 4_096;
+
+/// Somewhere that records are written down.
+pub trait Journal {
+    /// Writes a record so that it is there after a crash. Only then may be done what it speaks of.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; then the record is not there, or the next opening of the file finds it, and neither is acted on before that.
+    fn append(&mut self, record: &Record) -> Result<(), LedgerError>;
+}
+
+#[derive(Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct LedgerFile {
+    version: u32,
+    profile: String,
+    genesis: Hash,
+}
+
+/// A state directory, locked.
+#[derive(Debug)]
+pub struct Ledger {
+    directory: PathBuf,
+    profile: String,
+    genesis: Hash,
+    states: BTreeMap<IntentId, State>,
+    _lock: File,
+}
+
+/// One intent's journal, open for more records.
+#[derive(Debug)]
+pub struct IntentFile {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    sum: Sum,
+    spoilt: bool,
+}
+
+impl Ledger {
+    /// Opens a state directory, making it if it is not there, and reads all its journals.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: another process has it, it is another chain's, a journal is damaged.
+    pub fn open(directory: &Path, profile: &str, genesis: Hash) -> Result<Self, LedgerError> {
+        let intents = directory.join("intents");
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&intents)
+            .map_err(files::at(&intents, "made"))?;
+        let lock = files::lock(&directory.join("lock"))?;
+        let path = directory.join("ledger.json");
+        let mine = LedgerFile {
+            version: LEDGER_VERSION,
+            profile: profile.to_owned(),
+            genesis,
+        };
+        match files::read(&path, LEDGER_FILE_BYTES_MAX)? {
+            None => {
+                let text = serde_json::to_vec(&mine).expect("plain data");
+                files::write_new(&path, &text)?;
+            }
+            Some(text) => {
+                let found: LedgerFile = serde_json::from_slice(&text)
+                    .map_err(|_| LedgerError::LedgerFile { path: path.clone() })?;
+                if found.version != LEDGER_VERSION {
+                    return Err(LedgerError::LedgerFile { path });
+                }
+                if found != mine {
+                    let name =
+                        |chain: &LedgerFile| format!("{} ({})", chain.profile, chain.genesis);
+                    return Err(LedgerError::OtherChain {
+                        path: directory.to_owned(),
+                        expected: name(&mine),
+                        found: name(&found),
+                    });
+                }
+            }
+        }
+        let mut ledger = Self {
+            directory: directory.to_owned(),
+            profile: profile.to_owned(),
+            genesis,
+            states: BTreeMap::new(),
+            _lock: lock,
+        };
+        for path in files::journals(&intents)? {
+            let (state, _) = ledger.read(&path)?;
+            let id = state.intent().id.clone();
+            if path != ledger.path(&id) {
+                return Err(LedgerError::Renamed { path, found: id });
+            }
+            ledger.states.insert(id, state);
+        }
+        Ok(ledger)
+    }
+
+    /// All intents as they were when the directory was opened, or made or resumed since.
+    pub fn states(&self) -> impl Iterator<Item = &State> {
+        self.states.values()
+    }
+
+    /// The network's name.
+    pub fn profile(&self) -> &str {
+        &self.profile
+    }
+
+    /// Writes an intent down. The same one again is no other.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: it cannot be followed, is another chain's, its name is taken, another of the same row is on its way, or the disk.
+    pub fn plan(&mut self, intent: &Intent) -> Result<(), LedgerError> {
+        intent.check().map_err(LedgerError::Intent)?;
+        if intent.genesis != self.genesis || intent.profile != self.profile {
+            return Err(LedgerError::OtherChain {
+                path: self.directory.clone(),
+                expected: format!("{} ({})", intent.profile, intent.genesis),
+                found: format!("{} ({})", self.profile, self.genesis),
+            });
+        }
+        if let Some(known) = self.states.get(&intent.id) {
+            return match known.intent() == intent {
+                true => Ok(()),
+                false => Err(LedgerError::Taken {
+                    id: intent.id.clone(),
+                }),
+            };
+        }
+        // Those that were resumed have moved on since: their files know.
+        let row = |intent: &Intent| (intent.netuid, intent.mechanism, intent.hotkey);
+        for state in self.states.values() {
+            if row(state.intent()) != row(intent) {
+                continue;
+            }
+            let (state, _) = self.read(&self.path(&state.intent().id))?;
+            if !may_be_joined(&state) {
+                return Err(LedgerError::Open {
+                    open: state.intent().id.clone(),
+                });
+            }
+        }
+        let record = Record::Planned {
+            intent: Box::new(intent.clone()),
+        };
+        let path = self.path(&intent.id);
+        let state = State::begin(&record).map_err(|source| LedgerError::Disorder {
+            path: path.clone(),
+            source,
+        })?;
+        files::write_new(&path, &journal::begin(&record).0)?;
+        self.states.insert(intent.id.clone(), state);
+        Ok(())
+    }
+
+    /// An intent's records, and its file to add more. A torn last line is cut off.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn resume(&mut self, id: &IntentId) -> Result<(Vec<Record>, IntentFile), LedgerError> {
+        if !self.states.contains_key(id) {
+            return Err(LedgerError::Unknown { id: id.clone() });
+        }
+        let path = self.path(id);
+        let (state, contents) = self.read(&path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .map_err(files::at(&path, "opened"))?;
+        if let Tail::Torn { keep_bytes } = contents.tail {
+            file.set_len(keep_bytes)
+                .and_then(|()| file.sync_all())
+                .map_err(files::at(&path, "cut off"))?;
+        }
+        let bytes = file
+            .seek(SeekFrom::End(0))
+            .map_err(files::at(&path, "read"))?;
+        self.states.insert(id.clone(), state);
+        let file = IntentFile {
+            path,
+            file,
+            bytes,
+            sum: contents.sum.expect("a journal has a record"),
+            spoilt: false,
+        };
+        Ok((contents.records, file))
+    }
+
+    fn path(&self, id: &IntentId) -> PathBuf {
+        let name = format!("{id}{SUFFIX}");
+        self.directory.join("intents").join(name)
+    }
+
+    fn read(&self, path: &Path) -> Result<(State, journal::Contents), LedgerError> {
+        let path = path.to_owned();
+        let bytes = files::read(&path, JOURNAL_BYTES_MAX as u64)?;
+        let bytes =
+            bytes.ok_or_else(|| files::at(&path, "read")(io::ErrorKind::NotFound.into()))?;
+        let contents = match journal::read(&bytes) {
+            Ok(contents) => contents,
+            Err(source) => return Err(LedgerError::Journal { path, source }),
+        };
+        match State::replay(&contents.records) {
+            Ok(state) if state.intent().genesis == self.genesis => Ok((state, contents)),
+            Ok(state) => Err(LedgerError::OtherChain {
+                path,
+                expected: format!("{} ({})", self.profile, self.genesis),
+                found: format!("{} ({})", state.intent().profile, state.intent().genesis),
+            }),
+            Err(source) => Err(LedgerError::Disorder { path, source }),
+        }
+    }
+}
+
+/// Whether another intent of the same row may begin: this one has nothing to submit any more.
+fn may_be_joined(state: &State) -> bool {
+    match state.stage() {
+        Stage::Ended { .. } | Stage::Committed | Stage::Revealed { .. } => true,
+        Stage::Landed { .. } => state.step() != Step::Commit,
+        Stage::Idle { .. } | Stage::Alive { .. } => false,
+    }
+}
+
+impl Journal for IntentFile {
+    fn append(&mut self, record: &Record) -> Result<(), LedgerError> {
+        let path = self.path.clone();
+        if self.spoilt {
+            return Err(LedgerError::Spoilt { path });
+        }
+        let (line, sum) = journal::line(record, Some(&self.sum));
+        self.spoilt = true;
+        if let Err(source) = self.file.write_all(&line) {
+            // What was written of the line is taken back, so that the next one does not stand behind it.
+            let cut = self.file.set_len(self.bytes);
+            let back = cut.and_then(|()| self.file.seek(SeekFrom::Start(self.bytes)));
+            self.spoilt = back.and_then(|_| self.file.sync_all()).is_err();
+            return Err(files::at(&path, "written")(source));
+        }
+        // After a sync that failed, nobody knows what is on the disk: the file stays spoilt.
+        self.file.sync_all().map_err(files::at(&path, "synced"))?;
+        self.spoilt = false;
+        self.bytes += line.len() as u64;
+        self.sum = sum;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl IntentFile {
+    /// One on a disk without room.
+    pub(super) fn full() -> Self {
+        let path = PathBuf::from("/dev/full");
+        Self {
+            file: OpenOptions::new().write(true).open(&path).expect("Linux"),
+            path,
+            bytes: 0,
+            sum: [b'0'; 32],
+            spoilt: false,
+        }
+    }
+}
