@@ -7,14 +7,16 @@ use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 /// Endpoints opened in this process: what [`crate::Submission::endpoint`] counts.
 static OPENED: AtomicUsize = AtomicUsize::new(0);
 
-/// An endpoint; it closes with its last handle's drop.
+/// An endpoint; it closes when it is dropped.
 pub struct Node {
     shared: Arc<Shared>,
     address: SocketAddr,
+    accepting: Option<JoinHandle<()>>,
 }
 
 /// What an endpoint's connections share.
@@ -59,7 +61,7 @@ impl Node {
             closed: AtomicBool::new(false),
         });
         let accepting = shared.clone();
-        std::thread::spawn(move || {
+        let accepting = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if accepting.closed.load(Ordering::Relaxed) {
                     return;
@@ -72,12 +74,22 @@ impl Node {
                 std::thread::spawn(move || rpc::serve(&shared, stream));
             }
         });
-        Ok(Self { shared, address })
+        let accepting = Some(accepting);
+        Ok(Self {
+            shared,
+            address,
+            accepting,
+        })
     }
 
     /// As in `ws://127.0.0.1:40000`.
     pub fn url(&self) -> String {
         format!("ws://{}", self.address)
+    }
+
+    /// Its port: another endpoint can take it over when this one is gone.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Its number, as [`crate::Submission::endpoint`] has it.
@@ -138,8 +150,12 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.shared.closed.store(true, Ordering::Relaxed);
         self.disconnect();
-        // Wakes the thread that accepts.
-        let _ = TcpStream::connect(self.address);
+        // Wakes the thread that accepts, so that the port is free after it.
+        if TcpStream::connect(self.address).is_ok()
+            && let Some(accepting) = self.accepting.take()
+        {
+            let _ = accepting.join();
+        }
     }
 }
 

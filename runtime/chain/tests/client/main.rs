@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `reads` | what storage and runtime functions say, by both ways |
 //! | `submissions` | from a call to finalized weights, in three specs; crashes in between |
+//! | `commits` | weights under a timelock, until the chain opens them |
 //! | `rules` | a refusal before signing is the chain's own refusal |
 //! | `signing` | who signs, and what is not sent |
 //! | `agreement` | nodes that lag, lie, hang, or have another chain |
 //! | `garbage` | answers that are none |
 
 mod agreement;
+mod commits;
 mod garbage;
 mod reads;
 mod rules;

@@ -82,6 +82,34 @@ fn a_metagraph_from_storage_is_the_one_from_the_runtime_but_for_stakes() {
 }
 
 #[test]
+fn a_large_subnet_is_read_from_storage_in_turns() {
+    let chain = chain(Spec::V461, |subnet| {
+        let account = |number: u8, of: u8| {
+            Neuron::miner(
+                [[number; 16], [of; 16]]
+                    .concat()
+                    .try_into()
+                    .expect("32 bytes"),
+            )
+        };
+        subnet.neurons = (0..=255).map(|number| account(number, 7)).collect();
+    });
+    let (served, node) = serve(&chain);
+    for method in ["get_selective_metagraph", "get_metagraph"] {
+        let name: &'static str = format!("SubnetInfoRuntimeApi_{method}").leak();
+        let refusal = RpcError::new(4003, "Client error", "Exported method is not found");
+        served.inject(Fault::Refuse(Method::RuntimeCall(name), refusal));
+    }
+    let metagraph = best(&node).metagraph(NETUID).expect("there");
+    assert_eq!(metagraph.source, MetagraphSource::Storage);
+    let uids = metagraph
+        .neurons
+        .iter()
+        .map(|neuron| (neuron.uid, neuron.hotkey.0[0]));
+    assert!(uids.eq((0..256).map(|uid| (uid, uid as u8))));
+}
+
+#[test]
 fn a_snapshot_stays_at_its_block() {
     let chain = chain(Spec::V461, |_| ());
     let (_served, node) = serve(&chain);
@@ -100,6 +128,17 @@ fn a_snapshot_stays_at_its_block() {
     assert_ne!(after.metagraph(NETUID).expect("there").digest(), digest);
     assert_eq!(after.uid(NETUID, account([4; 32])).expect("read"), None);
     assert_eq!(after.uid(NETUID, account([99; 32])).expect("read"), Some(4));
+    let hotkeys = |snapshot: &Snapshot<'_>| snapshot.hotkeys(NETUID, &[4, 0, 5]).expect("read");
+    let [first, others] = [account([4; 32]), account([99; 32])];
+    let validator = Some(pair().account());
+    assert_eq!(hotkeys(&before), [Some(first), validator, None]);
+    assert_eq!(hotkeys(&after), [Some(others), validator, None]);
+    // Storage that is no longer kept says so.
+    chain.produce_to(300);
+    let error = before
+        .uid(NETUID, account([4; 32]))
+        .expect_err("10 of 300 blocks ago");
+    assert!(error.is_pruned(), "{error:?}");
 }
 
 #[test]

@@ -71,6 +71,13 @@ impl Client {
         }
     }
 
+    /// Whether the connection is gone.
+    pub(crate) fn call_fails(&mut self, method: &str) -> bool {
+        let request = json!({ "jsonrpc": "2.0", "id": 0, "method": method, "params": [] });
+        let sent = self.socket.send(Message::text(request.to_string()));
+        sent.is_err() || self.receive(PATIENCE).is_err()
+    }
+
     pub(crate) fn ask(&mut self, method: &str, params: Json) -> Json {
         self.call(method, params).expect("a result")
     }

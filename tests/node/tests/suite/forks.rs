@@ -143,3 +143,18 @@ fn an_epoch_ends_every_tempo_and_when_one_is_pending() {
     }
     assert_eq!(ends, [7, 14, 17]);
 }
+
+#[test]
+fn an_endpoint_that_was_down_comes_back_on_its_port() {
+    let chain = chain(&Signer::new(1), |_, _| {});
+    let node = Node::serve(&chain).expect("a port");
+    let port = node.port();
+    let mut client = Client::connect(&node);
+    client.ask("chain_getHead", json!([]));
+    drop(node);
+    assert!(client.call_fails("chain_getHead"));
+    chain.produce_to(7);
+    let node = Node::serve_at(&chain, port).expect("the same port");
+    let mut client = Client::connect(&node);
+    assert_eq!(client.ask("chain_getHeader", json!([]))["number"], "0x7");
+}

@@ -82,9 +82,33 @@ pub enum ReadError {
         /// The block.
         block: BlockRef,
     },
+    /// A subnet with fewer mechanisms.
+    #[error(
+        "subnet {netuid} has {count} mechanisms, so none has the number {mechanism}: they count from 0"
+    )]
+    NoMechanism {
+        /// The subnet.
+        netuid: u16,
+        /// Which was asked for.
+        mechanism: u8,
+        /// How many there are.
+        count: u8,
+    },
 }
 
 impl ReadError {
+    /// Whether the node no longer keeps the state of the block: one that keeps all of it can answer.
+    pub fn is_pruned(&self) -> bool {
+        const WORDS: [&str; 3] = ["discarded", "pruned", "UnknownBlock"];
+        match self {
+            Self::Rpc(RpcError::Refused { message, data, .. }) => {
+                let mut said = [Some(message), data.as_ref()].into_iter().flatten();
+                said.any(|said| WORDS.iter().any(|word| said.contains(word)))
+            }
+            _ => false,
+        }
+    }
+
     /// Whose fault: the host's, which names its nodes and its subnet.
     pub fn owner(&self) -> Owner {
         Owner::Host

@@ -74,6 +74,28 @@ impl Snapshot<'_> {
         self.one(items::UIDS, &[&netuid.encode(), &hotkey.0])
     }
 
+    /// Who has each of these uids; `None` where nobody has.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn hotkeys(&self, netuid: u16, uids: &[u16]) -> Result<Vec<Option<AccountId>>, ReadError> {
+        let netuid = netuid.encode();
+        let num_uids: u16 = self
+            .one(items::SUBNETWORK_N, &[&netuid])?
+            .unwrap_or_default();
+        let encoded: Vec<Vec<u8>> = uids.iter().map(Encode::encode).collect();
+        let keys: Vec<Vec<&[u8]>> = encoded
+            .iter()
+            .map(|uid| vec![&netuid[..], &uid[..]])
+            .collect();
+        let found = self.each::<[u8; 32]>(items::KEYS, &keys)?;
+        let hotkeys = uids.iter().zip(found);
+        // What is behind the last uid is what a smaller subnet left, or a default.
+        Ok(hotkeys
+            .map(|(uid, hotkey)| hotkey.filter(|_| *uid < num_uids).map(AccountId))
+            .collect())
+    }
+
     /// The block at which a uid's weights were set or committed last, 0 if never; `None` if there is no such uid.
     ///
     /// # Errors

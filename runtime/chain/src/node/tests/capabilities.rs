@@ -1,6 +1,11 @@
 use super::*;
 use crate::node::call::CALL_SHAPES;
-use crate::node::{BatchEntry, CapabilityError, Hash, MetadataError, WeightsCall, items};
+use crate::node::{
+    BatchEntry, CapabilityError, Era, ExtrinsicContext, Hash, MetadataError, Unsigned, WeightsCall,
+    items,
+};
+use crate::signer::SignRequest;
+use crate::{AccountId, hex};
 
 fn set(mechanism: Option<u8>) -> WeightsCall {
     WeightsCall::Set {
@@ -91,6 +96,19 @@ fn a_call_has_the_same_bytes_in_three_specs() {
         },
     ];
     assert_eq!(calls.len(), CALL_SHAPES.len());
+    // The same by another client, call and message of each.
+    let recorded: Vec<Vec<&str>> = include_str!("../../../tests/golden/own-calls.txt")
+        .lines()
+        .map(|line| line.split(' ').collect())
+        .collect();
+    assert_eq!(recorded.len(), 2 * 3 * CALL_SHAPES.len());
+    let context = ExtrinsicContext {
+        nonce: 7,
+        era: Era::Immortal,
+        birth_hash: Hash([1; 32]),
+        genesis: Hash([1; 32]),
+        tip: 0,
+    };
     let of = |spec| capabilities(spec);
     let specs = [of(365), of(439), of(461)];
     for (call, (name, _)) in calls.iter().zip(CALL_SHAPES) {
@@ -100,6 +118,18 @@ fn a_call_has_the_same_bytes_in_three_specs() {
             assert_eq!(capabilities.call_data(call).as_ref(), Ok(&bytes), "{name}");
             // What the metadata make of the bytes: all of them, as this call.
             let runtime = capabilities.runtime();
+            let spec = runtime.version().spec_version.to_string();
+            let of_other = |words: &[&str]| {
+                let mut lines = recorded.iter();
+                let line = lines.find(|line| line[..line.len() - 1] == *words);
+                line.and_then(|line| line.last().copied())
+                    .expect("recorded")
+            };
+            assert_eq!(hex::encode(&bytes), of_other(&[&spec, name]));
+            let unsigned = Unsigned::new(capabilities, call, &context).expect("known");
+            let request = SignRequest::new(AccountId([0; 32]), unsigned.payload());
+            let message = hex::encode(&request.expect("not too long").message());
+            assert_eq!(message, of_other(&[&spec, name, "message"]));
             let call_ty = runtime.metadata().outer_enums().call_enum_ty();
             let value = runtime.decode_value(call_ty, &bytes).expect("a call");
             let (pallet, inner) = value.variant().expect("a pallet");
