@@ -23,6 +23,7 @@ mod prepare;
 mod watch;
 
 pub use prepare::{Basis, PrepareError, Prepared, Wanted, block_time_ms, prepare};
+pub use rand_core::OsRng;
 pub use watch::{Stopping, Watched};
 
 use crate::node::{Endpoints, Excluded};
