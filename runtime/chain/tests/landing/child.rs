@@ -34,6 +34,20 @@ pub(crate) enum Kill {
     AfterSubmit,
 }
 
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With a verdict.
+    Done,
+    /// By its own hand.
+    Killed,
+    /// With an error, and all that it said.
+    Failed(String),
+}
+
+/// The exit code of an error.
+const FAILED: i32 = 3;
+
 /// What a process is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Task {
@@ -60,34 +74,32 @@ impl Task {
         }
     }
 
-    /// Does it in a process of its own; whether that was killed.
-    pub(crate) fn run(&self) -> bool {
+    /// Does it in a process of its own.
+    pub(crate) fn run(&self) -> End {
         let output = self.output();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         match (output.status.code(), output.status.signal()) {
-            (Some(0), _) => false,
-            (None, Some(9)) => true,
-            _ => panic!(
-                "{:?}: {}{}",
-                output.status,
-                String::from_utf8_lossy(&output.stdout),
-                String::from_utf8_lossy(&output.stderr)
-            ),
+            (Some(0), _) => End::Done,
+            (Some(FAILED), _) => End::Failed(text),
+            (None, Some(9)) => End::Killed,
+            _ => panic!("{:?}: {text}", output.status),
         }
     }
 
     pub(crate) fn output(&self) -> Output {
+        self.command(Command::new("env")).output().expect("starts")
+    }
+
+    /// The process that does it, as the last words of a command.
+    pub(crate) fn command(&self, mut command: Command) -> Command {
         let order = serde_json::to_string(self).expect("plain data");
-        Command::new(std::env::current_exe().expect("a path"))
-            .args([
-                "--exact",
-                "child::process",
-                "--nocapture",
-                "--test-threads=1",
-            ])
+        command
+            .arg(std::env::current_exe().expect("a path"))
+            .args(["--exact", "child::process", "--nocapture"])
+            .arg("--test-threads=1")
             .env(ORDER, order)
-            .stdin(Stdio::null())
-            .output()
-            .expect("starts")
+            .stdin(Stdio::null());
+        command
     }
 
     fn cipher(&self) -> BeaconCipher<ChaCha20Rng> {
@@ -108,13 +120,11 @@ impl Task {
     }
 
     /// The intent by what the chain is now.
-    fn intent(&self, endpoints: &Endpoints) -> Intent {
+    fn intent(&self, endpoints: &Endpoints) -> Result<Intent, Box<dyn std::error::Error>> {
         let account = pair(self.validator).account();
         let pinned = endpoints.pin(Head::Best);
-        let pinned = pinned
-            .or_else(|_| endpoints.pin(Head::Finalized))
-            .expect("a block");
-        let facts = report::facts(&pinned, NETUID, 0, account).expect("facts");
+        let pinned = pinned.or_else(|_| endpoints.pin(Head::Finalized))?;
+        let facts = report::facts(&pinned, NETUID, 0, account)?;
         let wanted = Wanted {
             profile: "local".into(),
             netuid: NETUID,
@@ -139,26 +149,28 @@ impl Task {
             alarm_percent: 75,
         };
         let prepared = prepare(&wanted, &basis, &mut self.cipher(), &mut self.rng());
-        let prepared = prepared.expect("an intent");
-        prepared.verdict.expect("no rule is broken");
+        let prepared = prepared?;
+        if let Err(refusals) = prepared.verdict {
+            return Err(format!("{refusals:?}").into());
+        }
         let mut intent = prepared.intent;
         if self.hash_commit {
             let salt = (0..8).collect();
             intent.method = Method::HashCommit { salt };
         }
-        intent
+        Ok(intent)
     }
 
     /// What a process does: plans if nothing is planned, and drives to the end.
     pub(crate) fn go(&self) -> Result<Verdict, Box<dyn std::error::Error>> {
-        let endpoints = connect(&self.urls, self.required);
+        let endpoints = connect(&self.urls, self.required)?;
         let genesis = Hash(endpoints.genesis().0);
         let mut ledger = Ledger::open(&self.state, "local", genesis)?;
         let known = ledger.states().next().map(|state| state.intent().clone());
         let intent = match known {
             Some(intent) => intent,
             None => {
-                let intent = self.intent(&endpoints);
+                let intent = self.intent(&endpoints)?;
                 self.kill.before(0);
                 ledger.plan(&intent)?;
                 self.kill.after(0);
@@ -213,7 +225,7 @@ fn process() {
                 eprintln!("{error}");
                 next = error.source();
             }
-            std::process::exit(3);
+            std::process::exit(FAILED);
         }
     }
 }

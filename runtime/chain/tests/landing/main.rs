@@ -13,7 +13,7 @@ mod matrix;
 mod places;
 
 use gradus_chain::node::rpc::RpcLimits;
-use gradus_chain::node::{AgreementPolicy, Endpoints, Profile};
+use gradus_chain::node::{AgreeError, AgreementPolicy, Endpoints, Profile};
 use gradus_chain::submission::{DriveLimits, Status, Word};
 use gradus_chain::{AccountId, Keypair};
 use gradus_node::{Blocks, Chain, ChainConfig, Neuron, SubnetConfig};
@@ -91,9 +91,9 @@ fn chain(validators: u16, commit_reveal: bool, edit: impl FnOnce(&mut ChainConfi
     chain
 }
 
-fn connect(urls: &[String], required: usize) -> Endpoints {
+fn connect(urls: &[String], required: usize) -> Result<Endpoints, AgreeError> {
     let profile = Profile::local(NETUID, urls.to_vec());
-    Endpoints::connect(&profile, urls, policy(required)).expect("nodes that agree")
+    Endpoints::connect(&profile, urls, policy(required))
 }
 
 /// The uid of a validator.

@@ -2,7 +2,7 @@
 //! no intent that was planned is lost.
 
 use super::*;
-use crate::child::{Kill, Task};
+use crate::child::{End, Kill, Task};
 use gradus_node::{Fault, Garbage, Method, Node};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -23,7 +23,7 @@ struct Case {
 
 /// How a case ended.
 struct Outcome {
-    killed: bool,
+    first: End,
     ended: Option<Word>,
     wrong: Option<String>,
 }
@@ -82,18 +82,34 @@ fn case(chain: &Chain, validator: u16, one: &Case) -> Outcome {
     let mut task = Task::new(chain, place.path(), vec![node.url()], validator);
     task.hash_commit = hash;
     task.kill = kill;
-    let killed = task.run();
+    let first = task.run();
     task.kill = Kill::Never;
     let planned = !task.status(chain).intents.is_empty();
-    if killed {
-        if !planned && kill != Kill::Before(0) {
+    let account = pair(validator).account().0;
+    if first == End::Killed && !planned && kill != Kill::Before(0) {
+        return Outcome {
+            first,
+            ended: None,
+            wrong: Some("the intent is lost".into()),
+        };
+    }
+    if !planned && chain.submissions().iter().any(|one| one.account == account) {
+        return Outcome {
+            first,
+            ended: None,
+            wrong: Some("sent, and nowhere written down".into()),
+        };
+    }
+    if first != End::Done {
+        node.clear();
+        let second = task.run();
+        if second != End::Done {
             return Outcome {
-                killed,
+                first,
                 ended: None,
-                wrong: Some("the intent is lost".into()),
+                wrong: Some(format!("{second:?}")),
             };
         }
-        task.run();
     }
     let status = task.status(chain);
     let account = pair(validator).account().0;
@@ -120,7 +136,7 @@ fn case(chain: &Chain, validator: u16, one: &Case) -> Outcome {
         None
     };
     Outcome {
-        killed,
+        first,
         ended: Some(word),
         wrong,
     }
@@ -147,13 +163,14 @@ fn run(cases: &[Case], seconds: u64) -> usize {
                         let chain = if one.commits { &hidden } else { &open };
                         let outcome = case(chain, u16::try_from(at).expect("few"), one);
                         let word = outcome.ended.map_or("none".into(), |word| word.to_string());
-                        let killed = if outcome.killed {
-                            "killed, then"
-                        } else {
-                            "not killed,"
+                        let first = match outcome.first {
+                            End::Done => "at once",
+                            End::Killed => "after a kill",
+                            End::Failed(_) => "after an error",
                         };
                         let mut words = words.lock().expect("no panic");
-                        *words.entry(format!("{killed} {word}")).or_default() += 1;
+                        *words.entry(format!("{first}: {word}")).or_default() += 1;
+                        drop(words);
                         if let Some(wrong) = outcome.wrong {
                             let what = format!("{wrong}: {one:?}");
                             wrongs.lock().expect("no panic").push(what);

@@ -8,7 +8,7 @@ use crate::node::snapshot::Snapshot;
 use std::fmt::Debug;
 
 impl Endpoints {
-    /// The same question to all nodes at once; the answer that the required number gave.
+    /// The same question to all nodes at once, but those that rest; the answer that the required number gave.
     ///
     /// * `what`: names it in errors
     ///
@@ -21,12 +21,14 @@ impl Endpoints {
     ) -> Result<Agreed<T>, AgreeError> {
         let mut excluded = Vec::new();
         let mut answers = Vec::new();
-        let nodes: Vec<&Node> = self.nodes.iter().collect();
-        for (node, answer) in on_each(&nodes, |node| ask(node)) {
+        for (node, answer) in on_each(&self.awake(), |node| ask(node)) {
             let url = node.url();
             match answer {
                 Ok(answer) => answers.push((url.to_owned(), answer)),
-                Err(error) => excluded.push(Excluded::new(url, Exclusion::Unreadable(error))),
+                Err(error) => {
+                    self.rest(node, &error);
+                    excluded.push(Excluded::new(url, Exclusion::Unreadable(error)));
+                }
             }
         }
         let (value, kept, differ) = sort_out(what, &answers);

@@ -3,6 +3,7 @@
 use super::LandError;
 use crate::cli::weights::NetworkArgs;
 use crate::device::StateDir;
+use gradus_chain::node::rpc::RpcLimits;
 use gradus_chain::node::{
     AgreeError, AgreementPolicy, Binding, Endpoints, Head, Network, Pinned, Profile,
 };
@@ -11,6 +12,7 @@ use gradus_chain::timelock::Beacon;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A network, and nodes of it that agree.
 pub(in super::super) struct Connected {
@@ -72,16 +74,15 @@ impl Connected {
             required: match arguments.agree {
                 Some(agree) => usize::from(agree),
                 // One that is named alone is one's own.
-                None => arguments.endpoints.len().clamp(1, 2),
+                None => profile.endpoints.len().clamp(1, 2),
+            },
+            limits: RpcLimits {
+                // An extrinsic's era is three minutes.
+                call: Duration::from_secs(15),
+                attempts: 2,
+                ..RpcLimits::default()
             },
             ..AgreementPolicy::default()
-        };
-        let policy = match arguments.endpoints.is_empty() {
-            true => AgreementPolicy {
-                required: arguments.agree.map_or(2, usize::from),
-                ..policy
-            },
-            false => policy,
         };
         // A directory of another network is refused before any node is asked.
         if let Some(bound) = Binding::of(&state)?
