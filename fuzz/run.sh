@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=${FUZZ_TARGET_DIR:-$here/target}
 features="" corpus=$here/corpus/$target
 case $target in
-data_file | chat_template | audit_file | results_file | subnet | rule_set) features=tasks ;;
+data_file | chat_template | audit_file | results_file | subnet | rule_set | tournament | repo_response) features=tasks ;;
 chain) features=chain ;;
 job_log) features=sandbox ;;
 oci_config) features=oci ;;

@@ -9,6 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
+    gradus_tasks::entry::fuzzing::rule_set(bytes);
     let Ok(rules) = RuleSet::from_toml(RuleSet::newest_name(), text) else {
         return;
     };

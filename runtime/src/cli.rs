@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod sandbox;
+pub mod tournament;
 pub mod weights;
 
 use crate::bytes::ByteSize;
@@ -77,6 +78,8 @@ pub enum Command {
     Bench(Box<bench::BenchArgs>),
     /// Run programs that reach nothing they were not given.
     Sandbox(Box<sandbox::SandboxArgs>),
+    /// Play tournaments by the rules: events in, a champion out, all of it recomputable.
+    Tournament(Box<tournament::TournamentArgs>),
     /// From finished tournaments to weights on chain, and what they earn.
     Weights(Box<weights::WeightsArgs>),
     /// Say what this machine can and cannot do.

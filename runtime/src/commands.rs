@@ -4,4 +4,5 @@ pub mod bench;
 pub mod doctor;
 pub mod eval;
 pub mod sandbox;
+pub mod tournament;
 pub mod weights;

@@ -57,6 +57,9 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 .map_err(|error| (error.code(), Shown::new(&error))),
             Command::Weights(arguments) => commands::weights::run(&arguments)
                 .map_err(|error| (error.code(), Shown::new(&error))),
+            Command::Tournament(arguments) => {
+                commands::tournament::run(&arguments).map_err(|error| (1, Shown::new(&error)))
+            }
             Command::Doctor(arguments) => Ok(commands::doctor::run(&arguments)),
         };
     match result {

@@ -5,6 +5,7 @@
 //! | [`cli`] | the arguments |
 //! | [`commands`] | what each subcommand does |
 //! | [`device_arg`] | `--device` |
+//! | [`checker`] | commands that judge a submission's source, and their verdicts |
 //! | [`candidates`] | `NAME=PATH` to directories, local or from the hub |
 //! | [`example`] | the task that is embedded in the binary |
 //! | [`progress`] | a bar for people, JSON lines for programs |
@@ -27,6 +28,7 @@
 pub mod bytes;
 pub mod candidates;
 pub mod chain;
+pub mod checker;
 pub mod cli;
 pub mod commands;
 pub mod compare;

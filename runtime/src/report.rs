@@ -1,4 +1,4 @@
-//! The HTML page: one file, no scripts, nothing fetched. Plots are SVG that we draw; colours follow the reader's
+//! HTML pages, of evaluations here and of tournaments in [`tournament`]: one file, no scripts, nothing fetched. Plots are SVG that we draw; colours follow the reader's
 //! light or dark setting.
 //!
 //! Everything that came from a submission passes `text::escaped` on its way in.
@@ -10,23 +10,24 @@
 //! | `rows` | per-row losses, and where candidates part |
 //! | `wins` | who won how many rows against whom |
 //! | `bounds` | bootstrap bounds against what the rules ask |
+//! | `page`, `plot`, `text` | what all pages are made of |
 //! | `provenance` | failures, notes, and what computed the numbers |
 
 mod bounds;
 mod differences;
+mod page;
 mod plot;
 mod provenance;
 mod rows;
 mod standings;
 mod text;
+pub mod tournament;
 mod wins;
 
 use crate::compare::Comparison;
 use text::escaped;
 
-const STYLE: &str = include_str!("report/style.css");
-
-/// The page.
+/// The page of an evaluation.
 pub fn render(comparison: &Comparison<'_>) -> String {
     let evaluation = comparison.evaluation;
     let title = escaped(&evaluation.task_id);
@@ -38,15 +39,10 @@ pub fn render(comparison: &Comparison<'_>) -> String {
         rows::render(comparison),
         provenance::render(comparison),
     ];
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{title} · gradus</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <header><p class=\"kicker\">gradus evaluation · {kind}</p><h1>{title}</h1></header>\n\
-         {body}\n</main>\n</body>\n</html>\n",
-        kind = escaped(&evaluation.task_type),
-        body = sections.concat(),
+    page::page(
+        &format!("evaluation · {}", escaped(&evaluation.task_type)),
+        &title,
+        &sections.concat(),
     )
 }
 

@@ -12,7 +12,10 @@
 //! | [`chat`] | conversations to text through chat templates, within limits |
 //! | [`prompt`] | rows to ids and labels, as axolotl does it |
 //! | [`prepare`](mod@prepare) | all of it for one candidate: sequence length, drops, order, fingerprint |
+//! | [`entry`] | who enters a tournament: answers, identities, licences, copies, fees |
+//! | [`resources`] | how many GPUs a task gets, and for how long |
 //! | [`scoring`] | per-row losses to places, duels and their bounds |
+//! | [`tournament`](mod@tournament) | brackets, boss rounds, reviews: events to a champion and places |
 //! | [`subnet`] | a subnet at one block, as a file |
 //! | [`weights`](mod@weights) | tournaments to emissions, to the vector that goes on chain, to its audit record |
 //! | [`yuma`] | what a subnet's epoch pays for the weights it holds, as the chain computes it |
@@ -22,14 +25,17 @@
 mod canonical;
 pub mod chat;
 pub mod data;
+pub mod entry;
 pub mod prepare;
 pub mod prompt;
 pub mod python;
+pub mod resources;
 pub mod rules;
 pub mod scoring;
 pub mod spec;
 pub mod subnet;
 pub mod tokenizer;
+pub mod tournament;
 pub mod weights;
 pub mod yuma;
 

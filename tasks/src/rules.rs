@@ -4,19 +4,43 @@
 //! that an old tournament can be recomputed as it was judged. The loader is strict in both directions: a field
 //! that is missing and a field that nobody reads are both errors.
 
+mod attempts;
 mod boss;
+mod bracket;
 mod emission;
+mod entry;
 mod environment;
+mod ranges;
+mod resources;
+mod schedule;
+mod shape;
 
+pub use attempts::{AttemptRules, EnvironmentAttempts};
 pub use boss::{BossRules, DrawRule, LineageRule, MarginRule, TaskKind, TitleRule};
+pub use bracket::{
+    BracketRules, EnvironmentBracket, EnvironmentGroups, FamilyTasks, GroupRules, ImageBossTasks,
+    ImageBracket, ImageModels, KlTaskRules, KnockoutRules, LastKnockout, Lineage, SizeRange,
+    SmallFieldRules, StartPoint, TextBossTasks, TextBracket, TextShares, ThirdPlace,
+};
 pub use emission::{
     BoostRules, EmissionRules, FallbackRules, RankShares, ReignDecay, Remainder, SplitShares,
     TypeRules,
 };
 
+pub use entry::{
+    ChallengerReview, CommitRule, DatasetRules, DuplicateRules, EntryRules, ExtraFields, Identity,
+    LicenceCheckout, LicenceRules, ObfuscationRules, ReviewRules, TokenRule, TypeEntry,
+};
 pub use environment::{
     Divisor, EnvironmentRules, FailedRule, FinalRule, GrpoRules, PerformanceRules, WinShareRules,
 };
+pub use resources::{
+    ContinuousSftGpus, ContinuousSftHours, EnvironmentEvaluation, EnvironmentGpus,
+    EnvironmentHours, EvaluationGpus, EvaluationPool, GpuModel, GrpoHours, HoursBand, HoursRules,
+    ImageHours, KlFactor, LongerImage, OverheadBand, ParamsBand, ResourceRules, RowBin, SizeBand,
+    TextHours, Throughput, TrainingGpus,
+};
+pub use schedule::{ScheduleRules, Weekday, WeeklyStart};
 
 use crate::Owner;
 use serde::{Deserialize, Serialize};
@@ -65,8 +89,18 @@ pub struct RuleSet {
     pub grpo: GrpoRules,
     /// Margins of boss rounds.
     pub performance: PerformanceRules,
+    /// How a tournament is played.
+    pub bracket: BracketRules,
     /// Tournaments to emissions.
     pub emission: EmissionRules,
+    /// Who may enter.
+    pub entry: EntryRules,
+    /// When tournaments start.
+    pub schedule: ScheduleRules,
+    /// What a task gets.
+    pub resources: ResourceRules,
+    /// How often something is tried.
+    pub attempts: AttemptRules,
 }
 
 /// Limits of data files.
@@ -286,10 +320,21 @@ impl RuleSet {
     /// # Errors
     /// `Malformed` for a missing, extra or ill-typed field, `OutOfRange` for a value that makes no sense.
     pub fn from_toml(name: &str, text: &str) -> Result<Self, RuleSetError> {
-        let rules: Self = toml::from_str(text).map_err(|error| RuleSetError::Malformed {
+        let malformed = |error: toml::de::Error| RuleSetError::Malformed {
             name: name.to_owned(),
             message: error.to_string().trim_end().to_owned(),
-        })?;
+        };
+        let table: toml::Table = text.parse().map_err(malformed)?;
+        if let Some((field, found, expected)) = ranges::out_of_range(&table) {
+            return Err(RuleSetError::OutOfRange {
+                name: name.to_owned(),
+                field,
+                found,
+                expected,
+            });
+        }
+        // From the text once more: what was parsed into a table has lost its lines.
+        let rules: Self = toml::from_str(text).map_err(malformed)?;
         rules.check(name)?;
         Ok(rules)
     }
@@ -306,44 +351,6 @@ impl RuleSet {
         if self.id != name {
             return refuse("id", self.id.clone(), "the file's name");
         }
-        if !(2..=1 << 30).contains(&self.text.sequence_len) {
-            return refuse(
-                "text.sequence_len",
-                self.text.sequence_len.to_string(),
-                "2 to 2^30",
-            );
-        }
-        if !(self.dpo.beta.is_finite() && self.dpo.beta > 0.0) {
-            return refuse("dpo.beta", self.dpo.beta.to_string(), "a positive number");
-        }
-        if self.dpo.max_length_default < 2 {
-            return refuse(
-                "dpo.max_length_default",
-                self.dpo.max_length_default.to_string(),
-                "at least 2",
-            );
-        }
-        for (field, value) in [
-            (
-                "data.empty_row_fraction_max",
-                self.data.empty_row_fraction_max,
-            ),
-            ("split.test_fraction", self.split.test_fraction),
-            ("ranking.last_fraction", self.ranking.last_fraction),
-            ("paired.confidence", self.paired.confidence),
-            ("paired.win_rate_min", self.paired.win_rate_min),
-        ] {
-            if !(0.0..=1.0).contains(&value) {
-                return refuse(field, value.to_string(), "0 to 1");
-            }
-        }
-        if self.paired.resamples == 0 || self.paired.chunk_elements == 0 {
-            return refuse(
-                "paired.resamples, paired.chunk_elements",
-                "0".to_owned(),
-                "at least 1",
-            );
-        }
         if crate::chat::TemplateDate::parse(&self.text.template_date).is_none() {
             return refuse(
                 "text.template_date",
@@ -355,13 +362,23 @@ impl RuleSet {
             .emission
             .out_of_range()
             .or_else(|| self.boss.out_of_range())
-            .or_else(|| self.results_out_of_range());
+            .or_else(|| self.results_out_of_range())
+            .or_else(|| self.bracket.out_of_range());
         if let Some((field, found, expected)) = ranges {
+            return refuse(field, found, expected);
+        }
+        let broken = (self.entry.broken())
+            .or_else(|| self.schedule.broken())
+            .or_else(|| self.resources.broken());
+        if let Some((field, found, expected)) = broken {
             return refuse(field, found, expected);
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod strictness;
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@
 //! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
 //! | `rootfs` | (what jobs are run on) |
+//! | `cli_tournament` | tournaments: files that grow by events, are replayed, shown, reported, and paid |
 //! | `cli_weights` | vectors of finished tournaments, records that are recomputed, epochs that are simulated |
 //! | `cli_chain` | weights on a double of the chain: shown, set, proven, refused, killed and gone on with |
 //! | `sandbox` | jobs: what they say and how they end, inputs and outputs, lists, logs, plans |
@@ -37,6 +38,7 @@ mod cli_eval;
 mod cli_hostile;
 mod cli_interrupt;
 mod cli_outputs;
+mod cli_tournament;
 mod cli_weights;
 #[cfg(target_os = "linux")]
 mod eval_gpu;

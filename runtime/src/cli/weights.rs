@@ -20,6 +20,8 @@ pub struct WeightsArgs {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum WeightsCommand {
+    /// Make the results file of tournaments' files.
+    Collect(CollectArgs),
     /// Compute the vector that finished tournaments give, and where each part of it comes from.
     Show(ShowArgs),
     /// Recompute a published audit file, and name the first number that does not come out again.
@@ -51,6 +53,31 @@ impl From<RoundingArg> for Rounding {
             RoundingArg::Sdk11 => Self::Sdk11,
         }
     }
+}
+
+/// Arguments of `gradus weights collect`.
+#[derive(Debug, Args)]
+pub struct CollectArgs {
+    /// Files of tournaments that are over, of all types, in any order. Of each type the one that ended last counts; the others
+    /// say how many entered before, and since when a champion reigns.
+    #[arg(required = true)]
+    pub tournaments: Vec<PathBuf>,
+
+    /// Hotkeys of active participants, one on a line; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub participants: PathBuf,
+
+    /// By which rules [default: the newest].
+    #[arg(long, value_name = "RULE SET")]
+    pub rules: Option<String>,
+
+    /// The time, seconds since 1970, where the rules count days [default: now].
+    #[arg(long, value_name = "N")]
+    pub now: Option<i64>,
+
+    /// Write to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Arguments of `gradus weights show`.

@@ -1,6 +1,7 @@
 //! `gradus weights`: from finished tournaments to what a validator sets on chain, and what that earns.
 
 mod audit;
+mod collect;
 mod landing;
 mod set;
 mod show;
@@ -10,10 +11,13 @@ mod status;
 pub use landing::LandError;
 
 use crate::cli::weights::{WeightsArgs, WeightsCommand};
+use crate::commands::tournament::TournamentError;
 use crate::exit::Exit;
 use crate::input_file::{self, InputFileError};
 use crate::output_file::OutputFileError;
+use gradus_tasks::rules::RuleSetError;
 use gradus_tasks::subnet::{self, Snapshot, SnapshotError};
+use gradus_tasks::tournament::CollectError;
 use gradus_tasks::weights::{AuditError, PlanError};
 use gradus_tasks::yuma::InputError;
 use serde::Serialize;
@@ -38,6 +42,21 @@ pub enum WeightsError {
         #[source]
         source: PlanError,
     },
+    /// The rules that are named.
+    #[error("--rules")]
+    Rules(#[source] RuleSetError),
+    /// A list that is no text.
+    #[error("--participants {} is not UTF-8\nhelp: one hotkey on a line", .0.display())]
+    NotText(PathBuf),
+    /// A tournament's file.
+    #[error(transparent)]
+    Tournament(Box<TournamentError>),
+    /// Tournaments that are no results.
+    #[error("the tournaments give no results")]
+    Collect(#[source] CollectError),
+    /// The clock is before 1970.
+    #[error("this machine's clock says that it is before 1970\nhelp: set it, or say --now")]
+    Clock,
     /// The snapshot.
     #[error("{}", path.display())]
     Snapshot {
@@ -101,6 +120,7 @@ impl WeightsError {
 /// Does what the arguments say.
 pub fn run(arguments: &WeightsArgs) -> Result<Exit, WeightsError> {
     match &arguments.command {
+        WeightsCommand::Collect(arguments) => collect::run(arguments),
         WeightsCommand::Show(arguments) => show::run(arguments),
         WeightsCommand::Audit(arguments) => audit::run(arguments),
         WeightsCommand::Simulate(arguments) => simulate::run(arguments),

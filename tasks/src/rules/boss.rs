@@ -81,7 +81,7 @@ pub enum MarginRule {
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TitleRule {
     /// More than half.
-    Majority,
+    Majority {},
     /// All but so many. Where tasks were drawn, so many fewer than the round was built with, but never more than were
     /// decided.
     AllBut {
@@ -105,7 +105,7 @@ pub enum LineageRule {
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DrawRule {
     /// Nothing can be drawn.
-    None,
+    None {},
     /// They leave the count, and each is replaced by a task of its kind.
     Replaced {
         /// How often a round gets replacements; what is drawn after that only leaves the count.
@@ -167,7 +167,7 @@ impl BossRules {
         {
             return Some(("boss.draws.batches", batches.to_string(), "0 to 100"));
         }
-        if self.draws == DrawRule::None && !self.paired.is_empty() {
+        if matches!(self.draws, DrawRule::None {}) && !self.paired.is_empty() {
             return Some((
                 "boss.draws.rule",
                 "none".to_owned(),

@@ -52,7 +52,7 @@ pub struct TypeRules {
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SplitShares {
     /// The types' `base`.
-    Fixed,
+    Fixed {},
     /// Types with few entrants get more.
     Balanced {
         /// How sharply: 0 keeps the bases.
@@ -88,7 +88,7 @@ pub struct BoostRules {
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ReignDecay {
     /// Nothing.
-    None,
+    None {},
     /// By defences until `start_unix_s`, by days from then on; a champion from before has both.
     WinsThenDays {
         /// For each defence.
@@ -182,7 +182,7 @@ impl EmissionRules {
             fields.push(("emission.audit_cosine_min", cosine, SHARE));
         }
         match self.split {
-            SplitShares::Fixed => {}
+            SplitShares::Fixed {} => {}
             SplitShares::Balanced { floor, .. } => {
                 fields.push(("emission.split.floor", floor, SHARE));
             }
@@ -258,6 +258,12 @@ mod tests {
     fn every_number_of_the_emissions_is_needed_and_held_to_its_range() {
         for (name, text) in EMBEDDED {
             let (before, section) = text.split_once("[emission]\n").unwrap();
+            // Other sections have their own tests.
+            let end = section
+                .match_indices("\n[")
+                .find(|(at, _)| !section[at + 1..].starts_with("[emission."))
+                .map_or(section.len(), |(at, _)| at);
+            let (section, after) = section.split_at(end);
             let lines: Vec<&str> = section.lines().collect();
             for (index, line) in lines.iter().enumerate() {
                 let Some((key, _)) = line.split_once(" = ") else {
@@ -268,7 +274,7 @@ mod tests {
                     let mut rest = lines.clone();
                     rest[index] = replacement;
                     let rest = rest.join("\n");
-                    RuleSet::from_toml(name, &format!("{before}[emission]\n{rest}"))
+                    RuleSet::from_toml(name, &format!("{before}[emission]\n{rest}{after}"))
                 };
                 if key != "audit_cosine_min" {
                     let error = without("").unwrap_err().to_string();

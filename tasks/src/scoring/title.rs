@@ -89,7 +89,7 @@ pub fn decide_title(
     let drawn = count(Verdict::Draw);
     let decided = won + lost;
     let needed = match rules.title {
-        TitleRule::Majority => decided / 2 + 1,
+        TitleRule::Majority {} => decided / 2 + 1,
         TitleRule::AllBut { losses } => {
             let asked = if drawn > 0 {
                 decided.max(built)
@@ -140,7 +140,7 @@ fn replacements(tasks: &[RoundTask], batches: u32, rule: DrawRule) -> Vec<TaskKi
                 None => task.kind,
             })
             .collect(),
-        DrawRule::Replaced { .. } | DrawRule::None => Vec::new(),
+        DrawRule::Replaced { .. } | DrawRule::None {} => Vec::new(),
     }
 }
 

@@ -205,10 +205,10 @@ fn weight_of_who_left_is_burned_and_the_burn_uid_is_set_not_added_to() {
         image: None,
         environment: None,
     };
-    let takers = ["a".to_owned(), burn.clone(), "gone".to_owned()];
+    let takers = ["a", &burn, "gone", "gone too"].map(str::to_owned);
     let graph = metagraph(&["x", &burn, "a"]);
     let vector = weight_vector(&rules, &pools, &of, &takers, &graph).unwrap();
-    let scale = 1.0 - 3.0 * 0.0001;
+    let scale = 1.0 - 4.0 * 0.0001;
     let text = pools.types.text.champion * scale;
     assert_eq!(vector.weights[0], 0.0);
     assert!(near(vector.weights[2], 0.8 * text + 0.0001));
@@ -219,10 +219,11 @@ fn weight_of_who_left_is_burned_and_the_burn_uid_is_set_not_added_to() {
         [
             ("gone", LostFor::Tournament(TournamentType::Text)),
             ("gone", LostFor::Participation),
+            ("gone too", LostFor::Participation),
             (&*burn, LostFor::BurnUid),
         ]
     );
-    // Two shares of taking part are nobody's: more than the tolerance.
+    // Two shares of taking part are nobody's: more than the tolerance. The burn uid's own is replaced.
     let error = vector.check_total(&rules).unwrap_err().to_string();
     assert!(error.contains("gone lost 0.0001"), "{error}");
 }

@@ -1,0 +1,154 @@
+//! `gradus tournament`: events in, a champion out, and a file from which anyone can recompute it.
+
+mod apply;
+mod journal_file;
+mod new;
+mod replay;
+mod report;
+mod show;
+
+use crate::cli::tournament::{TournamentArgs, TournamentCommand};
+use crate::exit::Exit;
+use crate::input_file::InputFileError;
+use crate::output_file::OutputFileError;
+use gradus_tasks::rules::RuleSetError;
+use gradus_tasks::tournament::journal::ReplayError;
+use gradus_tasks::tournament::{Finished, JournalError, Refusal, SetupError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Files of events and lists of entrants above this are refused, bytes.
+const INPUT_BYTES_MAX: usize = 256 << 20;
+
+/// Why the command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TournamentError {
+    /// A file that is read.
+    #[error(transparent)]
+    Input(#[from] InputFileError),
+    /// A file that is written.
+    #[error(transparent)]
+    Output(#[from] OutputFileError),
+    /// The rules that are named.
+    #[error("--rules")]
+    Rules(#[source] RuleSetError),
+    /// What it would begin with.
+    #[error("the tournament does not begin")]
+    Setup(#[source] SetupError),
+    /// Entrants that are no text.
+    #[error("--entrants {} is not UTF-8\nhelp: one hotkey on a line", .0.display())]
+    NotText(PathBuf),
+    /// A file that is there.
+    #[error("{} is there already\nhelp: a tournament's file is never made anew; name another, or move that one away", .0.display())]
+    Exists(PathBuf),
+    /// The tournament's file.
+    #[error("{}", path.display())]
+    Journal {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: JournalError,
+    },
+    /// The events do not make a tournament.
+    #[error("{}", path.display())]
+    Replay {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ReplayError,
+    },
+    /// An event that is none.
+    #[error("EVENTS line {line} is no event{}: {message}\nhelp: nothing was added", if *.stamp { ", without its envelope" } else { "" })]
+    Event {
+        /// From 1.
+        line: usize,
+        /// Whether only what happened was expected.
+        stamp: bool,
+        /// Why.
+        message: String,
+    },
+    /// An event that does not apply.
+    #[error("EVENTS line {line} is refused, and nothing was added")]
+    Refused {
+        /// From 1.
+        line: usize,
+        /// Why.
+        #[source]
+        refusal: Refusal,
+    },
+    /// A result that is not there yet.
+    #[error("--result {}: the tournament is not over\nhelp: `gradus tournament show` says what it waits for", .0.display())]
+    NotOver(PathBuf),
+    /// A tournament that has no result yet.
+    #[error("{}: the tournament is not over\nhelp: `gradus tournament show` says what it waits for", .0.display())]
+    Unfinished(PathBuf),
+    /// More events asked for than there are.
+    #[error("--until {asked}: there are {events} events")]
+    Until {
+        /// How many were asked for.
+        asked: usize,
+        /// How many there are.
+        events: usize,
+    },
+    /// The clock is before 1970.
+    #[error("this machine's clock says that it is before 1970\nhelp: set it")]
+    Clock,
+    /// The tournament's file cannot be held.
+    #[error("{} cannot be {what}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Standard output.
+    #[error("standard output")]
+    Print(#[source] io::Error),
+}
+
+/// Does what the arguments say.
+pub fn run(arguments: &TournamentArgs) -> Result<Exit, TournamentError> {
+    match &arguments.command {
+        TournamentCommand::New(arguments) => new::run(arguments),
+        TournamentCommand::Show(arguments) => show::run(arguments),
+        TournamentCommand::Apply(arguments) => apply::run(arguments),
+        TournamentCommand::Replay(arguments) => replay::run(arguments),
+        TournamentCommand::Report(arguments) => report::run(arguments),
+    }
+}
+
+/// A tournament that is over, from its file.
+pub(crate) fn read_finished(path: &Path) -> Result<Finished, TournamentError> {
+    let journal_file::Read {
+        journal,
+        tournament,
+    } = journal_file::read(path)?;
+    let result = tournament.result();
+    let result = result.ok_or_else(|| TournamentError::Unfinished(path.to_owned()))?;
+    let before = journal.setup.champion.as_ref();
+    let wins = match (&result.champion, before) {
+        (Some(champion), Some(before)) if *champion == before.hotkey => before.consecutive_wins + 1,
+        (Some(_), _) => 1,
+        (None, _) => 0,
+    };
+    Ok(Finished {
+        result,
+        consecutive_wins: wins,
+        ended_unix_us: journal.events.last().map_or(0, |event| event.at_unix_us),
+    })
+}
+
+/// To standard output; a reader that went away is no failure.
+fn print(text: &str) -> Result<(), TournamentError> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+            Err(TournamentError::Print(source))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,58 @@
+//! `gradus tournament apply`: more events, all of them or none.
+
+use super::journal_file::Held;
+use super::{INPUT_BYTES_MAX, TournamentError, print};
+use crate::cli::tournament::ApplyArgs;
+use crate::exit::Exit;
+use crate::input_file;
+use gradus_tasks::tournament::{Event, What};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
+    let bytes = input_file::read("EVENTS", &arguments.events, INPUT_BYTES_MAX)?;
+    let now = now_unix_us()?;
+    let held = Held::open(&arguments.file)?;
+    let mut journal = held.read.journal.clone();
+    let mut tournament = held.read.tournament.clone();
+    let mut said = String::new();
+    let lines = bytes.split(|byte| *byte == b'\n').zip(1..);
+    for (text, line) in lines.filter(|(text, _)| !text.trim_ascii().is_empty()) {
+        let event = match arguments.stamp {
+            true => Event {
+                sequence: tournament.state().next_sequence,
+                tournament_id: journal.setup.tournament_id.clone(),
+                at_unix_us: now,
+                what: read::<What>(text, line, true)?,
+            },
+            false => read::<Event>(text, line, false)?,
+        };
+        let effects = tournament
+            .apply(&event)
+            .map_err(|refusal| TournamentError::Refused { line, refusal })?;
+        let effects =
+            json!({"sequence": event.sequence, "event": event.what.name(), "effects": effects});
+        said += &format!("{effects}\n");
+        journal.events.push(event);
+    }
+    if !arguments.dry_run && journal.events.len() > held.read.journal.events.len() {
+        held.replace(&arguments.file, &journal)?;
+    }
+    print(&said)?;
+    Ok(Exit::Done)
+}
+
+fn read<T: DeserializeOwned>(text: &[u8], line: usize, stamp: bool) -> Result<T, TournamentError> {
+    serde_json::from_slice(text).map_err(|error| TournamentError::Event {
+        line,
+        stamp,
+        message: error.to_string(),
+    })
+}
+
+fn now_unix_us() -> Result<i64, TournamentError> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since = since.map_err(|_| TournamentError::Clock)?;
+    i64::try_from(since.as_micros()).map_err(|_| TournamentError::Clock)
+}

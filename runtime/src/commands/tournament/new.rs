@@ -1,0 +1,56 @@
+//! `gradus tournament new`: a file with a setup.
+
+use super::{INPUT_BYTES_MAX, TournamentError, print};
+use crate::cli::tournament::NewArgs;
+use crate::exit::Exit;
+use crate::input_file;
+use crate::output_file::OutputFile;
+use gradus_tasks::rules::RuleSet;
+use gradus_tasks::tournament::{Champion, Journal, Setup, Tournament};
+use std::sync::Arc;
+
+pub(super) fn run(arguments: &NewArgs) -> Result<Exit, TournamentError> {
+    let path = &arguments.file;
+    if path.symlink_metadata().is_ok() {
+        return Err(TournamentError::Exists(path.clone()));
+    }
+    let file = OutputFile::checked(path)?;
+    let rules = match &arguments.rules {
+        Some(name) => RuleSet::named(name).map_err(TournamentError::Rules)?,
+        None => RuleSet::newest(),
+    };
+    let bytes = input_file::read("--entrants", &arguments.entrants, INPUT_BYTES_MAX)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| TournamentError::NotText(arguments.entrants.clone()))?;
+    let lines = text.lines().map(str::trim);
+    let setup = Setup {
+        version: Setup::VERSION,
+        tournament_id: arguments.id.clone(),
+        tournament_type: arguments.kind.into(),
+        rules: rules.id.clone(),
+        seed: arguments.seed,
+        entrants: lines
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        champion: arguments
+            .champion
+            .as_ref()
+            .zip(arguments.wins)
+            .map(|(hotkey, wins)| Champion {
+                hotkey: hotkey.clone(),
+                consecutive_wins: wins,
+                stored_difference: arguments.stored_difference,
+            }),
+    };
+    let entrants = setup.entrants.len();
+    Tournament::new(setup.clone(), Arc::new(rules)).map_err(TournamentError::Setup)?;
+    let events = Vec::new();
+    let journal = Journal { setup, events };
+    file.write(journal.to_text().as_bytes())?;
+    print(&format!(
+        "{}: {entrants} entrants, waits for {{\"event\":\"started\"}}\n",
+        path.display()
+    ))?;
+    Ok(Exit::Done)
+}

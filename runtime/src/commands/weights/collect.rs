@@ -1,0 +1,50 @@
+//! `gradus weights collect`: tournaments' files to the file that weights are computed from.
+
+use super::{WeightsError, print};
+use crate::cli::weights::CollectArgs;
+use crate::commands::tournament::read_finished;
+use crate::exit::Exit;
+use crate::input_file;
+use crate::output_file::OutputFile;
+use gradus_tasks::rules::RuleSet;
+use gradus_tasks::tournament::collect;
+use gradus_tasks::weights::plan::FILE_BYTES_MAX;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(super) fn run(arguments: &CollectArgs) -> Result<Exit, WeightsError> {
+    let file = arguments.output.as_deref().map(OutputFile::checked);
+    let file = file.transpose()?;
+    let rules = match &arguments.rules {
+        Some(name) => RuleSet::named(name).map_err(WeightsError::Rules)?,
+        None => RuleSet::newest(),
+    };
+    let path = &arguments.participants;
+    let bytes = input_file::read("--participants", path, FILE_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).map_err(|_| WeightsError::NotText(path.clone()))?;
+    let lines = text.lines().map(str::trim);
+    let participants = lines
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let finished = arguments.tournaments.iter().map(|path| read_finished(path));
+    let finished = finished.collect::<Result<Vec<_>, _>>();
+    let finished = finished.map_err(|error| WeightsError::Tournament(Box::new(error)))?;
+    let now = match arguments.now {
+        Some(now) => now.saturating_mul(1_000_000),
+        None => {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            let since = since
+                .ok()
+                .and_then(|since| i64::try_from(since.as_micros()).ok());
+            since.ok_or(WeightsError::Clock)?
+        }
+    };
+    let results = collect::collect(&rules, finished, participants, Vec::new(), now)
+        .map_err(WeightsError::Collect)?;
+    let text = serde_json::to_string_pretty(&results).expect("plain data") + "\n";
+    match file {
+        Some(file) => file.write(text.as_bytes())?,
+        None => print(&text)?,
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,165 @@
+//! From finished tournaments to the file that weights are computed from.
+
+use super::result::TournamentResult;
+use crate::Owner;
+use crate::rules::{ReignDecay, RuleSet};
+use crate::weights::{
+    EmissionInput, PerType, Performance, Reign, Results, ResultsFile, TournamentType, TypeInput,
+};
+use serde_json::{Map, Value};
+
+/// A tournament that is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    /// What it came to.
+    pub result: TournamentResult,
+    /// Tournaments that its champion has won in a row with it; 0 if nobody has the title.
+    pub consecutive_wins: u32,
+    /// When its last event was, microseconds since 1970.
+    pub ended_unix_us: i64,
+}
+
+/// Why tournaments are no results.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CollectError {
+    /// The same one twice.
+    #[error("tournament {tournament_id} is there twice\nhelp: name each file once")]
+    Twice {
+        /// Which.
+        tournament_id: String,
+    },
+    /// A type that the rules do not have.
+    #[error(
+        "tournament {tournament_id} is one of {tournament_type}, which rule set {rule_set} does not have\nhelp: leave it out, or use the rule set of its time"
+    )]
+    UnknownType {
+        /// Which.
+        tournament_id: String,
+        /// Of what.
+        tournament_type: TournamentType,
+        /// By which rules.
+        rule_set: String,
+    },
+    /// Nobody says since when a champion reigns, and the rules ask.
+    #[error(
+        "the {tournament_type} champion {hotkey} has defended, and no tournament that is given says when he first won\nhelp: rule set {rule_set} counts his days; name the file of that tournament too"
+    )]
+    FirstWin {
+        /// Of what.
+        tournament_type: TournamentType,
+        /// Who.
+        hotkey: String,
+        /// By which rules.
+        rule_set: String,
+    },
+}
+
+impl CollectError {
+    /// Whose fault: the operator names the files.
+    pub fn owner(&self) -> Owner {
+        Owner::Host
+    }
+}
+
+/// The results of tournaments, in any order; of each type the one that ended last counts, the others are its history.
+///
+/// `now_unix_us` is written where the rules count days, and nowhere else.
+///
+/// # Errors
+/// `Twice`, `UnknownType`, and `FirstWin` where days count and a defending champion's first win is not given.
+pub fn collect(
+    rules: &RuleSet,
+    mut finished: Vec<Finished>,
+    participants: Vec<String>,
+    weekly_participation: Vec<Map<String, Value>>,
+    now_unix_us: i64,
+) -> Result<ResultsFile, CollectError> {
+    // Names break ties of time, so that the order of files does not matter.
+    let key = |one: &Finished| (one.ended_unix_us, one.result.tournament_id.clone());
+    finished.sort_by_key(|one| std::cmp::Reverse(key(one)));
+    for (at, one) in finished.iter().enumerate() {
+        let tournament_id = one.result.tournament_id.clone();
+        let same = |other: &Finished| other.result.tournament_id == tournament_id;
+        if finished[..at].iter().any(same) {
+            return Err(CollectError::Twice { tournament_id });
+        }
+        let tournament_type = one.result.tournament_type;
+        let types = rules.emission.types();
+        if !types.iter().any(|(known, _)| *known == tournament_type) {
+            return Err(CollectError::UnknownType {
+                tournament_id,
+                tournament_type,
+                rule_set: rules.id.clone(),
+            });
+        }
+    }
+    let days = matches!(rules.emission.decay, ReignDecay::WinsThenDays { .. });
+    let of = |kind| -> Vec<&Finished> {
+        let all = finished.iter();
+        all.filter(|one| one.result.tournament_type == kind)
+            .collect()
+    };
+    let input = |kind| -> Result<TypeInput, CollectError> {
+        let history = of(kind);
+        Ok(TypeInput {
+            performance: history
+                .first()
+                .map_or(Performance::NoTournament, |one| one.result.performance),
+            entrants_newest_first: history.iter().map(|one| one.result.entrants).collect(),
+            reign: match days {
+                true => reign(rules, kind, &history)?,
+                false => None,
+            },
+        })
+    };
+    let latest =
+        |kind| -> Option<Results> { of(kind).first().map(|one| one.result.results.clone()) };
+    Ok(ResultsFile {
+        version: 1,
+        rule_set: rules.id.clone(),
+        input: EmissionInput {
+            now_unix_us: days.then_some(now_unix_us),
+            text: input(TournamentType::Text)?,
+            image: input(TournamentType::Image)?,
+            environment: match rules.emission.environment {
+                Some(_) => Some(input(TournamentType::Environment)?),
+                None => None,
+            },
+        },
+        results: PerType {
+            text: latest(TournamentType::Text),
+            image: latest(TournamentType::Image),
+            environment: latest(TournamentType::Environment),
+        },
+        participants,
+        weekly_participation,
+    })
+}
+
+/// The reign of the champion of a type's latest tournament, the newest first.
+fn reign(
+    rules: &RuleSet,
+    kind: TournamentType,
+    history: &[&Finished],
+) -> Result<Option<Reign>, CollectError> {
+    let Some((latest, champion)) = history
+        .first()
+        .and_then(|latest| Some((latest, latest.result.champion.as_deref()?)))
+    else {
+        return Ok(None);
+    };
+    // His wins in a row go back from the latest; the first of them is the one in which he was not yet champion.
+    let first = history
+        .iter()
+        .take_while(|one| one.result.champion.as_deref() == Some(champion))
+        .find(|one| matches!(one.result.performance, Performance::Won { .. }));
+    let first = first.ok_or_else(|| CollectError::FirstWin {
+        tournament_type: kind,
+        hotkey: champion.to_owned(),
+        rule_set: rules.id.clone(),
+    })?;
+    Ok(Some(Reign {
+        first_won_unix_us: first.ended_unix_us,
+        consecutive_wins: latest.consecutive_wins,
+    }))
+}

@@ -1,0 +1,11 @@
+//! Tournaments in small, at random, and as files.
+
+mod boss;
+mod ends;
+mod golden;
+mod play;
+mod random;
+mod refusals;
+mod rounds;
+mod setups;
+mod tasks;

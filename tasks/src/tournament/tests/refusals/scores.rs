@@ -1,0 +1,130 @@
+//! Numbers that are none.
+
+use super::super::play::{NEW, apply, build, rules, score, scored, setup, trained};
+use super::{open, refused};
+use crate::tournament::*;
+use crate::weights::TournamentType;
+use std::sync::Arc;
+
+#[test]
+fn scores_that_are_none_are_refused_and_name_the_number() {
+    let mut tournament = open();
+    let good = score(&tournament, 1, 1.0, 3);
+    let with = |change: &dyn Fn(&mut Score)| {
+        let mut score = good.clone();
+        change(&mut score);
+        What::Evaluated {
+            task: 1,
+            results: vec![scored("m000", score)],
+        }
+    };
+    let rows = |losses: &[Option<f64>], fingerprint: &str| Rows {
+        losses: losses.to_vec(),
+        fingerprint: fingerprint.to_owned(),
+    };
+    for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.5] {
+        for (what, event) in [
+            ("ranking", with(&|score| score.ranking = Some(wrong))),
+            (
+                "loss of a row",
+                with(&|score| score.rows = Some(rows(&[Some(1.0), Some(wrong)], "x"))),
+            ),
+        ] {
+            match refused(&mut tournament, event) {
+                Refusal::Score { what: found, .. } => assert_eq!(found, what),
+                other => panic!("{other}"),
+            }
+        }
+    }
+    for (what, event) in [
+        ("ranking", with(&|score| score.ranking = None)),
+        (
+            "number of rows",
+            with(&|score| score.rows = Some(rows(&[], "x"))),
+        ),
+        (
+            "fingerprint",
+            with(&|score| score.rows = Some(rows(&[None], ""))),
+        ),
+        ("kl_term", with(&|score| score.kl_term = Some(0.1))),
+        (
+            "list of environments",
+            with(&|score| {
+                score.environments.insert("othello".to_owned(), 0.5);
+            }),
+        ),
+    ] {
+        match refused(&mut tournament, event) {
+            Refusal::Score { what: found, .. } => assert_eq!(found, what),
+            other => panic!("{other}"),
+        }
+    }
+    apply(&mut tournament, with(&|_| {}));
+}
+
+#[test]
+fn environments_are_evaluated_together_and_completely() {
+    let rules = rules(NEW);
+    let setup = setup(&rules, TournamentType::Environment, 5, 1);
+    let mut tournament = Tournament::new(setup, Arc::clone(&rules)).unwrap();
+    apply(&mut tournament, What::Started {});
+    let first = build(&tournament, 1);
+    apply(&mut tournament, first);
+    let hotkeys = tournament.state().rounds[0].places[0].clone();
+    let (early, rest) = hotkeys.split_first().unwrap();
+    apply(
+        &mut tournament,
+        What::Trained {
+            task: 1,
+            results: vec![trained(early, true)],
+        },
+    );
+    let one = |tournament: &Tournament, hotkey: &str| scored(hotkey, score(tournament, 1, 0.5, 0));
+    let results = vec![one(&tournament, early)];
+    let refusal = refused(&mut tournament, What::Evaluated { task: 1, results });
+    assert!(
+        refusal.to_string().contains("a training is not over"),
+        "{refusal}"
+    );
+    let results = rest.iter().map(|hotkey| trained(hotkey, true)).collect();
+    apply(&mut tournament, What::Trained { task: 1, results });
+    let results = vec![one(&tournament, early)];
+    let refusal = refused(&mut tournament, What::Evaluated { task: 1, results });
+    assert!(matches!(refusal, Refusal::NotTogether { .. }), "{refusal}");
+    // An environment's score that is negative, missing or of another.
+    for change in [
+        (|score: &mut Score| *score.environments.values_mut().next().unwrap() = -1.0)
+            as fn(&mut Score),
+        |score| {
+            score.environments.pop_first();
+        },
+        |score| score.ranking = Some(0.5),
+    ] {
+        let results = hotkeys.iter().map(|hotkey| {
+            let mut result = one(&tournament, hotkey);
+            if let EvaluationOutcome::Scored { score } = &mut result.outcome {
+                change(score);
+            }
+            result
+        });
+        let results = results.collect();
+        let refusal = refused(&mut tournament, What::Evaluated { task: 1, results });
+        assert!(matches!(refusal, Refusal::Score { .. }), "{refusal}");
+    }
+    // The second group has the same model and environments.
+    let mut other = build(&tournament, 2);
+    if let What::TaskBuilt { model, .. } = &mut other {
+        model.push('x');
+    }
+    let refusal = refused(&mut tournament, other);
+    assert!(
+        matches!(
+            refusal,
+            Refusal::NotAsPlanned {
+                what: "the model",
+                ..
+            }
+        ),
+        "{refusal}"
+    );
+}
