@@ -57,6 +57,8 @@ pub(crate) struct Task {
     pub(crate) validator: u16,
     pub(crate) beacon: (String, u64, u32),
     pub(crate) hash_commit: bool,
+    /// How many uids have weight, from 0 on.
+    pub(crate) targets: u16,
     pub(crate) kill: Kill,
 }
 
@@ -70,6 +72,7 @@ impl Task {
             validator,
             beacon: (drand.public_key(), drand.genesis_s(), drand.period_s()),
             hash_commit: false,
+            targets: VALUES.len() as u16,
             kill: Kill::Never,
         }
     }
@@ -130,13 +133,7 @@ impl Task {
             netuid: NETUID,
             mechanism: 0,
             hotkey: account,
-            targets: VALUES
-                .map(|(uid, value)| Target {
-                    uid,
-                    value,
-                    hotkey: miner(uid as u8),
-                })
-                .to_vec(),
+            targets: (0..self.targets).map(target).collect(),
             version_key: 0,
             origin: Origin::Results,
         };
@@ -207,6 +204,18 @@ impl Task {
             Driven::Ended(verdict) => Ok(verdict),
             Driven::Stopped => unreachable!("nobody stops it"),
         }
+    }
+}
+
+fn target(uid: u16) -> Target {
+    let value = VALUES.iter().find(|(known, _)| *known == uid);
+    Target {
+        uid,
+        value: value.map_or(1, |(_, value)| *value),
+        hotkey: match u8::try_from(uid) {
+            Ok(number) if number < MINERS => miner(number),
+            _ => pair(uid - u16::from(MINERS)).account(),
+        },
     }
 }
 

@@ -34,7 +34,8 @@ fn each_method_lands_and_is_proven() {
 /// Three endpoints, of which one does something else: the other two decide.
 #[test]
 fn a_node_that_lies_swallows_or_hangs_beside_two_others_changes_nothing() {
-    let chain = chain(5, false, |_| ());
+    // An operator's patience is counted in epochs, and a node's silence in seconds.
+    let chain = chain(5, false, |config| config.subnets[0].tempo = 360);
     let key = |uid: u16| {
         let key = [gradus_node::Key::U16(NETUID), gradus_node::Key::U16(uid)];
         chain

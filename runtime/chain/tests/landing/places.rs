@@ -37,7 +37,7 @@ fn on_small_disk(task: &Task, size_kib: u32) -> Option<(i32, String)> {
 
 #[test]
 fn on_a_full_disk_nothing_is_sent_that_is_not_written_down() {
-    let (open, hidden) = (chain(1, false, |_| ()), chain(1, true, |_| ()));
+    let (open, hidden) = (chain(1, false, |_| ()), chain(72, true, |_| ()));
     let (first, second) = (Node::serve(&open), Node::serve(&hidden));
     let (first, second) = (first.expect("loopback"), second.expect("loopback"));
     let place = tempfile::tempdir().expect("a directory");
@@ -53,10 +53,11 @@ fn on_a_full_disk_nothing_is_sent_that_is_not_written_down() {
     );
     assert!(text.contains("No space left"), "{text}");
     assert!(open.submissions().is_empty());
-    // Another page holds the commit's records, and not the reveal's.
+    // Two more pages hold the plan of many weights and the commit's records, and not the reveal's.
     let mut task = Task::new(&hidden, place.path(), vec![second.url()], 0);
     task.hash_commit = true;
-    let (code, text) = on_small_disk(&task, 8).expect("as before");
+    task.targets = 66;
+    let (code, text) = on_small_disk(&task, 12).expect("as before");
     assert_eq!(code, 3, "{text}");
     assert!(
         text.contains("committed in block") && !text.contains("in effect"),
