@@ -5,7 +5,7 @@
 //! | 0 | every candidate has a score |
 //! | 1 | the command failed: nothing was scored; or `bench` found something wrong |
 //! | 2 | the arguments do not fit |
-//! | 3 | the command finished, but some candidate has no score |
+//! | 3 | the command finished, but some candidate has no score; or weights are on their way and not proven |
 //! | 130 | interrupted |
 //!
 //! `gradus sandbox run` has those of the program that it runs, and 124 to 127 as programs that start programs have.
@@ -55,11 +55,10 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             Command::Sandbox(arguments) => commands::sandbox::run(&arguments)
                 .map_err(|error| (error.code(), Shown::new(&error))),
+            Command::Weights(arguments) => commands::weights::run(&arguments)
+                .map_err(|error| (error.code(), Shown::new(&error))),
             Command::Tournament(arguments) => {
                 commands::tournament::run(&arguments).map_err(|error| (1, Shown::new(&error)))
-            }
-            Command::Weights(arguments) => {
-                commands::weights::run(&arguments).map_err(|error| (1, Shown::new(&error)))
             }
             Command::Doctor(arguments) => Ok(commands::doctor::run(&arguments)),
         };

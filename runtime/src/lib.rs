@@ -20,12 +20,14 @@
 //! | [`host`] | what this machine has |
 //! | [`bytes`] | `2GiB` |
 //! | [`printable`] | text of unknown origin on a terminal |
+//! | [`chain`] | nodes that agree, and a subnet that they agree on |
 //! | [`device`] | GPUs: what is there, how it does, whose it is |
 //! | [`exit`] | exit codes, and how errors are shown |
 #![forbid(unsafe_code)]
 
 pub mod bytes;
 pub mod candidates;
+pub mod chain;
 pub mod checker;
 pub mod cli;
 pub mod commands;

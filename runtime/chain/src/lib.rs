@@ -1,12 +1,10 @@
-//! What weights on chain need besides the chain: keys that sign, and commits that a beacon opens.
-//!
-//! Everything here is a function of its arguments, but for files that hold secrets or submissions and the command that signs. Nothing speaks to a
-//! node: what does so implements [`submission::Chain`].
+//! Weights on chain: nodes that have to agree, keys that sign, commits that a beacon opens, and submissions that are proven to have landed.
 //!
 //! | module | is about |
 //! |---|---|
 //! | [`node`] | calls, extrinsics, storage and events, through nodes that have to agree |
 //! | [`keyfile`] | wallets' keyfiles, plain and NaCl-encrypted, to a [`Keypair`] |
+//! | [`land`] | a submission's chain: nodes that agree, and a signer; every rule before anything is written down |
 //! | [`secret`] | bytes that are overwritten and never shown; where passwords come from |
 //! | [`signer`] | who signs: a key pair in this process, or a command that holds it |
 //! | [`submission`] | weights that provably land: from an intent on disk to a verdict that a finalized block proves |
@@ -36,6 +34,7 @@ mod account;
 pub mod fuzzing;
 mod hex;
 pub mod keyfile;
+pub mod land;
 pub mod node;
 mod pair;
 pub mod secret;

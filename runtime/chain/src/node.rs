@@ -72,8 +72,9 @@ pub use pool::{PoolReason, PoolRefusal};
 pub use preflight::{Facts, Ready, Refusal, Warning, preflight, stored_values};
 pub use profile::{Binding, Network, Profile, ProfileError};
 pub use snapshot::{
-    AccountState, ActivityCutoff, HashCommit, Metagraph, MetagraphSource, NEURONS_MAX, Neuron,
-    PendingCommits, Snapshot, SubnetParameters, TimelockedCommit,
+    AccountState, ActivityCutoff, EpochRow, EpochSettings, HashCommit, Metagraph, MetagraphSource,
+    NEURONS_MAX, Neuron, PendingCommits, PendingEmission, Snapshot, SubnetParameters,
+    TimelockedCommit,
 };
 pub use submit::{FIND_BLOCKS_MAX, Inclusion, Progress, Search, SubmitError, Watch};
 pub use value::{DecodeError, Fields, Value, Variant};

@@ -1,5 +1,9 @@
 //! Arguments of `gradus weights`.
 
+mod landing;
+
+pub use landing::{BeaconArg, NetworkArgs, SetArgs, StatusArgs};
+
 use clap::{Args, Subcommand, ValueEnum};
 use gradus_tasks::weights::Rounding;
 use std::path::PathBuf;
@@ -24,6 +28,10 @@ pub enum WeightsCommand {
     Audit(AuditArgs),
     /// Say what the subnet's next epoch pays, now and with another vector.
     Simulate(SimulateArgs),
+    /// Set a vector on chain, and stay until a final block proves that it is in effect. Without --yes: show what would change.
+    Set(Box<SetArgs>),
+    /// List what was set, is on its way, or failed and why; and how near the validator is to being inactive.
+    Status(StatusArgs),
 }
 
 /// Whose rule makes integers of weights.
@@ -155,11 +163,16 @@ pub struct SimulateArgs {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    it was done, and nothing differs
-  1    the command failed, or a recomputed number differs
+  0    it was done, and nothing differs; `set --yes`: the weights are proven to be in effect
+  1    the command failed, or a recomputed number differs; `set`: the chain refuses the weights, or what came of them is proven to be something else
   2    the arguments do not fit
+  3    `set`: the intent is on disk and not through, `set --resume` goes on
+  130  interrupted: as 3 if an intent is on disk
 
 Examples:
   gradus weights show examples/weights/results.json --subnet examples/weights/subnet.json --audit audit.json
   gradus weights audit audit.json
-  gradus weights simulate examples/weights/subnet.json";
+  gradus weights simulate examples/weights/subnet.json
+  gradus weights set results.json --network finney --keyfile ~/.bittensor/wallets/validator/hotkeys/default
+  gradus weights set results.json --network finney --signer ./sign --hotkey 5F… --yes --wait
+  gradus weights status --network finney --hotkey 5F…";

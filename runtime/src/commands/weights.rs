@@ -2,8 +2,13 @@
 
 mod audit;
 mod collect;
+mod landing;
+mod set;
 mod show;
 mod simulate;
+mod status;
+
+pub use landing::LandError;
 
 use crate::cli::weights::{WeightsArgs, WeightsCommand};
 use crate::commands::tournament::TournamentError;
@@ -91,6 +96,25 @@ pub enum WeightsError {
     /// Standard output.
     #[error("standard output")]
     Print(#[source] io::Error),
+    /// Setting weights.
+    #[error(transparent)]
+    Land(#[from] Box<LandError>),
+}
+
+impl From<LandError> for WeightsError {
+    fn from(error: LandError) -> Self {
+        Self::Land(Box::new(error))
+    }
+}
+
+impl WeightsError {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Land(error) => error.code(),
+            _ => 1,
+        }
+    }
 }
 
 /// Does what the arguments say.
@@ -100,6 +124,8 @@ pub fn run(arguments: &WeightsArgs) -> Result<Exit, WeightsError> {
         WeightsCommand::Show(arguments) => show::run(arguments),
         WeightsCommand::Audit(arguments) => audit::run(arguments),
         WeightsCommand::Simulate(arguments) => simulate::run(arguments),
+        WeightsCommand::Set(arguments) => set::run(arguments),
+        WeightsCommand::Status(arguments) => status::run(arguments),
     }
 }
 

@@ -9,7 +9,9 @@
 //! Too few that agree is an error, which names everybody who was left out and why. Nothing is taken from a node that was left out.
 
 mod agree;
+mod at;
 mod pin;
+mod rest;
 
 pub use agree::{AgreeError, Excluded, Exclusion};
 
@@ -21,6 +23,7 @@ use super::profile::Profile;
 use super::rpc::RpcLimits;
 use super::snapshot::Snapshot;
 use agree::{on_each, sort_out};
+use rest::Resting;
 use std::time::Duration;
 
 /// What counts as agreement.
@@ -62,6 +65,7 @@ pub struct Endpoints {
     excluded: Vec<Excluded>,
     policy: AgreementPolicy,
     genesis: Hash,
+    resting: Resting,
 }
 
 /// Nodes that agree on a block.
@@ -148,6 +152,7 @@ impl Endpoints {
             excluded,
             policy,
             genesis,
+            resting: Resting::default(),
         })
     }
 

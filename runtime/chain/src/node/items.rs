@@ -94,4 +94,26 @@ items! {
     PULSES = "Drand" "Pulses" false ["[Blake2_128Concat u64] -> {round: u64, randomness: Vec<u8>, signature: Vec<u8>}?"];
     /// The newest of them.
     LAST_STORED_ROUND = "Drand" "LastStoredRound" false ["[] -> u64"];
+    /// Whether Yuma 3 runs instead of Yuma 2.
+    YUMA3_ON = "SubtensorModule" "Yuma3On" false ["[Blake2_128Concat u16] -> bool"];
+    /// Share of stake that makes a majority, of 65,535.
+    KAPPA = "SubtensorModule" "Kappa" false ["[Identity u16] -> u16"];
+    /// How much of the weight outside consensus buys no bonds, of 65,535.
+    BONDS_PENALTY = "SubtensorModule" "BondsPenalty" false ["[Identity u16] -> u16"];
+    /// How much of the old bonds is kept, in millionths.
+    BONDS_MOVING_AVERAGE = "SubtensorModule" "BondsMovingAverage" false ["[Identity u16] -> u64"];
+    /// Whether bonds' moving average depends on consensus.
+    LIQUID_ALPHA_ON = "SubtensorModule" "LiquidAlphaOn" false ["[Blake2_128Concat u16] -> bool"];
+    /// What miners have earned since the last epoch, rao.
+    PENDING_SERVER_EMISSION = "SubtensorModule" "PendingServerEmission" false ["[Identity u16] -> u64"];
+    /// What validators have earned since then by their stake on the subnet, rao.
+    PENDING_VALIDATOR_EMISSION = "SubtensorModule" "PendingValidatorEmission" false ["[Identity u16] -> u64"];
+    /// What they have earned by their stake on the root, rao.
+    PENDING_ROOT_ALPHA_DIVS = "SubtensorModule" "PendingRootAlphaDivs" false ["[Identity u16] -> u64"];
+    /// Shares of emission by mechanism, of 65,535; equal ones if none are stored.
+    MECHANISM_EMISSION_SPLIT = "SubtensorModule" "MechanismEmissionSplit" false ["[Twox64Concat u16] -> Vec<u16>?"];
+    /// The block of the last epoch that paid; 0 before the first.
+    LAST_MECHANISM_STEP_BLOCK = "SubtensorModule" "LastMechansimStepBlock" false ["[Identity u16] -> u64"];
+    /// The block at which a uid's hotkey took it.
+    BLOCK_AT_REGISTRATION = "SubtensorModule" "BlockAtRegistration" false ["[Identity u16, Identity u16] -> u64"];
 }

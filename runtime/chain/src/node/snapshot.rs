@@ -6,13 +6,16 @@
 //! | `metagraph` | its neurons |
 //! | `weights` | rows of weights and bonds; commits that wait |
 //! | `chain` | accounts, time, events, the beacon's pulses |
+//! | `epoch` | what the next epoch starts from besides |
 
 mod chain;
+mod epoch;
 mod metagraph;
 mod subnet;
 mod weights;
 
 pub use chain::AccountState;
+pub use epoch::{EpochRow, EpochSettings, PendingEmission};
 pub use metagraph::{Metagraph, MetagraphSource, NEURONS_MAX, Neuron};
 pub use subnet::{ActivityCutoff, SubnetParameters};
 pub use weights::{HashCommit, PendingCommits, TimelockedCommit};
@@ -27,8 +30,8 @@ use parity_scale_codec::{Decode, DecodeAll};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
-/// The most keys of a prefix that are listed.
-const KEYS_MAX: usize = 1_024;
+/// The most keys of a prefix that are listed: nodes refuse to list more at once.
+const KEYS_MAX: usize = 1_000;
 
 /// One block of one node.
 pub struct Snapshot<'a> {

@@ -82,6 +82,18 @@ pub enum ReadError {
         /// The block.
         block: BlockRef,
     },
+    /// A subnet with fewer mechanisms.
+    #[error(
+        "subnet {netuid} has {count} mechanisms, so none has the number {mechanism}: they count from 0"
+    )]
+    NoMechanism {
+        /// The subnet.
+        netuid: u16,
+        /// Which was asked for.
+        mechanism: u8,
+        /// How many there are.
+        count: u8,
+    },
 }
 
 impl ReadError {

@@ -41,11 +41,13 @@ impl Endpoints {
     pub fn pin(&self, head: Head) -> Result<Pinned<'_>, AgreeError> {
         let mut excluded = self.excluded.clone();
         let mut at = Vec::new();
-        let all: Vec<&Node> = self.nodes.iter().collect();
-        for (node, position) in on_each(&all, place) {
+        for (node, position) in on_each(&self.awake(), place) {
             match position {
                 Ok(position) => at.push((node, position)),
-                Err(error) => excluded.push(unreadable(node, error)),
+                Err(error) => {
+                    self.rest(node, &error);
+                    excluded.push(unreadable(node, error));
+                }
             }
         }
         self.exclude_by_height(&mut at, &mut excluded)?;

@@ -1,0 +1,362 @@
+//! A drive's questions, asked of all nodes.
+
+use super::Landing;
+use super::convert::outcome;
+use crate::node::rpc::RpcError;
+use crate::node::{
+    self, AgreeError, Agreed, Era, Exclusion, ExtrinsicContext, ExtrinsicError, Head, Node,
+    PoolReason, ReadError, Snapshot, SubmitError, Unsigned, WeightsCall, WeightsEvent,
+    storage_index,
+};
+use crate::submission::{
+    Account, BlockRef, Call, Chain, ChainError, CommitSet, Hash, Heads, Intent, Method, Order,
+    OwnCommit, Place, Refusal, Row,
+};
+use crate::timelock::{BeaconSignature, EpochState};
+use std::error::Error;
+use std::fmt::Debug;
+
+/// How a node says that it does not keep a block's state.
+const DISCARDED: &str = "State already discarded";
+
+impl Landing<'_> {
+    /// An agreed answer, and who was left out of it told.
+    fn agreed<T>(
+        &mut self,
+        number: u64,
+        result: Result<Agreed<T>, AgreeError>,
+    ) -> Result<T, ChainError> {
+        match result {
+            Ok(agreed) => {
+                self.note(&agreed.excluded);
+                Ok(agreed.value)
+            }
+            Err(error) => {
+                let pruned = |one: &node::Excluded| match &*one.why {
+                    Exclusion::Unreadable(error) => is_discarded(error),
+                    _ => false,
+                };
+                let excluded = error.excluded();
+                // Only if nothing else is in the way: a node that hangs may keep what the others do not.
+                if !excluded.is_empty() && excluded.iter().all(pruned) {
+                    return Err(ChainError::Pruned { number });
+                }
+                self.note(excluded);
+                Err(unavailable(&error))
+            }
+        }
+    }
+
+    fn read<T: PartialEq + Clone + Debug + Send>(
+        &mut self,
+        at: BlockRef,
+        what: &'static str,
+        ask: impl Fn(&Snapshot<'_>) -> Result<T, ReadError> + Sync,
+    ) -> Result<T, ChainError> {
+        let answer = self.endpoints.read_at(at.into(), what, ask);
+        self.agreed(at.number, answer)
+    }
+}
+
+impl Chain for Landing<'_> {
+    fn genesis(&mut self) -> Result<Hash, ChainError> {
+        Ok(self.endpoints.genesis().into())
+    }
+
+    fn heads(&mut self) -> Result<Heads, ChainError> {
+        // Nodes may be on different branches of what is not final; then the final block is the best that all have.
+        let pinned = match self.endpoints.pin(Head::Best) {
+            Ok(pinned) => pinned,
+            Err(_) => self
+                .endpoints
+                .pin(Head::Finalized)
+                .map_err(|error| unavailable(&error))?,
+        };
+        let heads = Heads {
+            best: pinned.block.into(),
+            finalized: pinned.finalized.into(),
+        };
+        let excluded = pinned.excluded;
+        self.note(&excluded);
+        Ok(heads)
+    }
+
+    fn account(&mut self, intent: &Intent, at: BlockRef) -> Result<Account, ChainError> {
+        let (uids, _) = intent.vectors();
+        let (netuid, hotkey, index) = (intent.netuid, intent.hotkey, intent.storage_index());
+        self.read(at, "what an attempt depends on", |snapshot| {
+            let parameters = snapshot.subnet(netuid)?;
+            let uid = snapshot.uid(netuid, hotkey)?;
+            let last_update = match uid {
+                Some(uid) => snapshot.last_update(index, uid)?.unwrap_or_default(),
+                None => 0,
+            };
+            // A runtime that counts epochs by the tempo alone has none of these; no commit is made under it.
+            let epoch = parameters.epoch_state().unwrap_or(EpochState {
+                last_epoch_block: 0,
+                pending_epoch_at: 0,
+                subnet_epoch_index: 0,
+                tempo: 0,
+                blocks_since_last_step: parameters.blocks_since_last_step,
+                block_number: at.number,
+            });
+            Ok(Account {
+                at,
+                time_ms: snapshot.timestamp_ms()?,
+                nonce: snapshot.account(hotkey)?.nonce,
+                spec_version: snapshot.capabilities().runtime().version().spec_version,
+                uid,
+                last_update,
+                rate_limit_blocks: parameters.weights_set_rate_limit_blocks,
+                commit_reveal_enabled: parameters.commit_reveal_enabled,
+                reveal_period_epochs: parameters.reveal_period_epochs,
+                epoch,
+                target_hotkeys: snapshot.hotkeys(netuid, &uids)?,
+            })
+        })
+    }
+
+    fn sign(&mut self, intent: &Intent, call: &Call, order: &Order) -> Result<Vec<u8>, ChainError> {
+        if self.signer.account() != intent.hotkey {
+            let (found, expected) = (self.signer.account(), intent.hotkey);
+            let why = format!("the signer holds {found}, the intent is {expected}'s");
+            return Err(ChainError::Sign { why });
+        }
+        let call = WeightsCall::from(call);
+        let context = ExtrinsicContext {
+            nonce: order.nonce,
+            era: Era::mortal(order.era_period_blocks, order.birth.number),
+            birth_hash: order.birth.hash.into(),
+            genesis: self.endpoints.genesis(),
+            tip: 0,
+        };
+        // What is signed is what enough nodes' metadata make of the call, all of its bytes.
+        let (spec_version, unsigned) = self.read(order.birth, "the call's bytes", |snapshot| {
+            let capabilities = snapshot.capabilities();
+            let unsigned = Unsigned::new(capabilities, &call, &context);
+            let spec_version = capabilities.runtime().version().spec_version;
+            Ok((spec_version, unsigned.map_err(|error| in_one_line(&error))))
+        })?;
+        if spec_version != order.spec_version {
+            let why = format!(
+                "block {} has runtime {spec_version}, the order is for {}",
+                order.birth.number, order.spec_version
+            );
+            return Err(ChainError::Unavailable { why });
+        }
+        let unsigned: Unsigned = unsigned.map_err(|why| ChainError::Sign { why })?;
+        let signed = unsigned.sign(self.signer);
+        let signed = signed.map_err(|error: ExtrinsicError| ChainError::Sign {
+            why: in_one_line(&error),
+        })?;
+        Ok(signed.bytes)
+    }
+
+    fn submit(&mut self, extrinsic: &[u8]) -> Result<Result<(), Refusal>, ChainError> {
+        let signed = node::Signed {
+            bytes: extrinsic.to_vec(),
+            hash: node::Hash::of(extrinsic),
+        };
+        let (mut taken, mut refused, mut unknown) = (false, None, None);
+        for word in self.submit_to_each(&signed) {
+            match word {
+                Ok(()) => taken = true,
+                Err(SubmitError::Refused { refusal, .. }) => match refusal.reason {
+                    PoolReason::AlreadyImported => taken = true,
+                    _ => refused = refused.or(Some(Refusal::from(&refusal))),
+                },
+                Err(error) => unknown = unknown.or(Some(in_one_line(&error))),
+            }
+        }
+        match (taken, refused, unknown) {
+            (true, ..) => Ok(Ok(())),
+            // One that did not answer may have taken what another refused.
+            (false, _, Some(why)) => Err(ChainError::Unavailable { why }),
+            (false, Some(refusal), None) => Ok(Err(refusal)),
+            (false, None, None) => Err(ChainError::Unavailable {
+                why: "there is no node".into(),
+            }),
+        }
+    }
+
+    fn find(
+        &mut self,
+        hash: Hash,
+        from: u64,
+        to: u64,
+        tip: BlockRef,
+    ) -> Result<Option<Place>, ChainError> {
+        let answer = self.endpoints.ask("where the extrinsic is", |node| {
+            let place = find(node, hash.into(), (from, to), tip.into())?;
+            Ok(place)
+        });
+        self.agreed(to, answer)
+    }
+
+    fn row(&mut self, intent: &Intent, at: BlockRef) -> Result<Row, ChainError> {
+        let (uids, _) = intent.vectors();
+        let (netuid, hotkey, index) = (intent.netuid, intent.hotkey, intent.storage_index());
+        self.read(at, "the row of weights", |snapshot| {
+            let uid = snapshot.uid(netuid, hotkey)?;
+            let (last_update, row) = match uid {
+                Some(uid) => (
+                    snapshot.last_update(index, uid)?.unwrap_or_default(),
+                    snapshot.weights_row(index, uid)?,
+                ),
+                None => (0, Vec::new()),
+            };
+            Ok(Row {
+                at,
+                uid,
+                last_update,
+                row,
+                target_hotkeys: snapshot.hotkeys(netuid, &uids)?,
+            })
+        })
+    }
+
+    fn commits(&mut self, intent: &Intent, at: u64) -> Result<CommitSet, ChainError> {
+        let block = self.endpoints.block_at(at);
+        let at: BlockRef = self.agreed(at, block)?.into();
+        let (hotkey, index) = (intent.hotkey, intent.storage_index());
+        let hashed = matches!(intent.method, Method::HashCommit { .. });
+        let commits = self.read(at, "commits that wait", |snapshot| {
+            let pending = snapshot.pending_commits(index, hotkey)?;
+            Ok(match hashed {
+                true => pending.hashed.iter().map(of_hash).collect(),
+                false => pending.timelocked.iter().map(of_timelocked).collect(),
+            })
+        })?;
+        Ok(CommitSet { at, commits })
+    }
+
+    fn reveals(&mut self, intent: &Intent, at: BlockRef) -> Result<u32, ChainError> {
+        let expected = WeightsEvent::TimelockedRevealed {
+            hotkey: intent.hotkey,
+            storage_index: storage_index(intent.netuid, intent.mechanism).unwrap_or_default(),
+        };
+        self.read(at, "the block's events", |snapshot| {
+            let events = snapshot.events()?;
+            let own = events
+                .iter()
+                .filter(|event| event.about_weights().as_ref() == Some(&expected));
+            Ok(u32::try_from(own.count()).unwrap_or(u32::MAX))
+        })
+    }
+
+    fn pulse(&mut self, round: u64, at: BlockRef) -> Result<Option<BeaconSignature>, ChainError> {
+        self.read(at, "the beacon's pulse", |snapshot| {
+            snapshot.pulse_signature(round)
+        })
+    }
+}
+
+impl Landing<'_> {
+    /// All nodes at once, so that one which hangs does not use up the era of what the others would have taken.
+    fn submit_to_each(&self, signed: &node::Signed) -> Vec<Result<(), SubmitError>> {
+        // A pool's numbers are read by its runtime; under 0 none has a meaning.
+        let version = |node: &Node| {
+            let head = node.best_head().ok()?;
+            Some(node.runtime_version(head.hash).ok()?.spec_version)
+        };
+        let submit = |node: &Node| {
+            let spec_version = version(node).unwrap_or_default();
+            // The subscription ends here: what becomes of it is looked for.
+            node.submit(signed, spec_version).map(drop)
+        };
+        std::thread::scope(|scope| {
+            let nodes = self.endpoints.nodes().iter();
+            let threads: Vec<_> = nodes
+                .map(|node| scope.spawn(move || submit(node)))
+                .collect();
+            let words = threads.into_iter().map(|thread| match thread.join() {
+                Ok(word) => word,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            words.collect()
+        })
+    }
+}
+
+fn of_hash(commit: &node::HashCommit) -> OwnCommit {
+    // Newer runtimes: epoch, block, nothing. Under older ones no commit is made.
+    let [epoch, block_number, _] = commit.numbers;
+    OwnCommit {
+        hash: commit.commit_hash.into(),
+        epoch,
+        block_number,
+    }
+}
+
+fn of_timelocked(commit: &node::TimelockedCommit) -> OwnCommit {
+    OwnCommit {
+        hash: commit.commit_hash.into(),
+        epoch: commit.epoch,
+        block_number: commit.commit_block,
+    }
+}
+
+/// Looks into every block of a range that leads to a tip, which has to be the node's own before and after.
+fn find(
+    node: &Node,
+    hash: node::Hash,
+    (from, to): (u64, u64),
+    tip: node::BlockRef,
+) -> Result<Option<Place>, ReadError> {
+    let lacks = |block: String| ReadError::NoBlock {
+        url: node.url().to_owned(),
+        block,
+    };
+    let leads_to_tip = || match node.block_hash(tip.number)? {
+        Some(found) if found == tip.hash => Ok(()),
+        _ => Err(lacks(tip.to_string())),
+    };
+    leads_to_tip()?;
+    let mut place = None;
+    for number in from..=to {
+        let found = node.block_hash(number)?;
+        let block = node.block(found.ok_or_else(|| lacks(number.to_string()))?)?;
+        if block.position(&hash).is_none() {
+            continue;
+        }
+        let inclusion = match node.inclusion(block.header.block.hash, &hash) {
+            Ok(found) => found.and_then(|found| found.dispatch),
+            Err(error) if is_discarded(&error) => None,
+            Err(error) => return Err(error),
+        };
+        place = Some(Place {
+            block: block.header.block.into(),
+            outcome: outcome(inclusion),
+        });
+        break;
+    }
+    leads_to_tip()?;
+    Ok(place)
+}
+
+/// Whether a node says that it does not keep a state any more.
+fn is_discarded(error: &ReadError) -> bool {
+    let ReadError::Rpc(RpcError::Refused { message, data, .. }) = error else {
+        return false;
+    };
+    let data = data.as_deref().unwrap_or_default();
+    message.contains(DISCARDED) || data.contains(DISCARDED)
+}
+
+fn unavailable(error: &AgreeError) -> ChainError {
+    ChainError::Unavailable {
+        why: in_one_line(error),
+    }
+}
+
+/// An error and its causes.
+pub(super) fn in_one_line(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    line.replace('\n', ";")
+}

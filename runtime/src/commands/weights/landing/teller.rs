@@ -1,0 +1,53 @@
+//! What is told on the way, on standard error: lines for people, JSON lines for programs.
+
+use crate::printable::printable;
+use gradus_chain::node::Excluded;
+use gradus_chain::submission::{IntentId, Record};
+use serde_json::{Value, json};
+use std::io::{IsTerminal, Write};
+
+/// Tells.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Teller {
+    terminal: bool,
+}
+
+impl Teller {
+    pub(in super::super) fn new() -> Self {
+        Self {
+            terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// A record that is on disk.
+    pub(in super::super) fn record(self, id: &IntentId, record: &Record) {
+        let (block, what) = (record.at_block(), record.to_string());
+        let event = json!({"event": "record", "intent": id, "at_block": block, "what": what});
+        self.say(&format!("{id}  {block:>9}  {what}"), &event);
+    }
+
+    /// A node whose answers are not taken.
+    pub(in super::super) fn left_out(self, excluded: &Excluded) {
+        let (url, why) = (&excluded.url, excluded.why.to_string());
+        let event = json!({"event": "left_out", "url": url, "why": why});
+        self.say(&format!("left out: {url}: {why}"), &event);
+    }
+
+    /// A block that is waited for.
+    pub(in super::super) fn waits(self, until_block: u64, best: u64) {
+        let event = json!({"event": "waits", "until_block": until_block, "best_block": best});
+        self.say(
+            &format!("waits for block {until_block}, the chain is at {best}"),
+            &event,
+        );
+    }
+
+    fn say(self, line: &str, event: &Value) {
+        // Nobody is left to tell if it is gone.
+        let mut stderr = std::io::stderr();
+        let _ = match self.terminal {
+            true => writeln!(stderr, "{}", printable(line)),
+            false => writeln!(stderr, "{event}"),
+        };
+    }
+}

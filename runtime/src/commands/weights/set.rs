@@ -1,0 +1,232 @@
+//! `gradus weights set`: from values to a proof that they are in effect.
+//!
+//! | module | is about |
+//! |---|---|
+//! | `source` | where the values come from, and whom each is for |
+//! | `shown` | what would change on chain |
+
+mod shown;
+mod source;
+
+use super::landing::LandError;
+use super::landing::connected::Connected;
+use super::landing::following::follow;
+use super::landing::teller::Teller;
+use super::landing::{ALARM_PERCENT, keys};
+use super::{WeightsError, print, print_json};
+use crate::cli::weights::SetArgs;
+use crate::exit::Exit;
+use crate::interrupt::{INTERRUPTED, Interrupt};
+use crate::output_file::OutputFile;
+use gradus_chain::AccountId;
+use gradus_chain::land::{Basis, OsRng, Prepared, Wanted, prepare};
+use gradus_chain::node::{Refusal, report};
+use gradus_chain::signer::Signer;
+use gradus_chain::submission::{
+    BeaconCipher, Driven, IntentId, IntentStatus, Ledger, Stage, Status,
+};
+use shown::Shown;
+use source::Vector;
+use std::time::{Duration, Instant};
+
+/// The reference validator's version, which subnet 56 asks for. Source: `VERSION_KEY` of its `validator/core/constants.py`.
+const VERSION_KEY: u64 = 61_000;
+/// How an intent that is on disk and not through ends the command.
+const NOT_THROUGH: u8 = 3;
+/// How often the chain is asked while a block is waited for.
+const PAUSE: Duration = Duration::from_secs(2);
+
+pub(super) fn run(arguments: &SetArgs) -> Result<Exit, WeightsError> {
+    let audit = arguments.audit.as_deref().map(OutputFile::checked);
+    let audit = audit.transpose()?;
+    let interrupt = Interrupt::listen();
+    // What is only shown needs no key, if the hotkey is named.
+    let signer = match (&arguments.hotkey, arguments.yes || arguments.resume) {
+        (Some(hotkey), false) => Box::new(keys::Nobody(keys::account(hotkey)?)),
+        _ => keys::signer(arguments)?,
+    };
+    let connected = Connected::open(&arguments.network)?;
+    let teller = Teller::new();
+    if arguments.resume {
+        let mut ledger = connected.ledger()?;
+        let open = open_intents(&ledger, signer.account());
+        if open.is_empty() {
+            return Err(LandError::NothingOpen(connected.state).into());
+        }
+        return drive_all(
+            arguments,
+            &connected,
+            &mut ledger,
+            &open,
+            &*signer,
+            &interrupt,
+        );
+    }
+    let vector = source::read(arguments, &connected, signer.account())?;
+    if let (Some(file), Some(record)) = (audit, &vector.audit) {
+        file.write((record.to_json() + "\n").as_bytes())?;
+    }
+    loop {
+        let (prepared, shown) = ask_chain(arguments, &connected, &vector, signer.account())?;
+        if !arguments.yes {
+            match arguments.json {
+                true => print_json(&shown)?,
+                false => print(&shown.text())?,
+            }
+            return Ok(Exit::Done);
+        }
+        let Err(refusals) = &prepared.verdict else {
+            let mut ledger = connected.ledger()?;
+            ledger.plan(&prepared.intent).map_err(LandError::from)?;
+            let id = [prepared.intent.id];
+            return drive_all(
+                arguments,
+                &connected,
+                &mut ledger,
+                &id,
+                &*signer,
+                &interrupt,
+            );
+        };
+        let Some(until_block) = retry_at_block(refusals).filter(|_| arguments.wait) else {
+            return Err(refused(refusals).into());
+        };
+        if !wait(&connected, until_block, &interrupt, teller)? {
+            return Ok(Exit::Program(INTERRUPTED));
+        }
+    }
+}
+
+/// What the chain says to the values now, and what they would change.
+fn ask_chain(
+    arguments: &SetArgs,
+    connected: &Connected,
+    vector: &Vector,
+    hotkey: AccountId,
+) -> Result<(Prepared, Shown), LandError> {
+    let (netuid, mechanism) = (connected.profile.netuid, connected.mechanism);
+    let pinned = connected.pin()?;
+    let facts = report::facts(&pinned, netuid, mechanism, hotkey)?;
+    let metagraph = pinned.read("the metagraph", |node| node.metagraph(netuid))?;
+    vector.check_nobody_moved(&metagraph.value)?;
+    let wanted = Wanted {
+        profile: connected.profile.network.to_string(),
+        netuid,
+        mechanism,
+        hotkey,
+        targets: vector.targets.clone(),
+        version_key: arguments.version_key.unwrap_or(VERSION_KEY),
+        origin: vector.origin,
+    };
+    let basis = Basis {
+        facts: &facts,
+        capabilities: pinned.first().capabilities(),
+        genesis: connected.endpoints.genesis(),
+        finalized_number: pinned.finalized.number,
+        timestamp_ms: pinned.timestamp_ms,
+        alarm_percent: ALARM_PERCENT,
+    };
+    let mut cipher = BeaconCipher::new(connected.beacon.clone(), OsRng);
+    let prepared = prepare(&wanted, &basis, &mut cipher, &mut OsRng)?;
+    let row = match facts.uid {
+        Some(uid) => {
+            let index = prepared.intent.storage_index();
+            let row = pinned.read("the row of weights", |node| node.weights_row(index, uid))?;
+            row.value
+        }
+        None => Vec::new(),
+    };
+    let shown = Shown::new(&prepared, &facts, &metagraph.value, &row, &pinned.excluded);
+    Ok((prepared, shown))
+}
+
+/// Waits until the next block is the one that is waited for; whether it came before somebody wants to stop.
+fn wait(
+    connected: &Connected,
+    until_block: u64,
+    interrupt: &Interrupt,
+    teller: Teller,
+) -> Result<bool, LandError> {
+    let mut told = false;
+    loop {
+        let best = connected.pin()?.block.number;
+        if best.saturating_add(1) >= until_block {
+            return Ok(true);
+        }
+        if !told {
+            teller.waits(until_block, best);
+            told = true;
+        }
+        let until = Instant::now() + PAUSE;
+        while Instant::now() < until {
+            if interrupt.requested() {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// The block from which on all of them are over, if time is all that is missing.
+fn retry_at_block(refusals: &[Refusal]) -> Option<u64> {
+    let blocks: Option<Vec<u64>> = refusals.iter().map(Refusal::retry_at_block).collect();
+    blocks?.into_iter().max()
+}
+
+fn refused(refusals: &[Refusal]) -> LandError {
+    LandError::Refused {
+        refusals: refusals.iter().map(ToString::to_string).collect(),
+        retry_at_block: retry_at_block(refusals),
+    }
+}
+
+/// Intents of a hotkey that are not through.
+fn open_intents(ledger: &Ledger, hotkey: AccountId) -> Vec<IntentId> {
+    let open = ledger.states().filter(|state| {
+        state.intent().hotkey == hotkey && !matches!(state.stage(), Stage::Ended { .. })
+    });
+    open.map(|state| state.intent().id.clone()).collect()
+}
+
+/// Drives intents one after another, and prints what came of them.
+fn drive_all(
+    arguments: &SetArgs,
+    connected: &Connected,
+    ledger: &mut Ledger,
+    ids: &[IntentId],
+    signer: &dyn Signer,
+    interrupt: &Interrupt,
+) -> Result<Exit, WeightsError> {
+    let mut ended: Vec<IntentStatus> = Vec::new();
+    let mut exit = Exit::Done;
+    for id in ids {
+        let (driven, status) = follow(connected, ledger, id, signer, interrupt, Teller::new())?;
+        match &driven {
+            Driven::Ended(verdict) if verdict.is_verified() => {}
+            Driven::Ended(_) => exit = Exit::Wrong,
+            Driven::Stopped => exit = Exit::Program(NOT_THROUGH),
+        }
+        ended.push(status);
+        if driven == Driven::Stopped {
+            break;
+        }
+    }
+    if arguments.json {
+        print_json(&Status {
+            version: 1,
+            profile: ledger.profile().to_owned(),
+            intents: ended,
+        })?;
+    } else {
+        for status in &ended {
+            print(&format!(
+                "{}  {}: {}\n",
+                status.id, status.word, status.reason
+            ))?;
+        }
+    }
+    Ok(match exit {
+        Exit::Program(_) if interrupt.requested() => Exit::Program(INTERRUPTED),
+        other => other,
+    })
+}

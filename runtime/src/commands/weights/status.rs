@@ -1,0 +1,170 @@
+//! `gradus weights status`: what came of intents, and how near the validator is to being inactive.
+
+use super::landing::LandError;
+use super::landing::connected::{Connected, place};
+use super::landing::following::follow;
+use super::landing::teller::Teller;
+use super::landing::{ACTIVITY, keys};
+use super::{WeightsError, print, print_json};
+use crate::cli::weights::{NetworkArgs, StatusArgs};
+use crate::exit::Exit;
+use crate::interrupt::{INTERRUPTED, Interrupt};
+use crate::printable::printable;
+use gradus_chain::AccountId;
+use gradus_chain::node::Binding;
+use gradus_chain::submission::{Activity, Driven, IntentId, Ledger, Stage, Status, activity};
+use serde::Serialize;
+use std::fmt::Write;
+use std::path::Path;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Shown {
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activity: Option<ShownActivity>,
+}
+
+#[derive(Serialize)]
+struct ShownActivity {
+    hotkey: String,
+    block: u64,
+    last_update: u64,
+    cutoff_blocks: u64,
+    #[serde(flatten)]
+    level: Activity,
+}
+
+pub(super) fn run(arguments: &StatusArgs) -> Result<Exit, WeightsError> {
+    let hotkey = arguments.hotkey.as_deref().map(keys::account).transpose()?;
+    let mut exit = Exit::Done;
+    let (status, activity) = match (arguments.follow, hotkey) {
+        (false, None) => (of_files(&arguments.network)?, None),
+        (follow, hotkey) => {
+            let connected = Connected::open(&arguments.network)?;
+            if follow {
+                exit = follow_all(&connected)?;
+            }
+            let activity = hotkey.map(|hotkey| near(&connected, hotkey)).transpose()?;
+            (of_files(&arguments.network)?, activity)
+        }
+    };
+    let shown = Shown {
+        version: 1,
+        status,
+        activity,
+    };
+    match arguments.json {
+        true => print_json(&shown)?,
+        false => print(&text(&shown))?,
+    }
+    Ok(exit)
+}
+
+/// By the state directory alone. One that is nobody's has no intents.
+fn of_files(arguments: &NetworkArgs) -> Result<Option<Status>, LandError> {
+    let state = match (&arguments.network, &arguments.state) {
+        (None, Some(state)) => state.clone(),
+        _ => place(arguments)?.1,
+    };
+    let Some(bound) = Binding::of(&state)? else {
+        return Ok(None);
+    };
+    if let Some(network) = arguments.network {
+        let (profile, _) = place(arguments)?;
+        if (network, profile.netuid) != (bound.network, bound.netuid) {
+            profile.bind(&state, profile.genesis.unwrap_or(bound.genesis))?;
+        }
+    }
+    status_of(&state, &bound).map(Some)
+}
+
+fn status_of(state: &Path, bound: &Binding) -> Result<Status, LandError> {
+    let genesis = gradus_chain::submission::Hash(bound.genesis.0);
+    let name = bound.network.to_string();
+    let ledger = Ledger::open(state, &name, genesis)?;
+    Ok(Status::of(ledger.profile(), ledger.states()))
+}
+
+/// Goes on with everything that may land, by looking; what needs a signature stays where it is.
+fn follow_all(connected: &Connected) -> Result<Exit, LandError> {
+    let interrupt = Interrupt::listen();
+    let mut ledger = connected.ledger()?;
+    let open = ledger.states().filter_map(|state| {
+        let open = !matches!(state.stage(), Stage::Ended { .. } | Stage::Idle { .. });
+        open.then(|| (state.intent().id.clone(), state.intent().hotkey))
+    });
+    let open: Vec<(IntentId, AccountId)> = open.collect();
+    for (id, hotkey) in open {
+        let nobody = keys::Nobody(hotkey);
+        let teller = Teller::new();
+        let (driven, _) = follow(connected, &mut ledger, &id, &nobody, &interrupt, teller)?;
+        if driven == Driven::Stopped {
+            return Ok(Exit::Program(INTERRUPTED));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn near(connected: &Connected, hotkey: AccountId) -> Result<ShownActivity, LandError> {
+    let (netuid, mechanism) = (connected.profile.netuid, connected.mechanism);
+    let pinned = connected.pin()?;
+    let facts = gradus_chain::node::report::facts(&pinned, netuid, mechanism, hotkey)?;
+    let last_update = facts.last_update.unwrap_or_default();
+    let cutoff_blocks = facts.parameters.activity_cutoff.blocks;
+    let block = facts.block.number;
+    Ok(ShownActivity {
+        hotkey: hotkey.to_ss58(),
+        block,
+        last_update,
+        cutoff_blocks,
+        level: activity(&ACTIVITY, block, last_update, cutoff_blocks),
+    })
+}
+
+fn text(shown: &Shown) -> String {
+    let mut text = String::new();
+    match &shown.status {
+        None => text += "nothing was set from here yet\n",
+        Some(status) => {
+            let _ = writeln!(
+                text,
+                "{:24}  {:10}  {:>8}  {:>9}  reason",
+                "intent", "state", "attempts", "block"
+            );
+            for intent in &status.intents {
+                let _ = writeln!(
+                    text,
+                    "{:24}  {:10}  {:>8}  {:>9}  {}{}",
+                    intent.id.as_str(),
+                    intent.word.to_string(),
+                    intent.attempts,
+                    intent.last_block,
+                    if intent.fallback { "fallback: " } else { "" },
+                    printable(&intent.reason)
+                );
+            }
+        }
+    }
+    if let Some(activity) = &shown.activity {
+        let (block, hotkey) = (activity.block, &activity.hotkey);
+        let _ = writeln!(
+            text,
+            "{hotkey} at block {block}: weights of block {}, {}",
+            activity.last_update,
+            match activity.level {
+                Activity::Fine { blocks_left } => format!("{blocks_left} blocks from inactive"),
+                Activity::Notice { blocks_left } =>
+                    format!("notice: {blocks_left} blocks from inactive"),
+                Activity::Warning { blocks_left } =>
+                    format!("warning: {blocks_left} blocks from inactive"),
+                Activity::Alarm { blocks_left } =>
+                    format!("ALARM: {blocks_left} blocks from inactive"),
+                Activity::Inactive { blocks } => format!("INACTIVE since {blocks} blocks"),
+            }
+        );
+    }
+    text
+}
