@@ -322,6 +322,18 @@ fn a_uid_that_changed_hands_since_the_values_were_computed_is_refused() {
     assert_eq!(place.applied(), 0);
 }
 
+#[test]
+fn incentives_do_not_stand_in_before_they_are_due() {
+    let place = Place::new(1, |_| ());
+    let mut set = place.weights("set", &["--yes", "--fallback", "--keyfile"]);
+    let refused = finish(set.arg(place.path("key")));
+    refused.complains(
+        1,
+        &["the fallback is not due: 0 failures in a row of at least 2"],
+    );
+    assert!(place.chain.submissions().is_empty());
+}
+
 /// Reads progress until a line has a word, then kills the process.
 fn kill_at(mut set: Command, word: &str) {
     let mut child = set

@@ -31,7 +31,7 @@ pub enum WeightsCommand {
     /// Set a vector on chain, and stay until a final block proves that it is in effect. Without --yes: show what would change.
     Set(Box<SetArgs>),
     /// List what was set, is on its way, or failed and why; and how near the validator is to being inactive.
-    Status(StatusArgs),
+    Status(Box<StatusArgs>),
 }
 
 /// Whose rule makes integers of weights.

@@ -21,7 +21,7 @@ impl Endpoints {
     ) -> Result<Agreed<T>, AgreeError> {
         let mut excluded = Vec::new();
         let mut answers = Vec::new();
-        for (node, answer) in on_each(&self.awake(), |node| ask(node)) {
+        for (node, answer) in on_each(&self.awake(), &ask) {
             let url = node.url();
             match answer {
                 Ok(answer) => answers.push((url.to_owned(), answer)),
