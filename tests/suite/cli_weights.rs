@@ -261,6 +261,11 @@ fn wrong_files_are_refused_by_name_and_nothing_is_written() {
         ),
         ("/results/text/final_positions", json!({}), ""),
         ("/participants", json!([1]), "invalid type"),
+        (
+            "/participants",
+            json!(["a", "b", "a"]),
+            "participant a is in the results file twice",
+        ),
     ] {
         let done = show(&changed(RESULTS, pointer, value.clone()), &subnet);
         if says.is_empty() {

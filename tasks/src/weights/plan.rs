@@ -11,6 +11,7 @@ use crate::rules::{RuleSet, RuleSetError};
 use crate::subnet::{Snapshot, SnapshotError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 /// Files above this are refused, bytes.
 pub const FILE_BYTES_MAX: usize = 64 << 20;
@@ -66,6 +67,12 @@ pub enum PlanError {
         /// Which.
         found: u32,
     },
+    /// One participant twice, who would be paid twice.
+    #[error("participant {hotkey} is in the results file twice\nhelp: name each one once")]
+    ParticipantTwice {
+        /// Whose.
+        hotkey: String,
+    },
     /// The rule set is not there.
     #[error("the rules of the results file are not there")]
     Rules(#[source] RuleSetError),
@@ -119,6 +126,15 @@ impl ResultsFile {
     ) -> Result<Plan, PlanError> {
         let rules = RuleSet::named(&self.rule_set).map_err(PlanError::Rules)?;
         subnet.check().map_err(PlanError::Snapshot)?;
+        let mut seen = HashSet::new();
+        if let Some(hotkey) = self
+            .participants
+            .iter()
+            .find(|hotkey| !seen.insert(*hotkey))
+        {
+            let hotkey = hotkey.clone();
+            return Err(PlanError::ParticipantTwice { hotkey });
+        }
         let metagraph = subnet.metagraph().map_err(SnapshotError::from);
         let metagraph = metagraph.map_err(PlanError::Snapshot)?;
         let pools = pools(&rules.emission, &self.input).map_err(PlanError::Emission)?;

@@ -10,7 +10,7 @@ use crate::node::{
 };
 use crate::submission::{
     Account, BlockRef, Call, Chain, ChainError, CommitSet, Hash, Heads, Intent, Method, Order,
-    OwnCommit, Place, Refusal, Row,
+    Outcome, OwnCommit, Place, Refusal, Row,
 };
 use crate::timelock::{BeaconSignature, EpochState};
 use std::error::Error;
@@ -37,8 +37,10 @@ impl Landing<'_> {
                     _ => false,
                 };
                 let excluded = error.excluded();
-                // Only if nothing else is in the way: a node that hangs may keep what the others do not.
-                if !excluded.is_empty() && excluded.iter().all(pruned) {
+                // Only if every node says so: one that hangs, rests or was lost may keep what the others do not, and one that
+                // answers does.
+                let all = excluded.len() == self.endpoints.nodes().len();
+                if error.found() == 0 && all && excluded.iter().all(pruned) {
                     return Err(ChainError::Pruned { number });
                 }
                 self.note(excluded);
@@ -187,10 +189,24 @@ impl Chain for Landing<'_> {
         tip: BlockRef,
     ) -> Result<Option<Place>, ChainError> {
         let answer = self.endpoints.ask("where the extrinsic is", |node| {
-            let place = find(node, hash.into(), (from, to), tip.into())?;
-            Ok(place)
+            find(node, hash.into(), (from, to), tip.into())
         });
-        self.agreed(to, answer)
+        let Some(block) = self.agreed(to, answer)? else {
+            return Ok(None);
+        };
+        // By itself: nodes that do not keep the block's events any more still know where it is.
+        let answer = self.endpoints.ask("what became of the extrinsic", |node| {
+            let found = node.inclusion(block.hash, &hash.into())?;
+            Ok(outcome(found.and_then(|found| found.dispatch)))
+        });
+        let outcome = match self.agreed(block.number, answer) {
+            Err(ChainError::Pruned { .. }) => Outcome::Unknown,
+            answer => answer?,
+        };
+        Ok(Some(Place {
+            block: block.into(),
+            outcome,
+        }))
     }
 
     fn row(&mut self, intent: &Intent, at: BlockRef) -> Result<Row, ChainError> {
@@ -302,7 +318,7 @@ fn find(
     hash: node::Hash,
     (from, to): (u64, u64),
     tip: node::BlockRef,
-) -> Result<Option<Place>, ReadError> {
+) -> Result<Option<node::BlockRef>, ReadError> {
     let lacks = |block: String| ReadError::NoBlock {
         url: node.url().to_owned(),
         block,
@@ -319,15 +335,7 @@ fn find(
         if block.position(&hash).is_none() {
             continue;
         }
-        let inclusion = match node.inclusion(block.header.block.hash, &hash) {
-            Ok(found) => found.and_then(|found| found.dispatch),
-            Err(error) if is_discarded(&error) => None,
-            Err(error) => return Err(error),
-        };
-        place = Some(Place {
-            block: block.header.block.into(),
-            outcome: outcome(inclusion),
-        });
+        place = Some(block.header.block);
         break;
     }
     leads_to_tip()?;

@@ -27,7 +27,9 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Message, WebSocket};
 
 /// Notifications that are kept while an answer is awaited.
-const NOTIFICATIONS_MAX: usize = 1_024;
+const NOTIFICATIONS_MAX: usize = 256;
+/// A longer one is none that anybody here has asked for, and is not kept.
+const NOTIFICATION_BYTES_MAX: usize = 16 << 10;
 /// How many calls are on the way at once: a node that answers before it reads on must not stand still.
 const CALLS_MAX: usize = 64;
 /// How much of a node's words is shown.
@@ -220,7 +222,14 @@ impl Rpc {
                 // Pings are answered by the library.
                 _ => continue,
             };
-            return parse_message(text.as_str()).ok_or_else(|| RpcError::Malformed {
+            let message = parse_message(text.as_str());
+            // A node could send these unasked for, as many and as long as it likes.
+            if matches!(message, Some(Incoming::Notification { .. }))
+                && text.len() > NOTIFICATION_BYTES_MAX
+            {
+                continue;
+            }
+            return message.ok_or_else(|| RpcError::Malformed {
                 url: self.url.clone(),
                 method: method.to_owned(),
                 expected: "JSON-RPC 2.0",

@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
         journal.events.push(event);
     }
     if !arguments.dry_run && journal.events.len() > held.read.journal.events.len() {
-        held.replace(&arguments.file, &journal)?;
+        held.replace(&journal)?;
     }
     print(&said)?;
     Ok(Exit::Done)

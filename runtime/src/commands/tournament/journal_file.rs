@@ -12,7 +12,7 @@ use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a file holds, and where that leads.
@@ -54,12 +54,20 @@ pub(super) fn replay(path: &Path, journal: &Journal) -> Result<Tournament, Tourn
 pub(super) struct Held {
     // Closing it gives the lock back.
     _lock: File,
+    path: PathBuf,
     pub(super) read: Read,
 }
 
 impl Held {
     /// Waits for the file.
     pub(super) fn open(path: &Path) -> Result<Self, TournamentError> {
+        // Behind links: two names of one file are one tournament.
+        let place = path.canonicalize();
+        let path = &*place.map_err(|source| TournamentError::File {
+            path: path.to_owned(),
+            what: "opened",
+            source,
+        })?;
         let failed = |what| {
             move |source| TournamentError::File {
                 path: path.to_owned(),
@@ -76,14 +84,18 @@ impl Held {
             let current = path.metadata().map_err(failed("looked at"))?;
             if (held.dev(), held.ino()) == (current.dev(), current.ino()) {
                 let read = read(path)?;
-                return Ok(Self { _lock: lock, read });
+                return Ok(Self {
+                    _lock: lock,
+                    path: path.to_owned(),
+                    read,
+                });
             }
         }
     }
 
     /// Puts `journal` in the file's place.
-    pub(super) fn replace(self, path: &Path, journal: &Journal) -> Result<(), TournamentError> {
-        let file = OutputFile::checked(path)?;
+    pub(super) fn replace(self, journal: &Journal) -> Result<(), TournamentError> {
+        let file = OutputFile::checked(&self.path)?;
         Ok(file.write(journal.to_text().as_bytes())?)
     }
 }

@@ -115,6 +115,14 @@ impl AgreeError {
         Owner::Host
     }
 
+    /// How many gave the answer that most gave.
+    pub fn found(&self) -> usize {
+        match self {
+            Self::TooFew { found, .. } => *found,
+            Self::ClockSkew { .. } | Self::NotFinal { .. } => 0,
+        }
+    }
+
     /// Who was left out.
     pub fn excluded(&self) -> &[Excluded] {
         match self {

@@ -103,12 +103,9 @@ impl Connected {
         })
     }
 
-    /// The newest block that all have, or the newest final one where they are on different branches.
+    /// The newest final block. What is planned on a newer one could be refused by looking at an older one later.
     pub(in super::super) fn pin(&self) -> Result<Pinned<'_>, AgreeError> {
-        match self.endpoints.pin(Head::Best) {
-            Ok(pinned) => Ok(pinned),
-            Err(_) => self.endpoints.pin(Head::Finalized),
-        }
+        self.endpoints.pin(Head::Finalized)
     }
 
     /// The intents, for this process alone; their directory is made this network's.

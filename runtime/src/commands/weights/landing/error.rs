@@ -55,6 +55,11 @@ pub enum LandError {
     /// Their records.
     #[error("an intent's records do not follow each other")]
     Disorder(#[from] Disorder),
+    /// This process could be dumped, with the key in it.
+    #[error(
+        "the kernel does not keep this process out of core dumps, and the key would be in them\nhelp: use --signer, whose key is elsewhere"
+    )]
+    Dumpable(#[source] std::io::Error),
     /// The keyfile.
     #[error("nobody can sign")]
     Keyfile(#[from] ReadKeyfileError),

@@ -35,6 +35,10 @@ pub(in super::super) fn signer(arguments: &SetArgs) -> Result<Box<dyn Signer>, L
         (None, Some(path)) => Some(PasswordSource::File(path.clone())),
         (None, None) => None,
     };
+    // From here on the key is in memory, perhaps for hours: no core dump, no debugger of the same user.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+        .map_err(|errno| LandError::Dumpable(errno.into()))?;
     let pair = read_keyfile(keyfile, password.as_ref(), hotkey, &FileRules::default())?;
     Ok(Box::new(pair))
 }
