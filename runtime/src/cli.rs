@@ -1,6 +1,7 @@
 //! The arguments.
 
 pub mod bench;
+pub mod chain;
 pub mod sandbox;
 pub mod tournament;
 pub mod weights;
@@ -82,6 +83,8 @@ pub enum Command {
     Tournament(Box<tournament::TournamentArgs>),
     /// From finished tournaments to weights on chain, and what they earn.
     Weights(Box<weights::WeightsArgs>),
+    /// What the chain's nodes agree on: networks, a subnet, its neurons, and whether weights would land.
+    Chain(Box<chain::ChainArgs>),
     /// Say what this machine can and cannot do.
     Doctor(DoctorArgs),
 }

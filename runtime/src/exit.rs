@@ -3,7 +3,7 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | every candidate has a score |
-//! | 1 | the command failed: nothing was scored; or `bench` found something wrong |
+//! | 1 | the command failed: nothing was scored; or `bench` or `chain doctor` found something wrong |
 //! | 2 | the arguments do not fit |
 //! | 3 | the command finished, but some candidate has no score; or weights are on their way and not proven |
 //! | 130 | interrupted |
@@ -59,6 +59,9 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 .map_err(|error| (error.code(), Shown::new(&error))),
             Command::Tournament(arguments) => {
                 commands::tournament::run(&arguments).map_err(|error| (1, Shown::new(&error)))
+            }
+            Command::Chain(arguments) => {
+                commands::chain::run(&arguments).map_err(|error| (error.code(), Shown::new(&error)))
             }
             Command::Doctor(arguments) => Ok(commands::doctor::run(&arguments)),
         };

@@ -125,7 +125,7 @@ pub enum SnapshotError {
     },
     /// Not of this form.
     #[error(
-        "the snapshot does not fit: {0}\nhelp: write one with `gradus chain metagraph --json FILE`"
+        "the snapshot does not fit: {0}\nhelp: write one with `gradus chain metagraph --json > subnet.json`"
     )]
     Malformed(String),
     /// Of another version.

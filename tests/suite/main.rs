@@ -17,6 +17,7 @@
 //! | `cli_tournament` | tournaments: files that grow by events, are replayed, shown, reported, and paid |
 //! | `cli_weights` | vectors of finished tournaments, records that are recomputed, epochs that are simulated |
 //! | `cli_chain` | weights on a double of the chain: shown, set, proven, refused, killed and gone on with |
+//! | `cli_chain_read` | what agreeing nodes of the chain say, and nodes that do not agree |
 //! | `sandbox` | jobs: what they say and how they end, inputs and outputs, lists, logs, plans |
 //! | `sandbox_cli` | jobs, builds and fetches as somebody meets them who does not know them: wrong words, missing places, Ctrl-C |
 //! | `sandbox_network` | what is fetched: commits, images, files, from servers with certificates that are right and wrong, over calls that are killed |
@@ -33,6 +34,7 @@ mod cli_bad_input;
 mod cli_bench;
 #[cfg(target_os = "linux")]
 mod cli_chain;
+mod cli_chain_read;
 mod cli_doctor;
 mod cli_eval;
 mod cli_hostile;

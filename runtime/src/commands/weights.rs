@@ -77,7 +77,7 @@ pub enum WeightsError {
     },
     /// The file has no recipe, and nothing else says over which hotkeys.
     #[error(
-        "{} does not say over which hotkeys it was computed\nhelp: --subnet names a snapshot of its time, from `gradus chain metagraph --block N --json FILE`",
+        "{} does not say over which hotkeys it was computed\nhelp: --subnet names a snapshot of its time, from `gradus chain metagraph --block N --json > subnet.json`",
         .0.display()
     )]
     NoSubnet(PathBuf),

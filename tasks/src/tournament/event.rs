@@ -70,7 +70,7 @@ pub enum What {
         /// Why.
         reason: String,
     },
-    /// Somebody looked at a task that is held and found that its failures are the contestants' own.
+    /// Somebody looked at a task that is held and found that its failures are the contestants' own, or that its result counts.
     FailuresAccepted {
         /// Its number.
         task: u32,

@@ -8,7 +8,7 @@ use super::state::{
     TitleRecord, Training,
 };
 use crate::rules::SmallFieldRules;
-use crate::scoring::{RoundTask, Showing, TitleOutcome, decide_task, decide_title};
+use crate::scoring::{RoundTask, Showing, TitleOutcome, decide_task, decide_title, degenerate};
 
 impl Tournament {
     /// Looks whether all results of a task are there, and what they come to.
@@ -45,7 +45,10 @@ impl Tournament {
         } else if failed as f64 / task.contestants.len() as f64 > failed_max {
             Some(Hold::ManyFailed)
         } else {
-            None
+            let scores: Vec<f64> = task.rankings().into_iter().flatten().collect();
+            let kind = task.plan.kind();
+            let nothing = kind.and_then(|kind| degenerate(kind, &scores, &self.rules.degenerate));
+            nothing.map(|_| Hold::DecidesNothing)
         };
         match hold {
             Some(why) if !task.failures_accepted => {

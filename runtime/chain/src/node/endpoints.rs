@@ -57,6 +57,8 @@ pub enum Head {
     Finalized,
     /// The newest that all have: it may be replaced.
     Best,
+    /// The final one of this number, where nodes keep its state.
+    At(u64),
 }
 
 /// Nodes of one chain.

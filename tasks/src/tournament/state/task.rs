@@ -80,6 +80,8 @@ pub enum Hold {
     NobodyValid,
     /// More trainings failed than a round should have.
     ManyFailed,
+    /// Its best score says that its rows decide nothing: learned by heart, not to be learned, or not learned.
+    DecidesNothing,
 }
 
 /// Somebody who plays a task.

@@ -168,7 +168,7 @@ fn without_a_champion_the_burn_account_plays_for_nobody() {
     setup.champion = None;
     let mut tournament = Tournament::new(setup, rules).unwrap();
     let boss_wins = |task: &Task, hotkey: &str| match hotkey.starts_with('m') {
-        true => by_number(task, hotkey).map(|value| value + 100.0),
+        true => by_number(task, hotkey).map(|value| value + 0.3),
         false => Some(1.0),
     };
     play(&mut tournament, &boss_wins, &never);

@@ -4,6 +4,7 @@ use super::play::{
     NEW, OLD, apply, at_boss, begun, build, by_number, event, invalid, never, play, rules, score,
     scored, text, trained,
 };
+use crate::rules::TaskKind;
 use crate::tournament::state::{Decision, Hold, Task, TaskState, Training};
 use crate::tournament::*;
 use crate::weights::{Performance, TournamentType};
@@ -264,4 +265,35 @@ fn too_many_tasks_are_refused() {
             max: 10_000
         }
     ));
+}
+
+#[test]
+fn a_task_whose_rows_decide_nothing_is_held_until_somebody_has_looked() {
+    // Instruct: learned by heart, nothing learned; and a set that tells them apart.
+    for (loss, holds) in [(0.005, true), (2.5, true), (1.0, false)] {
+        let mut tournament = text(3);
+        let first = build(&tournament, 1);
+        apply(&mut tournament, first);
+        if tournament.state().tasks[0].plan.kind() != Some(TaskKind::Instruct) {
+            panic!("the first task of this seed is instruct");
+        }
+        for hotkey in ["m000", "m001", "m002"] {
+            train(&mut tournament, 1, hotkey, TrainingOutcome::Succeeded {});
+        }
+        let results = [("m000", loss), ("m001", loss * 1.5), ("m002", 9.0)];
+        let results = results
+            .map(|(hotkey, loss)| scored(hotkey, score(&tournament, 1, loss, 2)))
+            .to_vec();
+        let effects = apply(&mut tournament, What::Evaluated { task: 1, results });
+        let why = Hold::DecidesNothing;
+        match holds {
+            false => assert_eq!(effects, [Effect::TaskComplete { task: 1 }], "{loss}"),
+            true => {
+                assert_eq!(effects, [Effect::TaskHeld { task: 1, why }], "{loss}");
+                let reason = "it counts".to_owned();
+                let effects = apply(&mut tournament, What::FailuresAccepted { task: 1, reason });
+                assert_eq!(effects, [Effect::TaskComplete { task: 1 }]);
+            }
+        }
+    }
 }

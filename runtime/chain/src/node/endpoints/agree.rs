@@ -83,6 +83,16 @@ pub enum AgreeError {
         /// The limit.
         limit_ms: i128,
     },
+    /// A block of the future, or one that may be replaced.
+    #[error(
+        "block {number} is not final, the newest that is has the number {finalized}: wait, or name one up to it"
+    )]
+    NotFinal {
+        /// Which was asked for.
+        number: u64,
+        /// The newest.
+        finalized: u64,
+    },
 }
 
 impl AgreeError {
@@ -109,7 +119,7 @@ impl AgreeError {
     pub fn excluded(&self) -> &[Excluded] {
         match self {
             Self::TooFew { excluded, .. } => excluded,
-            Self::ClockSkew { .. } => &[],
+            Self::ClockSkew { .. } | Self::NotFinal { .. } => &[],
         }
     }
 }

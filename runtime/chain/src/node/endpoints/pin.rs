@@ -34,10 +34,10 @@ fn now_ms() -> u64 {
 }
 
 impl Endpoints {
-    /// The newest block that enough nodes have in common.
+    /// The newest block that enough nodes have in common, or one of a number.
     ///
     /// # Errors
-    /// `TooFew`, `ClockSkew`.
+    /// `TooFew`, `ClockSkew`, `NotFinal`.
     pub fn pin(&self, head: Head) -> Result<Pinned<'_>, AgreeError> {
         let mut excluded = self.excluded.clone();
         let mut at = Vec::new();
@@ -64,6 +64,11 @@ impl Endpoints {
         let (block, nodes) = match head {
             Head::Finalized => (finalized, nodes),
             Head::Best => self.same("a block's hash", nodes, best, &mut excluded)?,
+            Head::At(number) if number > finalized.number => {
+                let finalized = finalized.number;
+                return Err(AgreeError::NotFinal { number, finalized });
+            }
+            Head::At(number) => self.same("a block's hash", nodes, number, &mut excluded)?,
         };
         let mut snapshots = Vec::new();
         let mut versions = Vec::new();

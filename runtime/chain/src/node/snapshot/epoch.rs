@@ -8,17 +8,17 @@
 //!
 //! Source: the chain's `epoch_mechanism`, `distribute_emission`, `split_emissions` and `is_commit_expired`, specs 365 and 424.
 
+mod commits;
+mod many;
+
 use super::{Answers, Snapshot, SubnetParameters};
 use crate::node::call::storage_index;
 use crate::node::client::ReadError;
 use crate::node::items::{self, Item};
-use crate::node::rpc::{RpcError, shown};
+use crate::node::rpc::RpcError;
 use parity_scale_codec::{Decode, Encode};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
 
-/// How many keys are asked for at once.
-const KEYS_AT_ONCE: usize = 512;
 /// `get_selective_metagraph`'s number of `max_weights_limit`.
 const MAX_WEIGHTS_LIMIT_FIELD: u16 = 25;
 
@@ -72,9 +72,6 @@ pub struct EpochRow {
     /// Bonds: uid and value.
     pub bonds: Vec<(u16, u16)>,
 }
-
-type Timelocked = Vec<([u8; 32], u64, Vec<u8>, u64)>;
-type Hashed = Vec<([u8; 32], u64, u64, u64)>;
 
 impl Snapshot<'_> {
     /// Settings of a mechanism's consensus, and what its next epoch would pay as of now.
@@ -183,68 +180,6 @@ impl Snapshot<'_> {
             .collect())
     }
 
-    /// The block of each hotkey's oldest commit that is neither revealed nor expired.
-    fn open_commits(
-        &self,
-        parameters: &SubnetParameters,
-        index: &[u8],
-        hotkeys: &[[u8; 32]],
-    ) -> Result<Vec<Option<u64>>, ReadError> {
-        let epochs = Epochs::of(parameters);
-        let mut oldest: Vec<Option<u64>> = vec![None; hotkeys.len()];
-        let note =
-            |at: &mut Option<u64>, block: u64| *at = Some(at.map_or(block, |b| b.min(block)));
-        if self.capabilities().has(items::WEIGHT_COMMITS) {
-            let keys: Vec<Vec<Vec<u8>>> = hotkeys
-                .iter()
-                .map(|hotkey| vec![index.to_vec(), hotkey.to_vec()])
-                .collect();
-            let stored: Vec<Option<Hashed>> = self.many(items::WEIGHT_COMMITS, &keys)?;
-            for (cell, commits) in oldest.iter_mut().zip(stored) {
-                for (_, first, second, _) in commits.unwrap_or_default() {
-                    // Epoch and block, or the block alone.
-                    let (epoch, block) = match epochs.are_counted {
-                        true => (first, second),
-                        false => (epochs.by_number(first), first),
-                    };
-                    if !epochs.is_expired(epoch) {
-                        note(cell, block);
-                        break;
-                    }
-                }
-            }
-        }
-        if self.capabilities().has(items::TIMELOCKED_COMMITS) {
-            let prefixes = self.keys(items::TIMELOCKED_COMMITS, &[index])?;
-            let made: Vec<Vec<u8>> = prefixes
-                .iter()
-                // The hasher leaves the key at the end.
-                .filter_map(|key| key.last_chunk::<8>().map(|epoch| epoch.to_vec()))
-                .collect();
-            let keys: Vec<Vec<Vec<u8>>> = made
-                .iter()
-                .map(|epoch| vec![index.to_vec(), epoch.clone()])
-                .collect();
-            let stored: Vec<Option<Timelocked>> = self.many(items::TIMELOCKED_COMMITS, &keys)?;
-            for (made, commits) in made.iter().zip(stored) {
-                let made = u64::decode(&mut &made[..]).unwrap_or_default();
-                for (account, block, ..) in commits.unwrap_or_default() {
-                    let epoch = match epochs.are_counted {
-                        true => made,
-                        false => epochs.by_number(block),
-                    };
-                    if epochs.is_expired(epoch) {
-                        continue;
-                    }
-                    if let Some(uid) = hotkeys.iter().position(|hotkey| *hotkey == account) {
-                        note(&mut oldest[uid], block);
-                    }
-                }
-            }
-        }
-        Ok(oldest)
-    }
-
     /// What the chain enforces, as its own function says; its item where there is no such function, none where there is neither.
     fn max_weight(&self, netuid: u16) -> Result<u16, ReadError> {
         let name = "max_weights_limit";
@@ -273,119 +208,6 @@ impl Snapshot<'_> {
     fn needed<T: Decode>(&self, answers: &Answers<'_>, item: &Item) -> Result<T, ReadError> {
         self.key(item, &[])?;
         answers.required(item)
-    }
-
-    /// One item for many keys, in few round trips; the default where nothing is stored, if there is one.
-    fn many<T: Decode>(
-        &self,
-        item: &'static Item,
-        keys: &[Vec<Vec<u8>>],
-    ) -> Result<Vec<Option<T>>, ReadError> {
-        let mut found = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(KEYS_AT_ONCE) {
-            match self.at_once(item, keys) {
-                // Some nodes do not have the method.
-                Err(ReadError::Rpc(RpcError::Refused { .. })) => {
-                    let keys: Vec<Vec<&[u8]>> = keys
-                        .iter()
-                        .map(|keys| keys.iter().map(Vec::as_slice).collect())
-                        .collect();
-                    found.extend(self.each(item, &keys)?);
-                }
-                answers => found.extend(answers?),
-            }
-        }
-        Ok(found)
-    }
-
-    fn at_once<T: Decode>(
-        &self,
-        item: &'static Item,
-        keys: &[Vec<Vec<u8>>],
-    ) -> Result<Vec<Option<T>>, ReadError> {
-        let mut texts = Vec::with_capacity(keys.len());
-        for keys in keys {
-            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-            texts.push(crate::hex::encode(&self.key(item, &keys)?));
-        }
-        let json = self
-            .node()
-            .call("state_queryStorageAt", json!([texts, self.block().hash]))
-            .map_err(ReadError::Rpc)?;
-        let changes = json
-            .as_array()
-            .and_then(|blocks| match blocks.as_slice() {
-                [block] => block.get("changes")?.as_array(),
-                _ => None,
-            })
-            .ok_or_else(|| self.other_changes(&json))?;
-        // In the order of the question, or not at all.
-        let asked = texts.iter().zip(changes);
-        if changes.len() != texts.len()
-            || !asked
-                .clone()
-                .all(|(text, change)| change.get(0).and_then(Json::as_str) == Some(text))
-        {
-            return Err(self.other_changes(&json));
-        }
-        asked
-            .map(|(_, change)| {
-                let value = change.get(1).ok_or_else(|| self.other_changes(&json))?;
-                let bytes = self.stored(item, value)?;
-                bytes.map(|bytes| self.decode(item, &bytes)).transpose()
-            })
-            .collect()
-    }
-
-    fn other_changes(&self, json: &Json) -> ReadError {
-        let found = shown(&json.to_string());
-        let expected = "a value for each key that was asked for";
-        self.node()
-            .malformed("state_queryStorageAt", expected, found)
-    }
-}
-
-/// How a runtime counts epochs.
-struct Epochs {
-    /// Whether it has a counter.
-    are_counted: bool,
-    tempo: u64,
-    netuid: u64,
-    current: u64,
-    reveal_period: u64,
-}
-
-impl Epochs {
-    fn of(parameters: &SubnetParameters) -> Self {
-        let block = parameters.block.number;
-        let mut epochs = Self {
-            are_counted: false,
-            tempo: parameters.tempo.into(),
-            netuid: parameters.netuid.into(),
-            current: 0,
-            reveal_period: parameters.reveal_period_epochs,
-        };
-        match parameters.epoch_state() {
-            Some(state) => {
-                epochs.are_counted = true;
-                // A subnet without a tempo has no epochs that could be due.
-                epochs.current = match parameters.tempo {
-                    0 => state.subnet_epoch_index,
-                    _ => state.opened_epoch(block),
-                };
-            }
-            None => epochs.current = epochs.by_number(block),
-        }
-        epochs
-    }
-
-    /// The epoch of a block where there is no counter.
-    fn by_number(&self, block: u64) -> u64 {
-        block.saturating_add(self.netuid + 1) / (self.tempo + 1)
-    }
-
-    fn is_expired(&self, epoch: u64) -> bool {
-        self.current > epoch.saturating_add(self.reveal_period)
     }
 }
 
