@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `chain` | [`Landing`] as the [`Chain`](crate::submission::Chain) of a drive |
 //! | `convert` | the client's words for the submission's, and back |
+//! | `look` | looking for an extrinsic through a node's blocks |
 //! | `prepare` | method and intent by what the subnet is at one block; rules that are broken, before anything is written down |
 //! | `watch` | journals that tell of each record; clocks that stop |
 //!
@@ -19,6 +20,7 @@
 
 mod chain;
 mod convert;
+mod look;
 mod prepare;
 mod watch;
 

@@ -1,17 +1,16 @@
 //! The process that is killed: this test's own binary, started again with one test and an order in its environment.
 
+use super::killing::{Killing, Sending};
 use super::*;
 use gradus_chain::land::{Basis, Landing, Stopping, Wanted, Watched, prepare};
 use gradus_chain::node::{Head, report};
 use gradus_chain::submission::{
-    Account, BeaconCipher, BlockRef, Call, ChainError, CommitSet, Driven, Hash, Heads, Intent,
-    Journal, Ledger, LedgerError, Machine, Method, Order, Origin, Place, Record, Refusal, Row,
-    Target, Verdict, drive,
+    BeaconCipher, Driven, Hash, Intent, Ledger, Machine, Method, Origin, Record, Target, Verdict,
+    drive,
 };
-use gradus_chain::timelock::{Beacon, BeaconSignature};
+use gradus_chain::timelock::Beacon;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -236,99 +235,5 @@ fn process() {
             }
             std::process::exit(FAILED);
         }
-    }
-}
-
-impl Kill {
-    fn before(self, number: usize) {
-        if self == Self::Before(number) {
-            die();
-        }
-    }
-
-    fn after(self, number: usize) {
-        if self == Self::After(number) {
-            die();
-        }
-    }
-}
-
-fn die() {
-    kill_process(getpid(), Signal::KILL).expect("one's own process");
-    std::thread::park();
-}
-
-struct Killing<J> {
-    journal: J,
-    number: usize,
-    kill: Kill,
-}
-
-impl<J: Journal> Journal for Killing<J> {
-    fn append(&mut self, record: &Record) -> Result<(), LedgerError> {
-        self.kill.before(self.number);
-        self.journal.append(record)?;
-        self.number += 1;
-        Ok(())
-    }
-}
-
-struct Sending<'a> {
-    landing: Landing<'a>,
-    kill: Kill,
-}
-
-impl gradus_chain::submission::Chain for Sending<'_> {
-    fn genesis(&mut self) -> Result<Hash, ChainError> {
-        self.landing.genesis()
-    }
-
-    fn heads(&mut self) -> Result<Heads, ChainError> {
-        self.landing.heads()
-    }
-
-    fn account(&mut self, intent: &Intent, at: BlockRef) -> Result<Account, ChainError> {
-        self.landing.account(intent, at)
-    }
-
-    fn sign(&mut self, intent: &Intent, call: &Call, order: &Order) -> Result<Vec<u8>, ChainError> {
-        self.landing.sign(intent, call, order)
-    }
-
-    fn submit(&mut self, extrinsic: &[u8]) -> Result<Result<(), Refusal>, ChainError> {
-        if self.kill == Kill::BeforeSubmit {
-            die();
-        }
-        let word = self.landing.submit(extrinsic);
-        if self.kill == Kill::AfterSubmit {
-            die();
-        }
-        word
-    }
-
-    fn find(
-        &mut self,
-        hash: Hash,
-        from: u64,
-        to: u64,
-        tip: BlockRef,
-    ) -> Result<Option<Place>, ChainError> {
-        self.landing.find(hash, from, to, tip)
-    }
-
-    fn row(&mut self, intent: &Intent, at: BlockRef) -> Result<Row, ChainError> {
-        self.landing.row(intent, at)
-    }
-
-    fn commits(&mut self, intent: &Intent, at: u64) -> Result<CommitSet, ChainError> {
-        self.landing.commits(intent, at)
-    }
-
-    fn reveals(&mut self, intent: &Intent, at: BlockRef) -> Result<u32, ChainError> {
-        self.landing.reveals(intent, at)
-    }
-
-    fn pulse(&mut self, round: u64, at: BlockRef) -> Result<Option<BeaconSignature>, ChainError> {
-        self.landing.pulse(round, at)
     }
 }

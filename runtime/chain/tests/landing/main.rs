@@ -3,11 +3,13 @@
 //! | module | is about |
 //! |---|---|
 //! | `child` | the process that is killed: this test's own binary, started again |
+//! | `killing` | where it kills itself |
 //! | `lands` | the three methods, and nodes that lie, swallow, lag or hang beside one that does not |
 //! | `matrix` | a kill at every step × every fault |
 //! | `places` | a disk that is full, a clock that is wrong, another chain |
 
 mod child;
+mod killing;
 mod lands;
 mod matrix;
 mod places;
