@@ -40,6 +40,21 @@ pub enum CollectError {
         /// By which rules.
         rule_set: String,
     },
+    /// One that began with another champion than the one before it left.
+    #[error(
+        "tournament {tournament_id} began with {} as champion, but {before}, which ended before it, left {}\nhelp: name those between the two as well; if there are none, one of the files is wrong",
+        who(.began_with), who(.left)
+    )]
+    Champion {
+        /// Which.
+        tournament_id: String,
+        /// With whom it began.
+        began_with: Option<String>,
+        /// The one that ended before it.
+        before: String,
+        /// Whom that left.
+        left: Option<String>,
+    },
     /// Nobody says since when a champion reigns, and the rules ask.
     #[error(
         "the {tournament_type} champion {hotkey} has defended, and no tournament that is given says when he first won\nhelp: rule set {rule_set} counts his days; name the file of that tournament too"
@@ -54,6 +69,10 @@ pub enum CollectError {
     },
 }
 
+fn who(champion: &Option<String>) -> &str {
+    champion.as_deref().unwrap_or("nobody")
+}
+
 impl CollectError {
     /// Whose fault: the operator names the files.
     pub fn owner(&self) -> Owner {
@@ -66,7 +85,7 @@ impl CollectError {
 /// `now_unix_us` is written where the rules count days, and nowhere else.
 ///
 /// # Errors
-/// `Twice`, `UnknownType`, and `FirstWin` where days count and a defending champion's first win is not given.
+/// `Twice`, `UnknownType`, `Champion` where one does not begin with whom the one before it left, and `FirstWin` where days count and a defending champion's first win is not given.
 pub fn collect(
     rules: &RuleSet,
     mut finished: Vec<Finished>,
@@ -101,6 +120,7 @@ pub fn collect(
     };
     let input = |kind| -> Result<TypeInput, CollectError> {
         let history = of(kind);
+        champions(&history)?;
         Ok(TypeInput {
             performance: history
                 .first()
@@ -136,6 +156,23 @@ pub fn collect(
     })
 }
 
+/// Whether each tournament of a type, the newest first, began with whom the one before it left.
+fn champions(history: &[&Finished]) -> Result<(), CollectError> {
+    for pair in history.windows(2) {
+        let [later, earlier] = [&pair[0].result, &pair[1].result];
+        let began_with = &later.results.base_winner_hotkey;
+        if *began_with != earlier.champion {
+            return Err(CollectError::Champion {
+                tournament_id: later.tournament_id.clone(),
+                began_with: began_with.clone(),
+                before: earlier.tournament_id.clone(),
+                left: earlier.champion.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// The reign of the champion of a type's latest tournament, the newest first.
 fn reign(
     rules: &RuleSet,
@@ -163,3 +200,6 @@ fn reign(
         consecutive_wins: latest.consecutive_wins,
     }))
 }
+
+#[cfg(test)]
+mod tests;

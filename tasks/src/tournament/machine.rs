@@ -223,6 +223,20 @@ impl Task {
         }
     }
 
+    /// Whether contestants whose rows are known were scored on different sets.
+    pub(super) fn rows_differ(&self) -> bool {
+        let rows = |contestant: &Contestant| match &contestant.evaluation {
+            Evaluation::Scored { score } => {
+                let rows = score.rows.as_ref()?;
+                Some((rows.fingerprint.clone(), rows.losses.len()))
+            }
+            _ => None,
+        };
+        let mut sets = self.contestants.iter().filter_map(rows);
+        let first = sets.next();
+        sets.any(|set| Some(set) != first)
+    }
+
     /// Numbers that rank, in the order of contestants; `None` where an entry does not count, and in environments.
     pub(super) fn rankings(&self) -> Vec<Option<f64>> {
         let ranking = |contestant: &Contestant| match &contestant.evaluation {

@@ -48,7 +48,8 @@ impl Tournament {
             let scores: Vec<f64> = task.rankings().into_iter().flatten().collect();
             let kind = task.plan.kind();
             let nothing = kind.and_then(|kind| degenerate(kind, &scores, &self.rules.degenerate));
-            nothing.map(|_| Hold::DecidesNothing)
+            let nothing = nothing.map(|_| Hold::DecidesNothing);
+            nothing.or(task.rows_differ().then_some(Hold::DifferentRows))
         };
         match hold {
             Some(why) if !task.failures_accepted => {

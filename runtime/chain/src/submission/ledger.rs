@@ -51,6 +51,10 @@ struct LedgerFile {
     genesis: Hash,
 }
 
+/// How often a journal that another process may be writing is read again, and after how long.
+const LOOK_TRIES: u32 = 5;
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// A state directory, locked.
 #[derive(Debug)]
 pub struct Ledger {
@@ -58,7 +62,7 @@ pub struct Ledger {
     profile: String,
     genesis: Hash,
     states: BTreeMap<IntentId, State>,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// One intent's journal, open for more records.
@@ -117,7 +121,7 @@ impl Ledger {
             profile: profile.to_owned(),
             genesis,
             states: BTreeMap::new(),
-            _lock: lock,
+            _lock: Some(lock),
         };
         for path in files::journals(&intents)? {
             let (state, _) = ledger.read(&path)?;
@@ -128,6 +132,41 @@ impl Ledger {
             ledger.states.insert(id, state);
         }
         Ok(ledger)
+    }
+
+    /// The intents as a state directory has them now, for one who only shows them: without the lock, so another process may be
+    /// writing. A directory without intents has none.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: a journal is another chain's, or damaged.
+    pub fn look(directory: &Path, profile: &str, genesis: Hash) -> Result<Vec<State>, LedgerError> {
+        let ledger = Self {
+            directory: directory.to_owned(),
+            profile: profile.to_owned(),
+            genesis,
+            states: BTreeMap::new(),
+            _lock: None,
+        };
+        let intents = directory.join("intents");
+        if !intents.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut states = Vec::new();
+        for path in files::journals(&intents)? {
+            // A line that is being written lacks its end for a moment.
+            let mut tries = 0;
+            let (state, _) = loop {
+                match ledger.read(&path) {
+                    Err(LedgerError::Journal { .. }) if tries < LOOK_TRIES => {
+                        tries += 1;
+                        std::thread::sleep(LOOK_AGAIN);
+                    }
+                    read => break read?,
+                }
+            };
+            states.push(state);
+        }
+        Ok(states)
     }
 
     /// All intents as they were when the directory was opened, or made or resumed since.

@@ -112,7 +112,7 @@ pub struct SetArgs {
     #[arg(long, value_name = "FILE", requires = "keyfile")]
     pub password_file: Option<PathBuf>,
 
-    /// A command that signs, so that the key can be elsewhere: its words, separated by spaces (docs/keys.md).
+    /// A command that signs, so that the key can be elsewhere: its words, separated by spaces (docs/weights.md).
     #[arg(long, value_name = "COMMAND", requires = "hotkey")]
     pub signer: Option<String>,
 

@@ -84,8 +84,9 @@ fn of_files(arguments: &NetworkArgs) -> Result<Option<Status>, LandError> {
 fn status_of(state: &Path, bound: &Binding) -> Result<Status, LandError> {
     let genesis = gradus_chain::submission::Hash(bound.genesis.0);
     let name = bound.network.to_string();
-    let ledger = Ledger::open(state, &name, genesis)?;
-    Ok(Status::of(ledger.profile(), ledger.states()))
+    // Without the lock: whoever sets weights may have it for hours, and that is when people look.
+    let states = Ledger::look(state, &name, genesis)?;
+    Ok(Status::of(&name, &states))
 }
 
 /// Goes on with everything that may land, by looking; what needs a signature stays where it is.

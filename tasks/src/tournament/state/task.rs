@@ -82,6 +82,8 @@ pub enum Hold {
     ManyFailed,
     /// Its best score says that its rows decide nothing: learned by heart, not to be learned, or not learned.
     DecidesNothing,
+    /// Contestants were scored on different rows: one that chooses its own rows, by the lengths that its model takes, could win by that.
+    DifferentRows,
 }
 
 /// Somebody who plays a task.

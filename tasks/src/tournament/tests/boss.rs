@@ -4,7 +4,7 @@ use super::play::{apply, at_boss, build, by_number, play, score, scored, text, t
 use crate::entry::review::ChallengerState;
 use crate::rules::TaskKind;
 use crate::scoring::title::TitleReason;
-use crate::tournament::state::{Decision, Evaluation, Task, TitleRecord};
+use crate::tournament::state::{Decision, Evaluation, Hold, Task, TitleRecord};
 use crate::tournament::*;
 use crate::weights::Performance;
 
@@ -142,8 +142,24 @@ fn rows_of_other_sets_or_lengths_are_the_boss_s() {
         let mut better = score(&tournament, task, 0.5, 4);
         change(better.rows.as_mut().unwrap());
         let worse = score(&tournament, task, 1.0, 4);
+        let same_set = better
+            .rows
+            .as_ref()
+            .map(|rows| (&rows.fingerprint, rows.losses.len()))
+            == worse
+                .rows
+                .as_ref()
+                .map(|rows| (&rows.fingerprint, rows.losses.len()));
         let results = vec![scored("m000", better), scored(&boss, worse)];
-        apply(&mut tournament, What::Evaluated { task, results });
+        let effects = apply(&mut tournament, What::Evaluated { task, results });
+        // Somebody looks at other rows before they decide anything.
+        let why = Hold::DifferentRows;
+        let held = effects.contains(&Effect::TaskHeld { task, why });
+        assert_eq!(held, !same_set, "{effects:?}");
+        if held {
+            let reason = "its own choice".to_owned();
+            apply(&mut tournament, What::FailuresAccepted { task, reason });
+        }
         play(&mut tournament, &by_number, &|t| {
             !matches!(t.state().stage, Stage::Playing {})
         });

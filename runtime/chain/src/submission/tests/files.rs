@@ -216,3 +216,33 @@ fn on_a_full_disk_nothing_is_submitted() {
     let spoilt = full.append(&gave_up()).expect_err("spoilt");
     assert!(matches!(spoilt, LedgerError::Spoilt { .. }), "{spoilt}");
 }
+
+#[test]
+fn one_who_only_looks_needs_no_lock_and_sees_what_is_whole() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let look = || {
+        let mine = named("a");
+        Ledger::look(directory.path(), &mine.profile, mine.genesis)
+    };
+    assert_eq!(look().expect("nothing there").len(), 0);
+    let mut ledger = open(directory.path()).expect("free");
+    ledger.plan(&named("a")).expect("new");
+    let planned = look().expect("while it is locked");
+    assert_eq!(planned.len(), 1);
+    assert!(!matches!(planned[0].stage(), Stage::Ended { .. }));
+    let (_, mut file) = ledger.resume(&named("a").id).expect("there");
+    file.append(&gave_up()).expect("room");
+    let path = directory.path().join("intents/a.journal");
+    let whole = fs::read(&path).expect("there");
+    assert!(matches!(
+        look().expect("whole")[0].stage(),
+        Stage::Ended { .. }
+    ));
+    fs::write(&path, &whole[..whole.len() - 9]).expect("cut");
+    assert!(!matches!(
+        look().expect("torn")[0].stage(),
+        Stage::Ended { .. }
+    ));
+    fs::write(&path, &whole[..whole.len() - 1]).expect("cut");
+    assert!(matches!(look(), Err(LedgerError::Journal { .. })));
+}

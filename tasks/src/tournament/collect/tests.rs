@@ -1,0 +1,107 @@
+use super::*;
+use crate::rules::RuleSet;
+use crate::tournament::OutcomeReason;
+
+const OLD: &str = "2025-12-12-86623e97";
+
+/// A text tournament that `champion` has after it, and `before` had before it.
+fn finished(id: &str, before: Option<&str>, champion: Option<&str>, at_s: i64) -> Finished {
+    let [before, champion] = [before, champion].map(|who| who.map(str::to_owned));
+    let defended = before.is_some() && before == champion;
+    Finished {
+        result: TournamentResult {
+            version: TournamentResult::VERSION,
+            tournament_id: id.to_owned(),
+            tournament_type: TournamentType::Text,
+            rules: OLD.to_owned(),
+            champion: champion.clone(),
+            why: match defended {
+                true => OutcomeReason::Defended,
+                false => OutcomeReason::Challenger,
+            },
+            places: Vec::new(),
+            entrants: 9,
+            performance: match defended {
+                true => Performance::Defended {
+                    stored_difference: Some(0.1),
+                },
+                false => Performance::Won {
+                    difference: Some(0.2),
+                    burn_account: false,
+                },
+            },
+            results: Results {
+                tournament_id: id.to_owned(),
+                rounds: Vec::new(),
+                base_winner_hotkey: before,
+                winner_hotkey: champion,
+                final_positions: None,
+            },
+        },
+        consecutive_wins: if defended { 2 } else { 1 },
+        ended_unix_us: at_s * 1_000_000,
+    }
+}
+
+fn collected(finished: Vec<Finished>) -> Result<ResultsFile, CollectError> {
+    collect(&RuleSet::named(OLD).unwrap(), finished, vec![], vec![], 77)
+}
+
+#[test]
+fn the_one_that_ended_last_counts_and_the_others_are_its_history() {
+    let all = vec![
+        finished("one", None, Some("a"), 10),
+        finished("three", Some("a"), Some("a"), 30),
+        finished("two", Some("b"), Some("a"), 20),
+    ];
+    let refused = collected(all.clone()).unwrap_err().to_string();
+    assert!(
+        refused.contains("two began with b as champion, but one") && refused.contains("left a"),
+        "{refused}"
+    );
+    let mut all = all;
+    all[2] = finished("two", Some("a"), Some("a"), 20);
+    let file = collected(all.clone()).unwrap();
+    assert_eq!(file.input.text.entrants_newest_first, [9, 9, 9]);
+    assert_eq!(file.results.text.unwrap().tournament_id, "three");
+    assert_eq!(file.input.image.performance, Performance::NoTournament);
+    // His reign began with the win that made him champion.
+    let reign = file.input.text.reign.unwrap();
+    assert_eq!(
+        (reign.first_won_unix_us, reign.consecutive_wins),
+        (10_000_000, 2)
+    );
+    assert_eq!(file.input.now_unix_us, Some(77));
+    all.reverse();
+    assert_eq!(
+        collected(all).unwrap().input,
+        file.input,
+        "whatever the order of files"
+    );
+}
+
+#[test]
+fn a_reign_whose_beginning_is_not_there_is_asked_for_where_days_count() {
+    let defended = || vec![finished("two", Some("a"), Some("a"), 20)];
+    let error = collected(defended()).unwrap_err();
+    assert!(
+        matches!(&error, CollectError::FirstWin { hotkey, .. } if hotkey == "a"),
+        "{error}"
+    );
+    let newest = RuleSet::newest();
+    let file = collect(&newest, defended(), vec![], vec![], 77).unwrap();
+    assert_eq!(
+        (file.input.text.reign, file.input.now_unix_us),
+        (None, None)
+    );
+    // Nobody reigns where nobody won.
+    let nobody = vec![finished("one", None, None, 10)];
+    assert_eq!(collected(nobody).unwrap().input.text.reign, None);
+}
+
+#[test]
+fn one_file_twice_is_refused() {
+    let one = || finished("one", None, Some("a"), 10);
+    let error = collected(vec![one(), one()]).unwrap_err();
+    assert!(matches!(error, CollectError::Twice { .. }), "{error}");
+}
