@@ -144,7 +144,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "ADDRESS", requires = "weights")]
     pub hotkey: Option<String>,
 
-    /// Its new weights: an audit file, or a list of pairs of uid and value such as [[0,65535],[7,1200]].
+    /// Its new weights: an audit file, or a list of pairs of uid and value, JSON.
     #[arg(long, value_name = "FILE", requires = "hotkey")]
     pub weights: Option<PathBuf>,
 

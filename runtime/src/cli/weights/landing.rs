@@ -70,7 +70,7 @@ pub struct SetArgs {
     #[arg(group = "what")]
     pub results: Option<PathBuf>,
 
-    /// The values themselves: an audit file of gradus, or a list of pairs of uid and value such as [[0,65535],[7,1200]].
+    /// The values themselves: an audit file of gradus, or a list of pairs of uid and value, JSON.
     #[arg(long, value_name = "FILE", group = "what")]
     pub values: Option<PathBuf>,
 
