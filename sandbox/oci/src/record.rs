@@ -12,6 +12,8 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,9 @@ use crate::error::{OciError, io_error};
 pub const VERSION: &str = "1.2.0";
 /// Characters of an id at most.
 const ID_MAX: usize = 128;
+/// How often a directory into which something was just written is removed again, and after how long.
+const REMOVE_TRIES: u32 = 50;
+const REMOVE_AGAIN: Duration = Duration::from_millis(10);
 
 /// What is kept of a container.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -161,11 +166,22 @@ impl Containers {
     /// Forgets the container `id`, whatever of it is there.
     pub fn remove(&self, id: &str) -> Result<(), OciError> {
         let place = self.place(id)?;
-        match fs::remove_dir_all(&place) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(OciError::Missing(id.to_owned()))
+        let mut tries = 0;
+        loop {
+            match fs::remove_dir_all(&place) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries == 0 => {
+                    return Err(OciError::Missing(id.to_owned()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                // Whoever passes the output on may put its last file there meanwhile.
+                Err(error)
+                    if error.kind() == io::ErrorKind::DirectoryNotEmpty && tries < REMOVE_TRIES =>
+                {
+                    tries += 1;
+                    thread::sleep(REMOVE_AGAIN);
+                }
+                other => return other.map_err(io_error(place)),
             }
-            other => other.map_err(io_error(place)),
         }
     }
 
