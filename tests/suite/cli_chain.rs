@@ -403,3 +403,27 @@ fn a_state_directory_that_cannot_be_written_means_that_nothing_is_sent() {
     assert_eq!(done.code, Some(1), "{}", done.stderr);
     assert!(place.chain.submissions().is_empty());
 }
+
+#[test]
+fn on_finney_one_node_is_not_believed_by_default() {
+    let hotkey = "5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV";
+    let nobody = "ws://127.0.0.1:9";
+    let place = tempfile::tempdir().expect("a directory");
+    let status = |more: &[&str]| {
+        let mut command = crate::binary::command();
+        command.args([
+            "weights",
+            "status",
+            "--network",
+            "finney",
+            "--endpoint",
+            nobody,
+        ]);
+        command
+            .args(["--hotkey", hotkey, "--state"])
+            .arg(place.path());
+        crate::binary::finish(command.args(more))
+    };
+    status(&[]).complains(1, &["of at least 2 nodes"]);
+    status(&["--agree", "1"]).complains(1, &["of at least 1 nodes"]);
+}

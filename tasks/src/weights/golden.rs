@@ -24,6 +24,17 @@ struct Case {
     weights: Vec<f64>,
 }
 
+impl Case {
+    fn latest(&self) -> PerType<Option<&Results>> {
+        let result = |t| self.results.get(&t).and_then(Option::as_ref);
+        PerType {
+            text: result(TournamentType::Text),
+            image: result(TournamentType::Image),
+            environment: result(TournamentType::Environment),
+        }
+    }
+}
+
 fn cases() -> Vec<Case> {
     let text = include_str!("../../tests/golden/weights/emission.json");
     let file: File = serde_json::from_str(text).unwrap();
@@ -50,12 +61,7 @@ fn pools_and_vectors_equal_python_bit_for_bit() {
             assert_eq!(bits(&ours), bits(&expected), "case {index}, {tournament}");
         }
         assert_eq!(bits(&[pools.burn]), bits(&[case.burn]), "case {index}");
-        let result = |t| case.results.get(&t).and_then(Option::as_ref);
-        let results = PerType {
-            text: result(TournamentType::Text),
-            image: result(TournamentType::Image),
-            environment: result(TournamentType::Environment),
-        };
+        let results = case.latest();
         let metagraph = Metagraph::new(case.hotkeys.clone()).unwrap();
         let vector =
             weight_vector(&rules, &pools, &results, &case.participants, &metagraph).unwrap();
@@ -76,12 +82,7 @@ fn a_vector_and_what_was_lost_sum_to_one() {
     for (index, case) in cases().iter().enumerate() {
         let rules = RuleSet::named(&case.rule_set).unwrap().emission;
         let pools = pools(&rules, &case.input).unwrap();
-        let result = |t| case.results.get(&t).and_then(Option::as_ref);
-        let results = PerType {
-            text: result(TournamentType::Text),
-            image: result(TournamentType::Image),
-            environment: result(TournamentType::Environment),
-        };
+        let results = case.latest();
         let metagraph = Metagraph::new(case.hotkeys.clone()).unwrap();
         let vector =
             weight_vector(&rules, &pools, &results, &case.participants, &metagraph).unwrap();

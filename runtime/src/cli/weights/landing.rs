@@ -18,7 +18,7 @@ pub struct NetworkArgs {
     #[arg(long = "endpoint", value_name = "URL")]
     pub endpoints: Vec<String>,
 
-    /// How many nodes have to agree on everything that is read [default: 2, or 1 if one is named].
+    /// How many nodes have to agree on everything that is read [default: 2; on test and local as many as are named, if that is fewer].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub agree: Option<u8>,
 

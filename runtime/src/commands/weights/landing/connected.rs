@@ -73,7 +73,8 @@ impl Connected {
         let policy = AgreementPolicy {
             required: match arguments.agree {
                 Some(agree) => usize::from(agree),
-                // One that is named alone is one's own.
+                None if profile.network == Network::Finney => 2,
+                // Elsewhere one that is named alone is one's own.
                 None => profile.endpoints.len().clamp(1, 2),
             },
             limits: RpcLimits {
