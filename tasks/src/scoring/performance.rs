@@ -26,6 +26,38 @@ impl ShareError {
     }
 }
 
+/// Why a tournament has no margin.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum MarginError {
+    /// A task's margin that is no number.
+    #[error(
+        "the margin of task {task} is {found}, expected a finite number\nhelp: a task without a margin has none; leave it out"
+    )]
+    NotFinite {
+        /// Which of the tasks, from 0.
+        task: usize,
+        /// What was given.
+        found: f64,
+    },
+    /// The middle two add up to more than there is.
+    #[error(
+        "the mean of the margins {low} and {high} is no finite number\nhelp: look at the scores, one is next to nothing"
+    )]
+    Overflow {
+        /// The lower.
+        low: f64,
+        /// The higher.
+        high: f64,
+    },
+}
+
+impl MarginError {
+    /// Whose fault: margins come from the operator's own scores.
+    pub fn owner(&self) -> Owner {
+        Owner::Host
+    }
+}
+
 /// The margin of one task of a boss round; `None` where a side has no finite score, so that there is nothing to compare.
 pub fn task_margin(
     kind: TaskKind,
@@ -71,14 +103,38 @@ pub fn win_share_margin(share: f64, rules: &WinShareRules) -> Result<f64, ShareE
 
 /// The margin of a tournament: the median over the tasks that have one, the mean of the middle two where they are even in
 /// number; the rules' `missing` where none has.
-pub fn tournament_margin(tasks: &[Option<f64>], rules: &PerformanceRules) -> f64 {
-    let mut margins: Vec<f64> = tasks.iter().copied().flatten().collect();
+///
+/// # Errors
+/// `NotFinite` for a margin that is no number, `Overflow` where the middle two add up to none: what is infinite would earn
+/// without end.
+pub fn tournament_margin(
+    tasks: &[Option<f64>],
+    rules: &PerformanceRules,
+) -> Result<f64, MarginError> {
+    let mut margins = Vec::with_capacity(tasks.len());
+    for (task, margin) in tasks.iter().enumerate() {
+        match margin {
+            Some(found) if !found.is_finite() => {
+                let found = *found;
+                return Err(MarginError::NotFinite { task, found });
+            }
+            Some(margin) => margins.push(*margin),
+            None => {}
+        }
+    }
     margins.sort_by(f64::total_cmp);
     let half = margins.len() / 2;
-    match margins.len() {
-        0 => rules.missing,
-        count if count % 2 == 1 => margins[half],
-        _ => (margins[half - 1] + margins[half]) / 2.0,
+    if margins.is_empty() {
+        return Ok(rules.missing);
+    }
+    if margins.len() % 2 == 1 {
+        return Ok(margins[half]);
+    }
+    let (low, high) = (margins[half - 1], margins[half]);
+    let mean = (low + high) / 2.0;
+    match mean.is_finite() {
+        true => Ok(mean),
+        false => Err(MarginError::Overflow { low, high }),
     }
 }
 

@@ -12,7 +12,8 @@ pub struct Event {
     pub sequence: u64,
     /// To which tournament.
     pub tournament_id: String,
-    /// When, microseconds since 1970. Decides nothing here; [`collect`](super::collect) orders tournaments by their last one.
+    /// When, microseconds since 1970, not before the event before it. Decides nothing else here;
+    /// [`collect`](super::collect) orders tournaments by their last one.
     pub at_unix_us: i64,
     /// What.
     pub what: What,

@@ -204,7 +204,8 @@ impl Tournament {
             )
         };
         let margins: Vec<Option<f64>> = self.tasks_of(last.number).map(margin).collect();
-        Some(tournament_margin(&margins, &self.rules.performance))
+        // Each is finite; two whose mean is not say as little as one that is not.
+        tournament_margin(&margins, &self.rules.performance).ok()
     }
 
     /// Who has the title after the final of an environment tournament.

@@ -74,6 +74,7 @@ impl Tournament {
             entrants: entrants.collect(),
             setup,
             next_sequence: 0,
+            last_unix_us: None,
             stage: Stage::Pending {},
             rounds: Vec::new(),
             tasks: Vec::new(),
@@ -269,6 +270,8 @@ fn inconsistent(state: &State) -> Option<&'static str> {
     };
     if !entrants.eq(&state.setup.entrants) {
         Some("its entrants are not the setup's")
+    } else if (state.next_sequence == 0) != state.last_unix_us.is_none() {
+        Some("it has events without a time, or a time without events")
     } else if !numbered(&mut state.rounds.iter().map(|round| round.number)) {
         Some("its rounds are not numbered from 1")
     } else if !numbered(&mut state.tasks.iter().map(|task| task.number)) {

@@ -9,3 +9,4 @@ mod refusals;
 mod rounds;
 mod setups;
 mod tasks;
+mod ties;

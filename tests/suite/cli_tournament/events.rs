@@ -103,6 +103,14 @@ fn a_wrong_event_adds_nothing_not_even_the_right_ones_before_it() {
         ),
         (recorded[2].clone(), "line 1", "sequence 1, expected 0"),
         (
+            format!(
+                "{first}\n{}",
+                recorded[2].replace("1790000001000000", "1789999999999999")
+            ),
+            "line 2",
+            "of 1789999999999999 microseconds after 1970, expected 1790000000000000 or later",
+        ),
+        (
             first.replace("tourn_text", "other"),
             "line 1",
             "of other, this is tourn_text",

@@ -1,4 +1,4 @@
-use super::{task_margin, tournament_margin, win_share_margin};
+use super::{MarginError, task_margin, tournament_margin, win_share_margin};
 use crate::rules::{Divisor, PerformanceRules, RuleSet, TaskKind};
 use crate::scoring::bootstrap::tests::{double, results};
 use serde_json::Value;
@@ -39,7 +39,7 @@ fn margins_equal_those_of_the_definition_bit_for_bit() {
             .map(double)
             .collect();
         same(
-            Some(tournament_margin(&margins, &rules)),
+            tournament_margin(&margins, &rules).ok(),
             &case["median"],
             case,
         );
@@ -91,4 +91,33 @@ fn what_is_not_finite_gives_no_margin() {
             .contains("1.0001")
     );
     assert_eq!(win_share_margin(f64::NEG_INFINITY, &shares), Ok(0.0));
+}
+
+#[test]
+fn a_median_of_what_is_no_number_and_one_that_overflows_are_refused() {
+    let rules = rules(Divisor::Magnitude);
+    for found in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let error = tournament_margin(&[None, Some(0.5), Some(found)], &rules).unwrap_err();
+        assert!(
+            matches!(error, MarginError::NotFinite { task: 2, found: f } if f.to_bits() == found.to_bits()),
+            "{error}"
+        );
+    }
+    let of = |margins: &[f64]| {
+        let margins: Vec<_> = margins.iter().copied().map(Some).collect();
+        tournament_margin(&margins, &rules)
+    };
+    let (low, high) = (1e308, f64::MAX);
+    assert_eq!(of(&[high, low]), Err(MarginError::Overflow { low, high }));
+    assert_eq!(
+        of(&[-low, -high]),
+        Err(MarginError::Overflow {
+            low: -high,
+            high: -low
+        })
+    );
+    // Only the middle decides.
+    assert_eq!(of(&[high, 0.25, -high]), Ok(0.25));
+    assert_eq!(of(&[high, high, 0.25, -0.75, -high, -high]), Ok(-0.25));
+    assert_eq!(tournament_margin(&[None, None], &rules), Ok(rules.missing));
 }
