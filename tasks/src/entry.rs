@@ -14,6 +14,7 @@
 //! | [`licence`] | licence and notice, line by line |
 //! | [`duplicates`] | copies of one another, by commit and by normalised source |
 //! | [`ledger`] | balances and fees, as events |
+//! | [`facts`] | what is found out, each of one hotkey, repository and commit |
 //! | [`gate`] | all of it in order, as one function of facts |
 //! | [`schedule`] | when the next tournament starts |
 //! | [`review`] | reviews that hold a tournament, and what they decide |
@@ -21,6 +22,7 @@
 //! Nothing here asks anybody: what was found out comes in, what is still to be found out goes out.
 
 pub mod duplicates;
+pub mod facts;
 pub mod gate;
 pub mod identity;
 pub mod ledger;
@@ -32,9 +34,10 @@ pub mod schedule;
 mod text;
 
 pub use duplicates::{Basis, Cluster, SourceFact, SourceFile, find_duplicates, source_digest};
+pub use facts::{CheckVerdict, Facts, Need, SourceState, Subject, TokenFact};
 pub use gate::{
-    Candidate, CheckVerdict, Decision, Enrolled, Facts, Field, GateError, GateInput, GateOutcome,
-    Need, Refusal, Refused, SourceState, TokenFact, decide,
+    Candidate, Decision, Enrolled, Field, GateError, GateInput, GateOutcome, Note, Refusal,
+    Refused, decide,
 };
 pub use identity::{Duplicate, Entrant, deduplicate};
 pub use ledger::{Applied, Ledger, LedgerError, LedgerEvent};
