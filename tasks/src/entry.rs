@@ -15,6 +15,7 @@
 //! | [`duplicates`] | copies of one another, by commit and by normalised source |
 //! | [`ledger`] | balances and fees, as events |
 //! | [`facts`] | what is found out, each of one hotkey, repository and commit |
+//! | [`file`] | all that the gate is asked about, as a file |
 //! | [`gate`] | all of it in order, as one function of facts |
 //! | [`schedule`] | when the next tournament starts |
 //! | [`review`] | reviews that hold a tournament, and what they decide |
@@ -23,6 +24,7 @@
 
 pub mod duplicates;
 pub mod facts;
+pub mod file;
 pub mod gate;
 pub mod identity;
 pub mod ledger;
@@ -35,6 +37,7 @@ mod text;
 
 pub use duplicates::{Basis, Cluster, SourceFact, SourceFile, find_duplicates, source_digest};
 pub use facts::{CheckVerdict, Facts, Need, SourceState, Subject, TokenFact};
+pub use file::{EntryFile, EntryFileError};
 pub use gate::{
     Candidate, Decision, Enrolled, Field, GateError, GateInput, GateOutcome, Note, Refusal,
     Refused, decide,
@@ -45,7 +48,7 @@ pub use licence::{LicenceRefusal, check_licence};
 pub use repository::{Repository, RepositoryError};
 pub use response::{Commit, GithubToken, ResponseError, TrainingRepoResponse, requested_datasets};
 pub use review::{ChallengerState, Holds, PairwiseState, promoted};
-pub use schedule::{NextStart, ScheduleError, next_start};
+pub use schedule::{NextStart, Previous, ScheduleError, Start, may_start, next_start};
 
 /// One function of bytes for each hostile input, for fuzzers: whatever the bytes are, each returns.
 pub mod fuzzing {

@@ -63,6 +63,7 @@ pub use event::{
     TrainingOutcome, What,
 };
 pub use journal::{Journal, JournalError};
+pub(crate) use limits::{is_name, shortened};
 pub use machine::{StateError, Tournament};
 pub use pending::Pending;
 pub use plan::{EnvironmentPlan, ModelPlan, Plan};

@@ -1,11 +1,14 @@
 //! `gradus tournament`: events in, a champion out, and a file from which anyone can recompute it.
 
 mod apply;
+mod entry;
 mod journal_file;
 mod new;
 mod replay;
 mod report;
 mod show;
+
+pub use entry::EntryError;
 
 use crate::cli::tournament::{TournamentArgs, TournamentCommand};
 use crate::exit::Exit;
@@ -106,6 +109,9 @@ pub enum TournamentError {
         #[source]
         source: io::Error,
     },
+    /// The gate.
+    #[error(transparent)]
+    Entry(Box<EntryError>),
     /// Standard output.
     #[error("standard output")]
     Print(#[source] io::Error),
@@ -114,6 +120,9 @@ pub enum TournamentError {
 /// Does what the arguments say.
 pub fn run(arguments: &TournamentArgs) -> Result<Exit, TournamentError> {
     match &arguments.command {
+        TournamentCommand::Entry(arguments) => {
+            entry::run(arguments).map_err(|error| TournamentError::Entry(Box::new(error)))
+        }
         TournamentCommand::New(arguments) => new::run(arguments),
         TournamentCommand::Show(arguments) => show::run(arguments),
         TournamentCommand::Apply(arguments) => apply::run(arguments),

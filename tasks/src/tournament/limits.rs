@@ -14,7 +14,7 @@ pub(super) const FILE_BYTES: usize = 1 << 30;
 pub(super) const EVENTS: u64 = 1_000_000;
 
 /// 1 to 100 characters that need no quoting anywhere.
-pub(super) fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     (1..=100).contains(&text.len())
         && text
             .bytes()
@@ -22,7 +22,7 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 /// What an error shows of a text that may be long.
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     const SHOWN: usize = 120;
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]),
