@@ -76,9 +76,9 @@ pub use ask::{
 pub use drive::{
     BeaconCipher, Call, Chain, ChainError, Cipher, Clock, DriveError, DriveLimits, Driven, drive,
 };
-pub use hexed::{Bytes, Hash};
+pub use hexed::Bytes;
 pub use intent::{
-    BlockRef, ERA_PERIOD_BLOCKS, Intent, IntentError, IntentId, Limits, Method, Origin, Target,
+    ERA_PERIOD_BLOCKS, Intent, IntentError, IntentId, Limits, Method, Origin, Target,
 };
 pub use journal::{JOURNAL_BYTES_MAX, JournalError, Tail, read_journal};
 pub use ledger::{IntentFile, Journal, Ledger, LedgerError};

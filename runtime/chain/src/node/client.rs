@@ -10,10 +10,10 @@ mod error;
 
 pub use error::ReadError;
 
-use super::Hash;
 use super::capabilities::{Capabilities, CapabilityError};
 use super::metadata::RuntimeVersion;
 use super::rpc::{Rpc, RpcError, RpcLimits};
+use crate::Hash;
 use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -20,12 +20,13 @@ pub use metagraph::{Metagraph, MetagraphSource, NEURONS_MAX, Neuron};
 pub use subnet::{ActivityCutoff, SubnetParameters};
 pub use weights::{HashCommit, PendingCommits, TimelockedCommit};
 
-use super::block::{BlockRef, bytes_of};
+use super::block::bytes_of;
 use super::capabilities::Capabilities;
 use super::client::{Node, ReadError};
 use super::items::Item;
 use super::rpc::shown;
 use super::value::{DecodeError, Value};
+use crate::BlockRef;
 use parity_scale_codec::{Decode, DecodeAll};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;

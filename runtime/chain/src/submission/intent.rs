@@ -1,8 +1,8 @@
 //! What shall be set on chain, by whom and how, and the row that the chain will store of it.
 
 use super::activity::{FallbackRule, fallback_due};
-use super::hexed::Hash;
 use crate::AccountId;
+use crate::Hash;
 use crate::timelock::WeightsPayload;
 use gradus_owner::Owner;
 use parity_scale_codec::Encode;
@@ -15,16 +15,6 @@ mod check;
 pub const ERA_PERIOD_BLOCKS: u64 = 16;
 /// Storage indices between two mechanisms of a subnet; source: the chain's `NetUidStorageIndex`.
 const MECHANISM_STRIDE: u16 = 4_096;
-
-/// A block of one chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BlockRef {
-    /// Its height.
-    pub number: u64,
-    /// Its header's hash.
-    pub hash: Hash,
-}
 
 /// An intent's name, which is its file's: 1 to 64 of `a-z`, `0-9` and `-`, no `-` first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

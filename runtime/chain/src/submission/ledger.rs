@@ -9,11 +9,11 @@
 //! New files are written aside, synced, renamed, and the directory is synced. Records are written behind the last and synced; a write that fails
 //! is cut off again, and if that fails too, the file takes no more records until it is opened anew.
 
-use super::hexed::Hash;
 use super::intent::{Intent, IntentId};
 use super::journal::{self, JOURNAL_BYTES_MAX, Sum, Tail};
 use super::record::Record;
 use super::state::{Stage, State, Step};
+use crate::Hash;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -22,7 +22,7 @@ pub(crate) fn sample_journal() -> (Vec<u8>, Vec<u8>) {
         if let super::Record::Attempt { attempt } = record {
             // Short, since a fuzzer's seeds are.
             attempt.extrinsic.0.truncate(3);
-            attempt.hash = super::Hash::of(&attempt.extrinsic.0);
+            attempt.hash = crate::Hash::of(&attempt.extrinsic.0);
         }
     }
     let (mut whole, mut sum) = super::journal::begin(&records[0]);

@@ -1,7 +1,7 @@
 //! How an intent ended, and why: the reason that a person acts on.
 
-use super::intent::BlockRef;
 use crate::AccountId;
+use crate::BlockRef;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

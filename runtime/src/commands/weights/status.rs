@@ -82,7 +82,7 @@ fn of_files(arguments: &NetworkArgs) -> Result<Option<Status>, LandError> {
 }
 
 fn status_of(state: &Path, bound: &Binding) -> Result<Status, LandError> {
-    let genesis = gradus_chain::submission::Hash(bound.genesis.0);
+    let genesis = gradus_chain::Hash(bound.genesis.0);
     let name = bound.network.to_string();
     // Without the lock: whoever sets weights may have it for hours, and that is when people look.
     let states = Ledger::look(state, &name, genesis)?;

@@ -1,12 +1,12 @@
 //! Heads, blocks and runtimes of one node.
 
 use super::{Node, ReadError, lock};
-use crate::node::Hash;
-use crate::node::block::{Block, BlockRef, Header, bytes_of};
+use crate::node::block::{Block, Header, bytes_of};
 use crate::node::capabilities::Capabilities;
 use crate::node::metadata::{Runtime, RuntimeVersion};
 use crate::node::rpc::shown;
 use crate::node::snapshot::Snapshot;
+use crate::{BlockRef, Hash};
 use parity_scale_codec::{Compact, Decode, Encode};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};

@@ -2,7 +2,7 @@
 
 use super::Snapshot;
 use crate::AccountId;
-use crate::node::Hash;
+use crate::Hash;
 use crate::node::client::ReadError;
 use crate::node::items;
 use parity_scale_codec::Encode;

@@ -1,12 +1,12 @@
 //! No extrinsic can land: whether another may be made, and which.
 
 use super::super::ask::{Account, Ask, Order};
-use super::super::hexed::Hash;
 use super::super::intent::{ERA_PERIOD_BLOCKS, Method};
 use super::super::record::{Attempt, Postponement, Record};
 use super::super::state::{Stage, Step};
 use super::super::verdict::{Dropped, Expired, Refused, Verdict};
 use super::{Machine, Next};
+use crate::Hash;
 
 impl Machine {
     /// What is next when nothing can land.

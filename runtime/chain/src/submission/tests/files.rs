@@ -3,6 +3,7 @@
 use super::memory::*;
 use super::run::*;
 use super::toy::*;
+use crate::Hash;
 use crate::submission::*;
 use std::cell::RefCell;
 use std::fs;

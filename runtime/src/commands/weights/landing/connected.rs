@@ -3,11 +3,12 @@
 use super::LandError;
 use crate::cli::weights::NetworkArgs;
 use crate::device::StateDir;
+use gradus_chain::Hash;
 use gradus_chain::node::rpc::RpcLimits;
 use gradus_chain::node::{
     AgreeError, AgreementPolicy, Binding, Endpoints, Head, Network, Pinned, Profile,
 };
-use gradus_chain::submission::{Hash, Ledger};
+use gradus_chain::submission::Ledger;
 use gradus_chain::timelock::Beacon;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
