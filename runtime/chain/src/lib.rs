@@ -40,6 +40,7 @@ pub mod node;
 mod pair;
 pub mod secret;
 pub mod signer;
+mod stored;
 pub mod submission;
 pub mod timelock;
 
@@ -47,3 +48,4 @@ pub use account::{AccountId, ParseAddressError, SS58_PREFIX};
 pub use gradus_owner::Owner;
 pub use hash::{BlockRef, Hash, ParseHashError};
 pub use pair::{Keypair, SecretError, Signature};
+pub use stored::stored_values;

@@ -67,7 +67,7 @@ pub use events::{Dispatch, DispatchError, Event, Phase, WeightsEvent};
 pub use extrinsic::{Era, ExtrinsicContext, ExtrinsicError, Signed, Unsigned};
 pub use metadata::{METADATA_BYTES_MAX, MetadataError, Runtime, RuntimeVersion};
 pub use pool::{PoolReason, PoolRefusal};
-pub use preflight::{Facts, Ready, Refusal, Warning, preflight, stored_values};
+pub use preflight::{Facts, Ready, Refusal, Warning, preflight};
 pub use profile::{Binding, Network, Profile, ProfileError};
 pub use snapshot::{
     AccountState, ActivityCutoff, EpochRow, EpochSettings, HashCommit, Metagraph, MetagraphSource,

@@ -154,3 +154,6 @@ fn print(text: &str) -> Result<(), WeightsError> {
 fn print_json(value: &impl Serialize) -> Result<(), WeightsError> {
     print(&(serde_json::to_string_pretty(value).expect("plain data") + "\n"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,6 @@ mod vector;
 
 pub use facts::Facts;
 pub use refusal::{Refusal, Warning};
-pub use vector::stored_values;
 
 use super::call::{WeightsCall, commit_hash, storage_index};
 use super::snapshot::HashCommit;

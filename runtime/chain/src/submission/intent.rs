@@ -2,8 +2,8 @@
 
 use super::activity::{FallbackRule, fallback_due};
 use crate::AccountId;
-use crate::Hash;
 use crate::timelock::WeightsPayload;
+use crate::{Hash, stored_values};
 use gradus_owner::Owner;
 use parity_scale_codec::Encode;
 use serde::{Deserialize, Serialize};
@@ -217,23 +217,10 @@ impl Intent {
         Hash::of(&hashed.encode())
     }
 
-    /// The row that the chain stores: uids as sent, values scaled so that the largest is 65,535.
-    ///
-    /// In the chain's 32 fractional bits: quotients are cut off, products rounded with halves away from zero. Above 32,768 the chain divides before
-    /// it multiplies. Source: its `vec_max_upscale_to_u16`.
+    /// The row that the chain stores: uids as sent, values as [`stored_values`].
     pub fn stored_row(&self) -> Vec<(u16, u16)> {
-        let scale = u64::from(u16::MAX);
-        let max = u64::from(self.targets.iter().map(|t| t.value).max().unwrap_or(0));
-        let scaled = |value: u16| {
-            let bits = match max {
-                0 => 0,
-                1..=32_768 => ((u64::from(value) * scale) << 32) / max,
-                _ => u64::from(value) * ((scale << 32) / max),
-            };
-            u16::try_from((bits + (1 << 31)) >> 32).unwrap_or(u16::MAX)
-        };
-        let pairs = self.targets.iter();
-        pairs.map(|t| (t.uid, scaled(t.value))).collect()
+        let (uids, values) = self.vectors();
+        uids.into_iter().zip(stored_values(&values)).collect()
     }
 
     /// Whether fallback weights are still due at a block; results always are.

@@ -1,8 +1,8 @@
 use super::*;
 use gradus_chain::node::{
     Dispatch, PoolReason, Progress, Search, SubmitError, Watch, WeightsEvent, preflight,
-    stored_values,
 };
+use gradus_chain::stored_values;
 use gradus_node::{ChainFault, Fault, Method, Retracted};
 use std::time::Instant;
 

@@ -3,8 +3,9 @@ mod commits;
 use crate::AccountId;
 use crate::node::{
     ActivityCutoff, Facts, HashCommit, PendingCommits, Refusal, SubnetParameters, TimelockedCommit,
-    Warning, WeightsCall, commit_hash, preflight, storage_index, stored_values,
+    Warning, WeightsCall, commit_hash, preflight, storage_index,
 };
+use crate::stored_values;
 use crate::timelock::WeightsPayload;
 use crate::{BlockRef, Hash};
 
