@@ -209,7 +209,7 @@ impl Node {
         let block = found.header.block;
         let snapshot = self.at(block)?;
         let events = snapshot.events()?;
-        let runtime = snapshot.capabilities().runtime();
+        let runtime = snapshot.stored_by().runtime();
         let dispatch = runtime.dispatch(&events, position);
         let own = |event: &Event| event.phase == Phase::ApplyExtrinsic(position);
         Ok(Some(Inclusion {
