@@ -74,7 +74,8 @@ pub use ask::{
     Account, Answer, Ask, CommitSet, Found, Heads, NotOpened, Order, OwnCommit, Place, Row, Signed,
 };
 pub use drive::{
-    BeaconCipher, Call, Chain, ChainError, Cipher, Clock, DriveError, DriveLimits, Driven, drive,
+    BeaconCipher, Call, Chain, ChainError, Cipher, Clock, Drive, DriveError, DriveLimits, Driven,
+    Turn, drive, drive_each,
 };
 pub use hexed::Bytes;
 pub use intent::{

@@ -74,7 +74,7 @@ pub struct Limits {
     pub attempts_max: u32,
     /// From this block on nothing new is set or committed: the weights are too old. What is committed is still revealed.
     pub give_up_at_block: u64,
-    /// Blocks after its commit that a timelocked commit may wait in storage; many more than an epoch's and the reveal period's.
+    /// Blocks after which a commit that waits is called overdue; many more than an epoch's and the reveal period's.
     pub overdue_blocks: u64,
 }
 

@@ -12,6 +12,7 @@ mod proofs;
 mod rows;
 mod run;
 mod toy;
+mod turns;
 mod walk;
 
 /// A journal of a commit and a reveal, and its records alone.

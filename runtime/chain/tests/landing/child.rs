@@ -215,7 +215,9 @@ impl Task {
         )?;
         match driven {
             Driven::Ended(verdict) => Ok(verdict),
-            Driven::Stopped => unreachable!("nobody stops it"),
+            Driven::Overdue { .. } | Driven::Stopped => {
+                unreachable!("nobody stops it, and epochs go on")
+            }
         }
     }
 }

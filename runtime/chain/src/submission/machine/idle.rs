@@ -142,8 +142,7 @@ impl Machine {
         if opened(best) != target(best) {
             let waited = finalized.at.number.saturating_sub(committed.number);
             if waited > self.state.intent().limits.overdue_blocks {
-                let reason = Dropped::Overdue { blocks: waited };
-                return Some(self.end(Verdict::Dropped { reason }));
+                return Some(Next::Overdue { blocks: waited });
             }
             return Some(Next::Ask(Ask::NewerHeads));
         }

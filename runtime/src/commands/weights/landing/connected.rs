@@ -55,6 +55,26 @@ pub(in super::super) fn place(arguments: &NetworkArgs) -> Result<(Profile, PathB
     Ok((profile, state))
 }
 
+/// The state directory that arguments name and whose it is, by files alone; nobody's if nothing was set from there.
+pub(in super::super) fn bound(
+    arguments: &NetworkArgs,
+) -> Result<(PathBuf, Option<Binding>), LandError> {
+    let state = match (&arguments.network, &arguments.state) {
+        (None, Some(state)) => state.clone(),
+        _ => place(arguments)?.1,
+    };
+    let Some(bound) = Binding::of(&state)? else {
+        return Ok((state, None));
+    };
+    if let Some(network) = arguments.network {
+        let (profile, _) = place(arguments)?;
+        if (network, profile.netuid) != (bound.network, bound.netuid) {
+            profile.bind(&state, profile.genesis.unwrap_or(bound.genesis))?;
+        }
+    }
+    Ok((state, Some(bound)))
+}
+
 impl Connected {
     /// Connects to all nodes. Nothing is written.
     pub(in super::super) fn open(arguments: &NetworkArgs) -> Result<Self, LandError> {
