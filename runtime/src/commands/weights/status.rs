@@ -6,7 +6,7 @@ use super::landing::following::follow;
 use super::landing::teller::Teller;
 use super::landing::{ACTIVITY, keys};
 use super::{WeightsError, print, print_json};
-use crate::cli::weights::{NetworkArgs, StatusArgs};
+use crate::cli::weights::{LandingArgs, StatusArgs};
 use crate::exit::Exit;
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::printable::printable;
@@ -41,14 +41,14 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<Exit, WeightsError> {
     let hotkey = arguments.hotkey.as_deref().map(keys::account).transpose()?;
     let mut exit = Exit::Done;
     let (status, activity) = match (arguments.follow, hotkey) {
-        (false, None) => (of_files(&arguments.network)?, None),
+        (false, None) => (of_files(&arguments.landing)?, None),
         (follow, hotkey) => {
-            let connected = Connected::open(&arguments.network)?;
+            let connected = Connected::open(&arguments.landing)?;
             if follow {
                 exit = follow_all(&connected)?;
             }
             let activity = hotkey.map(|hotkey| near(&connected, hotkey)).transpose()?;
-            (of_files(&arguments.network)?, activity)
+            (of_files(&arguments.landing)?, activity)
         }
     };
     let shown = Shown {
@@ -63,20 +63,15 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<Exit, WeightsError> {
     Ok(exit)
 }
 
-/// By the state directory alone. One that is nobody's has no intents.
-fn of_files(arguments: &NetworkArgs) -> Result<Option<Status>, LandError> {
-    let state = match (&arguments.network, &arguments.state) {
-        (None, Some(state)) => state.clone(),
-        _ => place(arguments)?.1,
-    };
+/// By the state directory alone. One that is nobody's has no intents; one that is named without a network says itself whose it is.
+fn of_files(arguments: &LandingArgs) -> Result<Option<Status>, LandError> {
+    let (profile, state) = place(arguments)?;
     let Some(bound) = Binding::of(&state)? else {
         return Ok(None);
     };
-    if let Some(network) = arguments.network {
-        let (profile, _) = place(arguments)?;
-        if (network, profile.netuid) != (bound.network, bound.netuid) {
-            profile.bind(&state, profile.genesis.unwrap_or(bound.genesis))?;
-        }
+    let named = arguments.nodes.network.is_some() || arguments.state.is_none();
+    if named && (profile.network, profile.netuid) != (bound.network, bound.netuid) {
+        profile.bind(&state, profile.genesis.unwrap_or(bound.genesis))?;
     }
     status_of(&state, &bound).map(Some)
 }
