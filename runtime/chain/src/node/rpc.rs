@@ -3,17 +3,21 @@
 //! | module | is about |
 //! |---|---|
 //! | `stream` | TCP and TLS of which no read or write outlasts a deadline |
+//! | `authorities` | whose certificates nodes may show |
 //! | `error` | what is waited for, and why there is no answer |
 //! | `message` | one text to an answer or a notification |
 //!
 //! Threads and deadlines instead of an async runtime: a command asks a few nodes a few times, and a client that waits in one place can be cut
 //! off in one place. A node is hostile: its answers are capped, and one that drips bytes ends at the deadline as one that says nothing.
 
+mod authorities;
 mod error;
 mod message;
 mod stream;
 
+pub use authorities::AuthoritiesError;
 pub use error::{RpcError, RpcLimits};
+pub use stream::is_exposed;
 
 pub(super) use message::subscription_name;
 pub use message::{Incoming, Refusal, parse_message};
@@ -76,7 +80,17 @@ impl Rpc {
                     limit_ms: limits.connect.as_millis(),
                 })
             }
-            Err(tungstenite::HandshakeError::Failure(error)) => Err(websocket(error.to_string())),
+            Err(tungstenite::HandshakeError::Failure(error)) => Err(match &error {
+                tungstenite::Error::Io(source) => match authorities::refused(source) {
+                    Some((why, help)) => RpcError::Certificate {
+                        url: url.to_owned(),
+                        why,
+                        help,
+                    },
+                    None => websocket(error.to_string()),
+                },
+                _ => websocket(error.to_string()),
+            }),
             Err(tungstenite::HandshakeError::Interrupted(_)) => Err(RpcError::TimeLimit {
                 url: url.to_owned(),
                 method: "the handshake".into(),

@@ -1,11 +1,11 @@
 //! TCP, with TLS for `wss`, whose reads and writes all end at one deadline.
 
 use super::RpcError;
+use super::authorities::client_config;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::{Arc, OnceLock};
+use std::net::{IpAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 /// A connection, encrypted or not.
@@ -59,6 +59,19 @@ fn parse(url: &str) -> Option<Address<'_>> {
     (!host.is_empty()).then_some(Address { tls, host, port })
 }
 
+/// Whether others may read and change what is said to a node: without encryption, and to a host that is not of this machine or a private
+/// network.
+pub fn is_exposed(url: &str) -> bool {
+    let near = |host: &str| match host.parse() {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+        }
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    };
+    parse(url).is_some_and(|address| !address.tls && !near(address.host))
+}
+
 impl Stream {
     /// Connects, within the deadline. TLS shakes hands with the first read or write.
     pub(super) fn connect(url: &str, deadline: Instant) -> Result<Self, RpcError> {
@@ -70,15 +83,22 @@ impl Stream {
             url: url.to_owned(),
             source,
         };
+        let tls = match address.tls {
+            true => Some(client_config().map_err(|source| RpcError::Authorities {
+                url: url.to_owned(),
+                source,
+            })?),
+            false => None,
+        };
         let socket = open(&address, deadline).map_err(failed)?;
         socket.set_nodelay(true).map_err(failed)?;
         let timed = Timed { socket, deadline };
-        if !address.tls {
+        let Some(config) = tls else {
             return Ok(Self::Plain(timed));
-        }
+        };
         let name = ServerName::try_from(address.host.to_owned()).map_err(|_| bad_url())?;
-        let connection = ClientConnection::new(client_config(), name)
-            .map_err(|error| failed(io::Error::other(error)))?;
+        let connection =
+            ClientConnection::new(config, name).map_err(|error| failed(io::Error::other(error)))?;
         Ok(Self::Tls(Box::new(StreamOwned::new(connection, timed))))
     }
 
@@ -100,22 +120,6 @@ fn open(address: &Address<'_>, deadline: Instant) -> io::Result<TcpStream> {
         }
     }
     Err(last)
-}
-
-/// Certificates of the authorities that browsers trust.
-fn client_config() -> Arc<ClientConfig> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    let make = || {
-        let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has suites for both versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Arc::new(config)
-    };
-    Arc::clone(CONFIG.get_or_init(make))
 }
 
 /// What is left until a deadline, if anything.
@@ -181,6 +185,30 @@ impl Write for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_encrypted_is_exposed_beyond_private_networks() {
+        for near in [
+            "wss://node.example",
+            "ws://127.0.0.1:9944",
+            "ws://[::1]:9944",
+            "ws://localhost:9944",
+            "ws://10.0.0.7:9944",
+            "ws://192.168.1.2",
+            "ws://[fd00::1]",
+            "http://node.example",
+        ] {
+            assert!(!is_exposed(near), "{near}");
+        }
+        for far in [
+            "ws://node.example",
+            "ws://8.8.8.8:9944",
+            "ws://[2001:db8::1]",
+            "ws://172.32.0.1",
+        ] {
+            assert!(is_exposed(far), "{far}");
+        }
+    }
 
     #[test]
     fn an_address_is_a_scheme_a_host_and_a_port() {
