@@ -2,21 +2,22 @@
 //!
 //! | module | is about |
 //! |---|---|
-//! | `chain` | heads, blocks, runtimes |
+//! | `chain` | heads, blocks |
 //! | `error` | why something could not be read |
+//! | `runtimes` | which runtime a block was made with, and which the next one is |
 
 mod chain;
 mod error;
+mod runtimes;
 
 pub use error::ReadError;
 
-use super::Hash;
-use super::capabilities::{Capabilities, CapabilityError};
-use super::metadata::RuntimeVersion;
+use super::capabilities::CapabilityError;
 use super::rpc::{Rpc, RpcError, RpcLimits};
+use crate::Hash;
+use runtimes::Runtimes;
 use serde_json::Value as Json;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A node, over a connection that is made again when it breaks.
 pub struct Node {
@@ -24,7 +25,7 @@ pub struct Node {
     limits: RpcLimits,
     genesis: Hash,
     rpc: Mutex<Option<Rpc>>,
-    runtimes: Mutex<HashMap<RuntimeVersion, Arc<Capabilities>>>,
+    runtimes: Mutex<Runtimes>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -43,7 +44,7 @@ impl Node {
             limits,
             genesis: Hash::default(),
             rpc: Mutex::new(None),
-            runtimes: Mutex::new(HashMap::new()),
+            runtimes: Mutex::default(),
         };
         node.genesis = node
             .block_hash(0)?

@@ -15,13 +15,12 @@ mod rest;
 
 pub use agree::{AgreeError, Excluded, Exclusion};
 
-use super::Hash;
-use super::block::BlockRef;
 use super::client::{Node, ReadError};
 use super::metadata::RuntimeVersion;
 use super::profile::Profile;
 use super::rpc::RpcLimits;
 use super::snapshot::Snapshot;
+use crate::{BlockRef, Hash};
 use agree::{on_each, sort_out};
 use rest::Resting;
 use std::time::Duration;

@@ -11,15 +11,17 @@
 //! | `error` | why something could not be written down or read again |
 //! | `files` | files and directories that are there after a crash |
 //! | `intent_file` | one intent's journal, open for more records |
+//! | `look` | intents for one who only shows them |
 //!
 //! New files are written aside, synced, renamed, and the directory is synced; so is the one that a new directory is in. Records are written
 //! behind the last and synced; a write that fails is cut off again, and if that fails too, the file takes no more records until it is opened anew.
 
-use super::hexed::Hash;
 use super::intent::{Intent, IntentId};
 use super::journal::{self, JOURNAL_BYTES_MAX, JournalError, Tail};
 use super::record::Record;
 use super::state::{Stage, State, Step};
+use super::verdict::{Expired, Verdict};
+use crate::Hash;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +33,7 @@ use std::path::{Path, PathBuf};
 mod error;
 mod files;
 mod intent_file;
+mod look;
 
 pub use error::LedgerError;
 pub use files::make_directory;
@@ -59,10 +62,6 @@ struct LedgerFile {
     profile: String,
     genesis: Hash,
 }
-
-/// How often a journal that another process may be writing is read again, and after how long.
-const LOOK_TRIES: u32 = 5;
-const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// A state directory, locked.
 #[derive(Debug)]
@@ -128,43 +127,6 @@ impl Ledger {
             ledger.states.insert(id, state);
         }
         Ok(ledger)
-    }
-
-    /// The intents as a state directory has them now, for one who only shows them: without the lock, so another process may be
-    /// writing. A directory without intents has none.
-    ///
-    /// # Errors
-    /// [`LedgerError`]: a journal is another chain's, or damaged.
-    pub fn look(directory: &Path, profile: &str, genesis: Hash) -> Result<Vec<State>, LedgerError> {
-        let ledger = Self {
-            directory: directory.to_owned(),
-            profile: profile.to_owned(),
-            genesis,
-            states: BTreeMap::new(),
-            _lock: None,
-        };
-        let intents = directory.join("intents");
-        if !intents.is_dir() {
-            return Ok(Vec::new());
-        }
-        let mut states = Vec::new();
-        for path in files::journals(&intents)? {
-            // A line that is being written lacks its end for a moment.
-            let mut tries = 0;
-            let (state, _) = loop {
-                match ledger.read(&path) {
-                    Err(LedgerError::Journal { .. } | LedgerError::NoNewline { .. })
-                        if tries < LOOK_TRIES =>
-                    {
-                        tries += 1;
-                        std::thread::sleep(LOOK_AGAIN);
-                    }
-                    read => break read?,
-                }
-            };
-            states.push(state);
-        }
-        Ok(states)
     }
 
     /// All intents as they were when the directory was opened, or made or resumed since.
@@ -255,6 +217,37 @@ impl Ledger {
             spoilt: false,
         };
         Ok((contents.records, file))
+    }
+
+    /// Ends an intent of which nothing can land: one that was never sent, or whose attempts are all proven dead. Returns it as it is then.
+    ///
+    /// A commit to a hash that is on chain and not revealed is given up with it: the chain lets it expire.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: there is none, it is over, something of it may land, or the disk.
+    pub fn abandon(&mut self, id: &IntentId) -> Result<&State, LedgerError> {
+        let (_, mut file) = self.resume(id)?;
+        let state = self.states.get_mut(id).expect("just read");
+        if !matches!(state.stage(), Stage::Idle { .. }) {
+            return Err(LedgerError::NotIdle {
+                id: id.clone(),
+                ended: matches!(state.stage(), Stage::Ended { .. }),
+            });
+        }
+        let record = Record::Ended {
+            at_block: state.last_block(),
+            verdict: Verdict::Expired {
+                reason: Expired::Abandoned,
+            },
+        };
+        file.append(&record)?;
+        state
+            .apply(&record)
+            .map_err(|source| LedgerError::Disorder {
+                path: file.path.clone(),
+                source,
+            })?;
+        Ok(state)
     }
 
     fn path(&self, id: &IntentId) -> PathBuf {

@@ -2,9 +2,8 @@
 
 use super::agree::{AgreeError, Excluded, Exclusion, on_each, sort_out};
 use super::{Endpoints, Head, Pinned};
-use crate::node::Hash;
-use crate::node::block::BlockRef;
 use crate::node::client::{Node, ReadError};
+use crate::{BlockRef, Hash};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where a node is.

@@ -4,8 +4,9 @@ use super::LandError;
 use crate::chain::connect::{self, Plan};
 use crate::cli::weights::LandingArgs;
 use crate::device::StateDir;
+use gradus_chain::Hash;
 use gradus_chain::node::{AgreeError, Binding, Endpoints, Head, Network, Pinned, Profile};
-use gradus_chain::submission::{Hash, Ledger, make_directory};
+use gradus_chain::submission::{Ledger, make_directory};
 use gradus_chain::timelock::Beacon;
 use std::path::PathBuf;
 
@@ -30,6 +31,22 @@ pub(in super::super) fn place(arguments: &LandingArgs) -> Result<(Profile, PathB
         }
     };
     Ok((profile, state))
+}
+
+/// The state directory that arguments name and whose it is, by files alone; nobody's if nothing was set from there. One that is named without a
+/// network says itself whose it is.
+pub(in super::super) fn bound(
+    arguments: &LandingArgs,
+) -> Result<(PathBuf, Option<Binding>), LandError> {
+    let (profile, state) = place(arguments)?;
+    let Some(bound) = Binding::of(&state)? else {
+        return Ok((state, None));
+    };
+    let named = arguments.nodes.network.is_some() || arguments.state.is_none();
+    if named && (profile.network, profile.netuid) != (bound.network, bound.netuid) {
+        profile.bind(&state, profile.genesis.unwrap_or(bound.genesis))?;
+    }
+    Ok((state, Some(bound)))
 }
 
 impl Connected {
