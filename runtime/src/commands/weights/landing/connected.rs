@@ -4,7 +4,6 @@ use super::LandError;
 use crate::chain::connect::{self, Plan};
 use crate::cli::weights::LandingArgs;
 use crate::device::StateDir;
-use gradus_chain::Hash;
 use gradus_chain::node::{AgreeError, Binding, Endpoints, Head, Network, Pinned, Profile};
 use gradus_chain::submission::{Ledger, make_directory};
 use gradus_chain::timelock::Beacon;
@@ -94,6 +93,6 @@ impl Connected {
         let genesis = self.endpoints.genesis();
         self.profile.bind(state, genesis)?;
         let name = self.profile.network.to_string();
-        Ok(Ledger::open(state, &name, Hash(genesis.0))?)
+        Ok(Ledger::open(state, &name, genesis)?)
     }
 }
