@@ -57,6 +57,12 @@ impl Place {
         Self::at(10, nodes, |config| edit(&mut config.subnets[0]))
     }
 
+    /// A chain as [`Place::new`]'s with slower blocks: an extrinsic may land for sixteen of them, and what is in between takes longer.
+    fn slow(nodes: usize) -> Self {
+        let slow = Duration::from_millis(BLOCK_TIME_MS);
+        Self::at(10, nodes, |config| config.blocks = Blocks::Every(slow))
+    }
+
     /// A chain that has so many blocks already.
     fn at(height: u32, nodes: usize, edit: impl FnOnce(&mut ChainConfig)) -> Self {
         // Built before the clock is read: a chain of minutes ago is none that is believed.

@@ -39,7 +39,7 @@ fn answer(folder: &Path, ended: &AtomicBool) -> Option<Value> {
 
 #[test]
 fn a_command_that_has_the_key_elsewhere_signs_what_lands() {
-    let place = Place::new(1, |_| ());
+    let place = Place::slow(1);
     let script = place.write("sign", SCRIPT.as_bytes(), 0o600);
     let folder = place.path("signing");
     fs::create_dir(&folder).unwrap();

@@ -27,7 +27,7 @@ fn identity(url: &str) -> Command {
 
 #[test]
 fn weights_land_over_tls_by_the_authorities_of_a_file() {
-    let place = Place::new(2, |_| ());
+    let place = Place::slow(2);
     let fronts = [0, 1].map(|at: usize| Front::before(place.nodes[at].port(), Shown::Good));
     let urls = fronts.each_ref().map(url);
     let values = place.path("values.json");
