@@ -9,10 +9,12 @@
 //! | `signing` | who signs, and what is not sent |
 //! | `agreement` | nodes that lag, lie, hang, or have another chain |
 //! | `garbage` | answers that are none |
+//! | `patience` | nodes that are slow, and how long is waited for them |
 
 mod agreement;
 mod commits;
 mod garbage;
+mod patience;
 mod reads;
 mod rules;
 mod signing;
