@@ -3,20 +3,27 @@
 //! | module | is about |
 //! |---|---|
 //! | `stream` | TCP and TLS of which no read or write outlasts a deadline |
+//! | `dial` | sockets, made in a thread aside |
+//! | `wait` | the patience of a question, which ends for all that are asked it at once |
 //! | `error` | what is waited for, and why there is no answer |
 //! | `message` | one text to an answer or a notification |
 //!
 //! Threads and deadlines instead of an async runtime: a command asks a few nodes a few times, and a client that waits in one place can be cut
 //! off in one place. A node is hostile: its answers are capped, and one that drips bytes ends at the deadline as one that says nothing.
 
+mod dial;
 mod error;
 mod message;
 mod stream;
+mod wait;
 
 pub use error::{RpcError, RpcLimits};
 
+pub(super) use dial::Dial;
 pub(super) use message::subscription_name;
 pub use message::{Incoming, Refusal, parse_message};
+pub(super) use stream::host_of;
+pub(super) use wait::Wait;
 
 use serde_json::{Value as Json, json};
 use std::collections::{HashMap, VecDeque};
@@ -50,8 +57,17 @@ impl Rpc {
     /// # Errors
     /// [`RpcError`].
     pub fn connect(url: &str, limits: &RpcLimits) -> Result<Self, RpcError> {
-        let deadline = Instant::now() + limits.connect;
-        let stream = Stream::connect(url, deadline)?;
+        Self::within(url, limits, &Dial::default(), &Wait::default())
+    }
+
+    /// Connects, for as long as somebody waits.
+    pub(super) fn within(
+        url: &str,
+        limits: &RpcLimits,
+        dial: &Dial,
+        wait: &Wait,
+    ) -> Result<Self, RpcError> {
+        let stream = Stream::connect(url, dial, limits.connect, wait)?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(limits.answer_bytes_max))
             .max_frame_size(Some(limits.answer_bytes_max));
@@ -88,6 +104,11 @@ impl Rpc {
     /// The node.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// From now on answers are awaited for as long as somebody waits for them.
+    pub(super) fn set_wait(&mut self, wait: &Wait) {
+        self.socket.get_mut().set_wait(wait);
     }
 
     /// One call's result.

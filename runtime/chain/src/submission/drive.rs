@@ -16,6 +16,7 @@
 mod call;
 mod chain;
 mod error;
+mod fresh;
 
 pub use call::{BeaconCipher, Call, Cipher};
 pub use chain::{Chain, ChainError, Clock};
@@ -30,6 +31,7 @@ use super::record::Timelock;
 use super::state::Step;
 use super::verdict::Verdict;
 use crate::timelock::reveal;
+use fresh::Asked;
 
 /// How long to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct DriveLimits {
     pub errors_max: u32,
     /// Questions for newer heads in a row, two for each block at most, that brought no newer finalized block.
     pub silent_pauses_max: u32,
+    /// How many blocks of an era may be over when its extrinsic is signed, finality's lag among them; with more, heads are asked for again.
+    pub birth_age_blocks_max: u64,
 }
 
 /// How a drive ended.
@@ -67,6 +71,7 @@ pub fn drive(
 ) -> Result<Driven, DriveError> {
     let mut begun = false;
     let (mut errors, mut silent) = (0, 0);
+    let mut heads = Asked::default();
     loop {
         if clock.stopped() {
             return Ok(Driven::Stopped);
@@ -85,16 +90,21 @@ pub fn drive(
             }
             Next::Ask(ask) => ask,
         };
+        heads.begin(clock);
         let answer = match begun {
             true => perform(machine, chain, cipher, limits, &ask),
             false => same_chain(machine, chain),
         };
-        match answer {
+        match heads.unless_late(answer, machine, chain, clock, limits) {
             Ok(None) => begun = true,
             Ok(Some(answer)) => {
                 errors = 0;
                 let before = machine.finalized_number();
+                let is_heads = matches!(answer, Answer::Heads(_));
                 let used = machine.tell(answer).map_err(DriveError::Tell)?;
+                if used && is_heads {
+                    heads.taken();
+                }
                 // Nothing was learnt if the same question comes next.
                 let stuck = !used || machine.next() == Next::Ask(ask.clone());
                 if machine.finalized_number() > before {
@@ -120,9 +130,12 @@ pub fn drive(
                 let pause = pause.min(u64::from(limits.block_time_ms));
                 clock.sleep_ms(pause);
                 // The block that was asked about may be none of the chain any more: newer heads lead elsewhere.
-                if begun && let Ok(heads) = chain.heads() {
-                    let newer = Answer::Heads(heads);
-                    machine.tell(newer).map_err(DriveError::Tell)?;
+                heads.begin(clock);
+                if begun && let Ok(newer) = chain.heads() {
+                    let newer = Answer::Heads(newer);
+                    if machine.tell(newer).map_err(DriveError::Tell)? {
+                        heads.taken();
+                    }
                 }
             }
             Err(Failure::Drive(error)) => return Err(error),

@@ -57,6 +57,7 @@ fn policy(required: usize) -> AgreementPolicy {
         required,
         lag_blocks_max: 3,
         limits: limits(),
+        question: Duration::from_secs(5),
         ..AgreementPolicy::default()
     }
 }

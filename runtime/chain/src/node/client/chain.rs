@@ -63,6 +63,16 @@ impl Node {
         self.parse_hash("chain_getBlockHash", &json).map(Some)
     }
 
+    /// The block of a number, on the node's best chain.
+    ///
+    /// # Errors
+    /// [`ReadError`]; `NoBlock` if there is none.
+    pub(in crate::node) fn block_ref(&self, number: u64) -> Result<BlockRef, ReadError> {
+        let hash = self.block_hash(number)?;
+        let hash = hash.ok_or_else(|| self.no_block(number.to_string()))?;
+        Ok(BlockRef { number, hash })
+    }
+
     /// A header, which has to have that hash.
     ///
     /// # Errors
@@ -123,18 +133,18 @@ impl Node {
     /// [`ReadError`].
     pub fn capabilities(&self, at: Hash) -> Result<Arc<Capabilities>, ReadError> {
         let version = self.runtime_version(at)?;
-        if let Some(found) = lock(&self.runtimes).get(&version) {
+        if let Some(found) = lock(&self.shared.runtimes).get(&version) {
             return Ok(Arc::clone(found));
         }
         let bytes = self.metadata_bytes(at)?;
         let runtime =
             Runtime::decode(version.clone(), &bytes).map_err(|source| ReadError::Metadata {
-                url: self.url.clone(),
+                url: self.url().to_owned(),
                 source,
             })?;
         let capabilities = Capabilities::new(runtime).map_err(|source| self.lacks(source))?;
         let capabilities = Arc::new(capabilities);
-        let mut runtimes = lock(&self.runtimes);
+        let mut runtimes = lock(&self.shared.runtimes);
         if runtimes.len() >= RUNTIMES_MAX {
             runtimes.clear();
         }
@@ -212,7 +222,7 @@ impl Node {
     }
 
     pub(super) fn no_block(&self, block: String) -> ReadError {
-        let url = self.url.clone();
+        let url = self.url().to_owned();
         ReadError::NoBlock { url, block }
     }
 }

@@ -83,6 +83,7 @@ impl Connected {
                 attempts: 2,
                 ..RpcLimits::default()
             },
+            question: Duration::from_secs(30),
             ..AgreementPolicy::default()
         };
         // A directory of another network is refused before any node is asked.

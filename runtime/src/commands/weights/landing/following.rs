@@ -7,7 +7,8 @@ use crate::interrupt::Interrupt;
 use gradus_chain::land::{Landing, OsRng, Stopping, Watched, block_time_ms};
 use gradus_chain::signer::Signer;
 use gradus_chain::submission::{
-    BeaconCipher, DriveLimits, Driven, IntentId, IntentStatus, Ledger, Machine, Record, drive,
+    BeaconCipher, DriveLimits, Driven, ERA_PERIOD_BLOCKS, IntentId, IntentStatus, Ledger, Machine,
+    Record, drive,
 };
 
 /// Errors of nodes in a row, each followed by a pause of up to a block's time.
@@ -33,6 +34,7 @@ pub(in super::super) fn follow(
         block_time_ms,
         errors_max: ERRORS_MAX,
         silent_pauses_max: SILENT_PAUSES_MAX,
+        birth_age_blocks_max: ERA_PERIOD_BLOCKS / 2,
     };
     let mut chain = Landing::new(&connected.endpoints, signer, |one| teller.left_out(one));
     let mut cipher = BeaconCipher::new(connected.beacon.clone(), OsRng);

@@ -1,0 +1,116 @@
+//! Sockets, made in a thread aside: neither the look-up of a name nor a host that swallows the first packet can be broken off by who waits.
+//!
+//! A node has one such thread at a time. Who gives up leaves it where it is; the next who wants a connection waits for the same one.
+
+use super::wait::Wait;
+use std::io;
+use std::net::{IpAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How a node's sockets are made, and which addresses its name had.
+#[derive(Default)]
+pub(in crate::node) struct Dial {
+    out: Mutex<Option<Out>>,
+    addresses: Mutex<Vec<IpAddr>>,
+}
+
+/// A thread that connects.
+struct Out {
+    since: Instant,
+    result: Receiver<io::Result<Dialed>>,
+}
+
+struct Dialed {
+    socket: TcpStream,
+    addresses: Vec<IpAddr>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Dial {
+    /// What the name resolved to when it was last connected to; nothing before.
+    pub(in crate::node) fn addresses(&self) -> Vec<IpAddr> {
+        lock(&self.addresses).clone()
+    }
+
+    /// A socket to the first of the host's addresses that answers.
+    ///
+    /// # Errors
+    /// The last address's, or `TimedOut`.
+    pub(super) fn socket(
+        &self,
+        (host, port): (&str, u16),
+        limit: Duration,
+        wait: &Wait,
+    ) -> io::Result<TcpStream> {
+        let deadline = Instant::now() + limit;
+        let earlier = lock(&self.out).take();
+        // What came of an earlier one is used only if it is new: hosts close sockets that say nothing.
+        let mut used = earlier.is_none();
+        let mut out = match earlier {
+            Some(out) => out,
+            None => Out::start(host, port, limit)?,
+        };
+        loop {
+            let slice = match wait.slice(deadline) {
+                Ok(slice) => slice,
+                Err(error) => {
+                    *lock(&self.out) = Some(out);
+                    return Err(error);
+                }
+            };
+            match out.result.recv_timeout(slice) {
+                Ok(Ok(dialed)) if used || out.since.elapsed() < limit => {
+                    *lock(&self.addresses) = dialed.addresses;
+                    return Ok(dialed.socket);
+                }
+                Ok(Err(error)) if used => return Err(error),
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(_) | Err(RecvTimeoutError::Disconnected) if !used => {
+                    used = true;
+                    out = Out::start(host, port, limit)?;
+                }
+                Ok(_) | Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::other("the thread that connects has ended"));
+                }
+            }
+        }
+    }
+}
+
+impl Out {
+    fn start(host: &str, port: u16, limit: Duration) -> io::Result<Self> {
+        let since = Instant::now();
+        let (sender, result): (SyncSender<_>, _) = sync_channel(1);
+        let host = host.to_owned();
+        std::thread::Builder::new()
+            .name("dial".into())
+            .spawn(move || {
+                // Nobody may be waiting any more.
+                let _ = sender.send(open(&host, port, since + limit));
+            })?;
+        Ok(Self { since, result })
+    }
+}
+
+fn open(host: &str, port: u16, deadline: Instant) -> io::Result<Dialed> {
+    let candidates: Vec<_> = (host, port).to_socket_addrs()?.collect();
+    let addresses = candidates.iter().map(|one| one.ip().to_canonical());
+    let addresses: Vec<IpAddr> = addresses.collect();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for candidate in candidates {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match TcpStream::connect_timeout(&candidate, left) {
+            Ok(socket) => return Ok(Dialed { socket, addresses }),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
