@@ -4,6 +4,7 @@ use gradus_chain::land::Landing;
 use gradus_chain::node::{Endpoints, Exclusion, Head};
 use gradus_chain::submission::{Chain as _, ChainError};
 use gradus_node::{Fault, Method};
+use std::time::Instant;
 
 #[test]
 fn a_node_that_was_down_comes_back_and_one_of_another_chain_does_not() {
@@ -75,7 +76,9 @@ fn one_that_comes_back_with_another_chain_is_left_out_for_good() {
 #[test]
 fn a_node_that_was_never_connected_may_keep_what_the_others_do_not() {
     let pruned = |urls: &[String], hangs: Option<&gradus_node::Node>| {
-        let endpoints: Endpoints = local(urls, patient(2)).expect("two");
+        let mut patience = patient(2);
+        patience.question = Duration::from_millis(1_500);
+        let endpoints: Endpoints = local(urls, patience).expect("two");
         let node = Node::connect(&urls[1], limits()).expect("a node");
         let hash = node.block_hash(2).expect("answered").expect("block 2");
         let at = gradus_chain::submission::BlockRef {
@@ -102,5 +105,30 @@ fn a_node_that_was_never_connected_may_keep_what_the_others_do_not() {
     assert!(
         matches!(answer, Err(ChainError::Unavailable { .. })),
         "{answer:?}"
+    );
+}
+
+/// A node that may be back is asked, and not relied on: one that hiccupped is asked as well until the other has answered.
+#[test]
+fn a_node_that_hangs_again_after_its_rest_does_not_stand_for_one_that_rests() {
+    let ours = chain(Spec::V461, |_| ());
+    let (nodes, urls) = serve_many(&ours, 3);
+    let mut patience = patient(2);
+    patience.rest = Duration::from_millis(1_500);
+    let endpoints = local(&urls, patience).expect("three");
+    nodes[0].inject(Fault::HangBefore(Method::Any));
+    assert_eq!(time(&endpoints).expect("two").by, urls[1..]);
+    std::thread::sleep(Duration::from_millis(700));
+    nodes[1].inject(Fault::DropBefore(Method::Any));
+    time(&endpoints).expect_err("one that is awake");
+    nodes[1].clear();
+    std::thread::sleep(Duration::from_millis(900));
+    // The first one's rest is over, the second one's is not.
+    let start = Instant::now();
+    assert_eq!(time(&endpoints).expect("two").by, urls[1..]);
+    assert!(
+        start.elapsed() < Duration::from_millis(1_200),
+        "{:?}",
+        start.elapsed()
     );
 }
