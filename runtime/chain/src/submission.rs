@@ -75,11 +75,12 @@ pub use ask::{
     Account, Answer, Ask, CommitSet, Found, Heads, NotOpened, Order, OwnCommit, Place, Row, Signed,
 };
 pub use drive::{
-    BeaconCipher, Call, Chain, ChainError, Cipher, Clock, DriveError, DriveLimits, Driven, drive,
+    BeaconCipher, Call, Chain, ChainError, Cipher, Clock, Drive, DriveError, DriveLimits, Driven,
+    Turn, drive, drive_each,
 };
-pub use hexed::{Bytes, Hash};
+pub use hexed::Bytes;
 pub use intent::{
-    BlockRef, ERA_PERIOD_BLOCKS, Intent, IntentError, IntentId, Limits, Method, Origin, Target,
+    ERA_PERIOD_BLOCKS, Intent, IntentError, IntentId, Limits, Method, Origin, Target,
 };
 pub use journal::{JOURNAL_BYTES_MAX, JournalError, Tail, read_journal};
 pub use ledger::{IntentFile, Journal, Ledger, LedgerError};

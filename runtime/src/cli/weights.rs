@@ -2,7 +2,7 @@
 
 mod landing;
 
-pub use landing::{BeaconArg, NetworkArgs, SetArgs, StatusArgs};
+pub use landing::{AbandonArgs, BeaconArg, NetworkArgs, SetArgs, StatusArgs};
 
 use clap::{Args, Subcommand, ValueEnum};
 use gradus_tasks::weights::Rounding;
@@ -32,6 +32,8 @@ pub enum WeightsCommand {
     Set(Box<SetArgs>),
     /// List what was set, is on its way, or failed and why; and how near the validator is to being inactive.
     Status(Box<StatusArgs>),
+    /// Give up an intent of which nothing can land, so that other weights can be set.
+    Abandon(Box<AbandonArgs>),
 }
 
 /// Whose rule makes integers of weights.

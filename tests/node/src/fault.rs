@@ -161,8 +161,10 @@ pub enum ChainFault {
         /// What becomes of their extrinsics.
         retracted: Retracted,
     },
-    /// Another runtime: the next block has no extrinsics, and those after it run the new one.
+    /// Another runtime: the next block sets it and has no other extrinsics, and those after it run the new one.
     Upgrade(Spec),
+    /// Another runtime: the next block runs the old one and has extrinsics, before one that sets the new one.
+    UpgradeBehindExtrinsics(Spec),
     /// The beacon's pulses from this round on are not stored until [`ChainFault::StorePulses`].
     MissPulsesFrom(u64),
     /// Pulses are stored again, those that were missed too.

@@ -9,10 +9,11 @@ use crate::node::{
     Snapshot, Unsigned, WeightsCall, WeightsEvent, storage_index,
 };
 use crate::submission::{
-    Account, BlockRef, Call, Chain, ChainError, CommitSet, Hash, Heads, Intent, Method, Order,
-    Outcome, Place, Refusal, Row,
+    Account, Call, Chain, ChainError, CommitSet, Heads, Intent, Method, Order, Outcome, Place,
+    Refusal, Row,
 };
 use crate::timelock::{BeaconSignature, EpochState};
+use crate::{BlockRef, Hash};
 use std::fmt::Debug;
 
 impl Landing<'_> {
@@ -51,14 +52,14 @@ impl Landing<'_> {
         what: &'static str,
         ask: impl Fn(&Snapshot<'_>) -> Result<T, ReadError> + Sync,
     ) -> Result<T, ChainError> {
-        let answer = self.endpoints.read_at(at.into(), what, ask);
+        let answer = self.endpoints.read_at(at, what, ask);
         self.agreed(at.number, answer)
     }
 }
 
 impl Chain for Landing<'_> {
     fn genesis(&mut self) -> Result<Hash, ChainError> {
-        Ok(self.endpoints.genesis().into())
+        Ok(self.endpoints.genesis())
     }
 
     fn heads(&mut self) -> Result<Heads, ChainError> {
@@ -72,8 +73,8 @@ impl Chain for Landing<'_> {
                 .map_err(|error| unavailable(&error))?,
         };
         let heads = Heads {
-            best: pinned.block.into(),
-            finalized: pinned.finalized.into(),
+            best: pinned.block,
+            finalized: pinned.finalized,
         };
         let excluded = pinned.excluded;
         self.note(&excluded);
@@ -125,7 +126,7 @@ impl Chain for Landing<'_> {
         let context = ExtrinsicContext {
             nonce: order.nonce,
             era: Era::mortal(order.era_period_blocks, order.birth.number),
-            birth_hash: order.birth.hash.into(),
+            birth_hash: order.birth.hash,
             genesis: self.endpoints.genesis(),
             tip: 0,
         };
@@ -163,24 +164,21 @@ impl Chain for Landing<'_> {
         tip: BlockRef,
     ) -> Result<Option<Place>, ChainError> {
         let answer = self.endpoints.ask("where the extrinsic is", |node| {
-            find(node, hash.into(), (from, to), tip.into())
+            find(node, hash, (from, to), tip)
         });
         let Some(block) = self.agreed(to, answer)? else {
             return Ok(None);
         };
         // By itself: nodes that do not keep the block's events any more still know where it is.
         let answer = self.endpoints.ask("what became of the extrinsic", |node| {
-            let found = node.inclusion(block.hash, &hash.into())?;
+            let found = node.inclusion(block.hash, &hash)?;
             Ok(outcome(found.and_then(|found| found.dispatch)))
         });
         let outcome = match self.agreed(block.number, answer) {
             Err(ChainError::Pruned { .. }) => Outcome::Unknown,
             answer => answer?,
         };
-        Ok(Some(Place {
-            block: block.into(),
-            outcome,
-        }))
+        Ok(Some(Place { block, outcome }))
     }
 
     fn row(&mut self, intent: &Intent, at: BlockRef) -> Result<Row, ChainError> {
@@ -207,7 +205,7 @@ impl Chain for Landing<'_> {
 
     fn commits(&mut self, intent: &Intent, at: u64) -> Result<CommitSet, ChainError> {
         let block = self.endpoints.block_at(at);
-        let at: BlockRef = self.agreed(at, block)?.into();
+        let at: BlockRef = self.agreed(at, block)?;
         let (hotkey, index) = (intent.hotkey, intent.storage_index());
         let hashed = matches!(intent.method, Method::HashCommit { .. });
         let commits = self.read(at, "commits that wait", |snapshot| {

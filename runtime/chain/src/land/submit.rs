@@ -13,7 +13,7 @@ pub(super) fn submit_to_each(
 ) -> Result<Result<(), Refusal>, ChainError> {
     let signed = Arc::new(node::Signed {
         bytes: extrinsic.to_vec(),
-        hash: node::Hash::of(extrinsic),
+        hash: crate::Hash::of(extrinsic),
     });
     let submit = move |node: &Node| {
         let spec_version = spec_version(node).unwrap_or_default();

@@ -2,20 +2,21 @@
 //!
 //! | module | is about |
 //! |---|---|
-//! | `chain` | heads, blocks, runtimes |
+//! | `chain` | heads, blocks |
 //! | `error` | why something could not be read |
+//! | `runtimes` | which runtime a block was made with, and which the next one is |
 
 mod chain;
 mod error;
+mod runtimes;
 
 pub use error::ReadError;
 
-use super::Hash;
-use super::capabilities::{Capabilities, CapabilityError};
-use super::metadata::RuntimeVersion;
+use super::capabilities::CapabilityError;
 use super::rpc::{Dial, Rpc, RpcError, RpcLimits, Wait};
+use crate::Hash;
+use runtimes::Runtimes;
 use serde_json::Value as Json;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A node, over a connection that is made again when it breaks. Clones are the same node.
@@ -34,7 +35,7 @@ struct Shared {
     genesis: Hash,
     dial: Arc<Dial>,
     free: Mutex<Option<Rpc>>,
-    runtimes: Mutex<HashMap<RuntimeVersion, Arc<Capabilities>>>,
+    runtimes: Mutex<Runtimes>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -65,7 +66,7 @@ impl Node {
                 genesis: Hash::default(),
                 dial,
                 free: Mutex::new(None),
-                runtimes: Mutex::new(HashMap::new()),
+                runtimes: Mutex::default(),
             }),
             wait: wait.clone(),
         };

@@ -29,13 +29,12 @@ mod spread;
 
 pub use agree::{AgreeError, Excluded, Exclusion};
 
-use super::Hash;
-use super::block::BlockRef;
 use super::client::{Node, ReadError};
 use super::metadata::RuntimeVersion;
 use super::profile::Profile;
 use super::rpc::RpcLimits;
 use super::snapshot::Snapshot;
+use crate::{BlockRef, Hash};
 use seat::{Seat, Standing};
 use sort::Said;
 use std::sync::Arc;
@@ -230,9 +229,8 @@ impl<'a> Pinned<'a> {
         let endpoints = self.endpoints;
         let (seats, mut excluded) = endpoints.asked_of(self.seats.clone());
         excluded.retain(|one| !self.excluded.contains(one));
-        // They have the same runtime, by its digest.
-        let capabilities = self.first().capabilities();
-        let ask = |node: &Node| ask(&Snapshot::new(node, self.block, Arc::clone(capabilities)));
+        // They have the same runtimes, by their digests.
+        let ask = |node: &Node| ask(&self.first().of(node));
         endpoints.agree(endpoints.now(what), &seats, ask, excluded)
     }
 }

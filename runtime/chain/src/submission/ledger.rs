@@ -9,11 +9,12 @@
 //! New files are written aside, synced, renamed, and the directory is synced. Records are written behind the last and synced; a write that fails
 //! is cut off again, and if that fails too, the file takes no more records until it is opened anew.
 
-use super::hexed::Hash;
 use super::intent::{Intent, IntentId};
 use super::journal::{self, JOURNAL_BYTES_MAX, Sum, Tail};
 use super::record::Record;
 use super::state::{Stage, State, Step};
+use super::verdict::{Expired, Verdict};
+use crate::Hash;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -257,6 +258,37 @@ impl Ledger {
             spoilt: false,
         };
         Ok((contents.records, file))
+    }
+
+    /// Ends an intent of which nothing can land: one that was never sent, or whose attempts are all proven dead. Returns it as it is then.
+    ///
+    /// A commit to a hash that is on chain and not revealed is given up with it: the chain lets it expire.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: there is none, it is over, something of it may land, or the disk.
+    pub fn abandon(&mut self, id: &IntentId) -> Result<&State, LedgerError> {
+        let (_, mut file) = self.resume(id)?;
+        let state = self.states.get_mut(id).expect("just read");
+        if !matches!(state.stage(), Stage::Idle { .. }) {
+            return Err(LedgerError::NotIdle {
+                id: id.clone(),
+                ended: matches!(state.stage(), Stage::Ended { .. }),
+            });
+        }
+        let record = Record::Ended {
+            at_block: state.last_block(),
+            verdict: Verdict::Expired {
+                reason: Expired::Abandoned,
+            },
+        };
+        file.append(&record)?;
+        state
+            .apply(&record)
+            .map_err(|source| LedgerError::Disorder {
+                path: file.path.clone(),
+                source,
+            })?;
+        Ok(state)
     }
 
     fn path(&self, id: &IntentId) -> PathBuf {

@@ -39,6 +39,11 @@ pub enum Next {
     Keep(Record),
     /// To ask this, and [`Machine::tell`] the answer.
     Ask(Ask),
+    /// To wait, for longer than the subnet's epochs explain: a commit is stored, final, and not opened.
+    Overdue {
+        /// Blocks since the commit.
+        blocks: u64,
+    },
     /// Nothing, ever again.
     Ended(Verdict),
 }

@@ -27,10 +27,10 @@ mod several;
 mod signing;
 mod submissions;
 
+use gradus_chain::Hash;
 use gradus_chain::node::rpc::RpcLimits;
 use gradus_chain::node::{
-    AgreementPolicy, Era, ExtrinsicContext, Facts, Hash, Node, Signed, Snapshot, Unsigned,
-    WeightsCall,
+    AgreementPolicy, Era, ExtrinsicContext, Facts, Node, Signed, Snapshot, Unsigned, WeightsCall,
 };
 use gradus_chain::{AccountId, Keypair};
 use gradus_node::{Chain, ChainConfig, Neuron, Spec, SubnetConfig};

@@ -81,10 +81,7 @@ fn a_node_that_was_never_connected_may_keep_what_the_others_do_not() {
         let endpoints: Endpoints = local(urls, patience).expect("two");
         let node = Node::connect(&urls[1], limits()).expect("a node");
         let hash = node.block_hash(2).expect("answered").expect("block 2");
-        let at = gradus_chain::submission::BlockRef {
-            number: 2,
-            hash: gradus_chain::submission::Hash(hash.0),
-        };
+        let at = gradus_chain::BlockRef { number: 2, hash };
         if let Some(node) = hangs {
             node.inject(Fault::HangBefore(Method::Any));
         }

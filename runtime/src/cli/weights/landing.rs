@@ -1,8 +1,9 @@
-//! Arguments of `gradus weights set` and `gradus weights status`.
+//! Arguments of `gradus weights set`, `status` and `abandon`.
 
 use super::RoundingArg;
 use clap::Args;
 use gradus_chain::node::Network;
+use gradus_chain::submission::IntentId;
 use gradus_chain::timelock::Beacon;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -159,6 +160,22 @@ pub struct StatusArgs {
     /// Go on by looking at what may land, without signing anything, until all is through.
     #[arg(long, requires = "network")]
     pub follow: bool,
+
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `gradus weights abandon`.
+#[derive(Debug, Args)]
+pub struct AbandonArgs {
+    /// Which, as `gradus weights status` lists it.
+    #[arg(value_parser = IntentId::new)]
+    pub intent: IntentId,
+
+    /// Whose state directory; no node is asked.
+    #[command(flatten)]
+    pub network: NetworkArgs,
 
     /// Print JSON.
     #[arg(long)]

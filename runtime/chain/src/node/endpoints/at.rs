@@ -2,7 +2,7 @@
 
 use super::agree::AgreeError;
 use super::{Agreed, Endpoints};
-use crate::node::block::BlockRef;
+use crate::BlockRef;
 use crate::node::client::{Node, ReadError};
 use crate::node::snapshot::Snapshot;
 use std::fmt::Debug;

@@ -5,12 +5,11 @@ use super::question::Question;
 use super::seat::Seat;
 use super::sort::Said;
 use super::{Endpoints, Head, Pinned};
-use crate::node::Hash;
-use crate::node::block::BlockRef;
 use crate::node::capabilities::Capabilities;
 use crate::node::client::{Node, ReadError};
 use crate::node::metadata::RuntimeVersion;
 use crate::node::snapshot::Snapshot;
+use crate::{BlockRef, Hash};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -43,26 +42,29 @@ fn now_ms() -> u64 {
 
 /// What a node has of a block: the same for all but for where the runtime is kept.
 struct State {
-    runtime: RuntimeVersion,
-    /// A node that named another call by a known name would have it signed.
-    digest: Hash,
+    after: Arc<Capabilities>,
+    stored_by: Arc<Capabilities>,
     timestamp_ms: u64,
-    capabilities: Arc<Capabilities>,
 }
 
 impl State {
-    fn new(capabilities: &Arc<Capabilities>, timestamp_ms: u64) -> Self {
-        let runtime = capabilities.runtime();
+    fn new(snapshot: &Snapshot<'_>, timestamp_ms: u64) -> Self {
         Self {
-            runtime: runtime.version().clone(),
-            digest: runtime.digest(),
+            after: Arc::clone(snapshot.capabilities()),
+            stored_by: Arc::clone(snapshot.stored_by()),
             timestamp_ms,
-            capabilities: Arc::clone(capabilities),
         }
     }
 
-    fn compared(&self) -> (&RuntimeVersion, Hash, u64) {
-        (&self.runtime, self.digest, self.timestamp_ms)
+    fn runtime(&self) -> &RuntimeVersion {
+        self.after.runtime().version()
+    }
+
+    /// By digest too: a node that named another call by a known name would have it signed.
+    fn compared(&self) -> (&RuntimeVersion, Hash, Hash, u64) {
+        let (after, stored_by) = (self.after.runtime(), self.stored_by.runtime());
+        let time = self.timestamp_ms;
+        (after.version(), after.digest(), stored_by.digest(), time)
     }
 }
 
@@ -129,7 +131,7 @@ impl Endpoints {
         let read = |node: &Node| {
             let snapshot = node.at(block)?;
             let timestamp_ms = snapshot.timestamp_ms()?;
-            Ok(State::new(snapshot.capabilities(), timestamp_ms))
+            Ok(State::new(&snapshot, timestamp_ms))
         };
         let enough = |said: &[Said<'_, State>]| self.sort_out(STATE, said).count >= self.required();
         let said = self.question(question, seats, read, enough, &mut excluded);
@@ -141,7 +143,8 @@ impl Endpoints {
         };
         let snapshot = |one: &&Said<'e, State>| {
             let node = one.seat.node().expect("it has answered");
-            Snapshot::new(node, block, Arc::clone(&one.value.capabilities))
+            let (after, stored_by) = (&one.value.after, &one.value.stored_by);
+            Snapshot::new(node, block, Arc::clone(after), Arc::clone(stored_by))
         };
         Ok(Pinned {
             endpoints: self,
@@ -149,7 +152,7 @@ impl Endpoints {
             snapshots: kept.iter().map(snapshot).collect(),
             block,
             finalized,
-            runtime: first.value.runtime.clone(),
+            runtime: first.value.runtime().clone(),
             timestamp_ms: first.value.timestamp_ms,
             excluded,
         })

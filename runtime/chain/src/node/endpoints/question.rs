@@ -12,7 +12,7 @@ use super::agree::{AgreeError, Excluded, Exclusion};
 use super::seat::{Failure, Seat, Standing};
 use super::sort::Said;
 use super::{Agreed, Endpoints};
-use crate::node::Hash;
+use crate::Hash;
 use crate::node::client::{Node, ReadError};
 use crate::node::rpc::Wait;
 use std::fmt::Debug;

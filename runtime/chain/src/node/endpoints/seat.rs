@@ -8,7 +8,7 @@
 //! So one that hangs costs the others a grace once in a while, and one that was down when the others were connected comes back by itself.
 
 use super::agree::{Excluded, Exclusion};
-use crate::node::Hash;
+use crate::Hash;
 use crate::node::client::{Node, ReadError};
 use crate::node::rpc::{Dial, RpcLimits, Wait, host_of};
 use std::net::IpAddr;

@@ -2,7 +2,7 @@
 
 use super::refusal::Warning;
 use crate::AccountId;
-use crate::node::block::BlockRef;
+use crate::BlockRef;
 use crate::node::call::storage_index;
 use crate::node::client::ReadError;
 use crate::node::snapshot::{PendingCommits, Snapshot, SubnetParameters};
@@ -36,7 +36,7 @@ pub struct Facts {
     /// How many extrinsics of it are in blocks.
     pub nonce: u32,
     /// Who has which uid: the metagraph's digest.
-    pub metagraph_digest: crate::node::Hash,
+    pub metagraph_digest: crate::Hash,
 }
 
 impl Snapshot<'_> {

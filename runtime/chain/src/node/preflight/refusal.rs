@@ -1,7 +1,7 @@
 //! Rules that a submission breaks.
 
 use crate::AccountId;
-use crate::node::Hash;
+use crate::Hash;
 use crate::timelock::COMMIT_BYTES_MAX;
 use gradus_owner::Owner;
 use serde::Serialize;

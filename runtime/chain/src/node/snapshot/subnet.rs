@@ -2,7 +2,7 @@
 
 use super::Snapshot;
 use crate::AccountId;
-use crate::node::block::BlockRef;
+use crate::BlockRef;
 use crate::node::client::ReadError;
 use crate::node::items;
 use crate::timelock::EpochState;

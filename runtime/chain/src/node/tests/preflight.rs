@@ -2,10 +2,12 @@ mod commits;
 
 use crate::AccountId;
 use crate::node::{
-    ActivityCutoff, BlockRef, Facts, Hash, HashCommit, PendingCommits, Refusal, SubnetParameters,
-    TimelockedCommit, Warning, WeightsCall, commit_hash, preflight, storage_index, stored_values,
+    ActivityCutoff, Facts, HashCommit, PendingCommits, Refusal, SubnetParameters, TimelockedCommit,
+    Warning, WeightsCall, commit_hash, preflight, storage_index,
 };
+use crate::stored_values;
 use crate::timelock::WeightsPayload;
+use crate::{BlockRef, Hash};
 
 const HOTKEY: AccountId = AccountId([7; 32]);
 

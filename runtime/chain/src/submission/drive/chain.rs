@@ -1,11 +1,11 @@
 //! A node, and time.
 
 use super::super::ask::{Account, CommitSet, Heads, Order, Place, Row};
-use super::super::hexed::Hash;
-use super::super::intent::{BlockRef, Intent};
+use super::super::intent::Intent;
 use super::super::record::Refusal;
 use super::Call;
 use crate::timelock::BeaconSignature;
+use crate::{BlockRef, Hash};
 use gradus_owner::Owner;
 
 /// Why a node gave no answer.

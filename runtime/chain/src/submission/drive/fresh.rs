@@ -2,7 +2,8 @@
 
 use super::super::ask::Answer;
 use super::super::machine::Machine;
-use super::{Chain, Clock, DriveLimits, Failure};
+use super::perform::Failure;
+use super::{Chain, Clock, DriveLimits};
 
 /// When the heads that the machine goes by were asked for, by the drive's clock.
 #[derive(Clone, Copy, Debug, Default)]

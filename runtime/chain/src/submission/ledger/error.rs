@@ -80,11 +80,25 @@ pub enum LedgerError {
     },
     /// Another intent of the same row is on its way.
     #[error(
-        "intent {open} for the same hotkey, subnet and mechanism is not through: finish it first, the chain would keep only one"
+        "intent {open} for the same hotkey, subnet and mechanism is not through: finish it or give it up first, the chain would keep only one"
     )]
     Open {
         /// The other.
         open: IntentId,
+    },
+    /// It cannot be given up.
+    #[error(
+        "intent {id} cannot be given up: {}",
+        match ended {
+            true => "it is over",
+            false => "something of it may land or has landed, look at the chain until it is through",
+        }
+    )]
+    NotIdle {
+        /// The name.
+        id: IntentId,
+        /// Whether it has its verdict.
+        ended: bool,
     },
     /// Not there.
     #[error("there is no intent {id} here")]

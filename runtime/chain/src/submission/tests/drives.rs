@@ -4,6 +4,7 @@ use super::answers::*;
 use super::memory::*;
 use super::run::*;
 use super::toy::*;
+use crate::Hash;
 use crate::submission::*;
 use std::cell::RefCell;
 use std::rc::Rc;

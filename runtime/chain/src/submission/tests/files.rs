@@ -3,6 +3,7 @@
 use super::memory::*;
 use super::run::*;
 use super::toy::*;
+use crate::Hash;
 use crate::submission::*;
 use std::cell::RefCell;
 use std::fs;
@@ -245,4 +246,41 @@ fn one_who_only_looks_needs_no_lock_and_sees_what_is_whole() {
     ));
     fs::write(&path, &whole[..whole.len() - 1]).expect("cut");
     assert!(matches!(look(), Err(LedgerError::Journal { .. })));
+}
+
+#[test]
+fn an_intent_of_which_nothing_can_land_is_given_up_and_no_other() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut ledger = open(directory.path()).expect("free");
+    ledger.plan(&named("a")).expect("new");
+    let unknown = ledger.abandon(&named("z").id).expect_err("not there");
+    assert!(matches!(unknown, LedgerError::Unknown { .. }), "{unknown}");
+    let ended = ledger.abandon(&named("a").id).expect("never sent");
+    let verdict = Verdict::Expired {
+        reason: Expired::Abandoned,
+    };
+    assert_eq!(ended.stage(), &Stage::Ended { verdict });
+    ledger.plan(&named("b")).expect("nothing is in its way");
+    let again = ledger.abandon(&named("a").id).expect_err("over");
+    assert!(
+        matches!(again, LedgerError::NotIdle { ended: true, .. }),
+        "{again}"
+    );
+    // One that may land.
+    let records = Plan::new(Way::Plain, Fault::None).run().records;
+    let attempt = records
+        .iter()
+        .find(|record| matches!(record, Record::Attempt { .. }));
+    let (_, mut file) = ledger.resume(&named("b").id).expect("there");
+    file.append(attempt.expect("one")).expect("room");
+    let alive = ledger.abandon(&named("b").id).expect_err("it may land");
+    assert!(
+        matches!(alive, LedgerError::NotIdle { ended: false, .. }),
+        "{alive}"
+    );
+    drop((ledger, file));
+    // What was given up stays it.
+    let ledger = open(directory.path()).expect("free");
+    let first = ledger.states().next().expect("a");
+    assert!(matches!(first.stage(), Stage::Ended { .. }));
 }

@@ -3,6 +3,7 @@
 use super::run::*;
 use crate::AccountId;
 use crate::submission::*;
+use crate::{BlockRef, Hash};
 
 fn stored(values: &[u16]) -> Vec<u16> {
     let mut intent = intent(Way::Plain);

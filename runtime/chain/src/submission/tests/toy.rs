@@ -10,6 +10,7 @@ pub(super) use runtime::World;
 
 use crate::AccountId;
 use crate::submission::*;
+use crate::{BlockRef, Hash};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

@@ -3,11 +3,12 @@
 use super::LandError;
 use crate::cli::weights::NetworkArgs;
 use crate::device::StateDir;
+use gradus_chain::Hash;
 use gradus_chain::node::rpc::RpcLimits;
 use gradus_chain::node::{
     AgreeError, AgreementPolicy, Binding, Endpoints, Head, Network, Pinned, Profile,
 };
-use gradus_chain::submission::{Hash, Ledger};
+use gradus_chain::submission::Ledger;
 use gradus_chain::timelock::Beacon;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -52,6 +53,26 @@ pub(in super::super) fn place(arguments: &NetworkArgs) -> Result<(Profile, PathB
         }
     };
     Ok((profile, state))
+}
+
+/// The state directory that arguments name and whose it is, by files alone; nobody's if nothing was set from there.
+pub(in super::super) fn bound(
+    arguments: &NetworkArgs,
+) -> Result<(PathBuf, Option<Binding>), LandError> {
+    let state = match (&arguments.network, &arguments.state) {
+        (None, Some(state)) => state.clone(),
+        _ => place(arguments)?.1,
+    };
+    let Some(bound) = Binding::of(&state)? else {
+        return Ok((state, None));
+    };
+    if let Some(network) = arguments.network {
+        let (profile, _) = place(arguments)?;
+        if (network, profile.netuid) != (bound.network, bound.netuid) {
+            profile.bind(&state, profile.genesis.unwrap_or(bound.genesis))?;
+        }
+    }
+    Ok((state, Some(bound)))
 }
 
 impl Connected {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::timelock::{Beacon, BeaconSignature};
+use crate::{BlockRef, Hash};
 use std::sync::LazyLock;
 
 /// When the process dies, counted over all calls.
