@@ -2,7 +2,7 @@
 
 mod landing;
 
-pub use landing::{AbandonArgs, BeaconArg, NetworkArgs, SetArgs, StatusArgs};
+pub use landing::{AbandonArgs, BeaconArg, LandingArgs, SetArgs, StatusArgs};
 
 use clap::{Args, Subcommand, ValueEnum};
 use gradus_tasks::weights::Rounding;
@@ -175,6 +175,6 @@ Examples:
   gradus weights show examples/weights/results.json --subnet examples/weights/subnet.json --audit audit.json
   gradus weights audit audit.json
   gradus weights simulate examples/weights/subnet.json
-  gradus weights set results.json --network finney --keyfile ~/.bittensor/wallets/validator/hotkeys/default
-  gradus weights set results.json --network finney --signer ./sign --hotkey 5F… --yes --wait
-  gradus weights status --network finney --hotkey 5F…";
+  gradus weights set results.json --keyfile ~/.bittensor/wallets/validator/hotkeys/default
+  gradus weights set results.json --signer ./sign --hotkey 5F… --yes --wait
+  gradus weights status --hotkey 5F…";

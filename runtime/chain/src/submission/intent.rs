@@ -117,7 +117,19 @@ pub enum IntentError {
         /// Its beginning.
         shown: String,
     },
-    /// A field outside its range.
+    /// Weights that nobody could set, or a row that no chain has: by whoever asked for them.
+    #[error(
+        "{what}: {found}, expected {expected}\nhelp: correct them where they come from, or compute them anew"
+    )]
+    Asked {
+        /// What was asked for.
+        what: &'static str,
+        /// What it is.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A field outside its range, which this program chose.
     #[error("intent {id}: {field} is {found}, expected {expected}: correct the intent")]
     Field {
         /// The intent.
@@ -132,9 +144,12 @@ pub enum IntentError {
 }
 
 impl IntentError {
-    /// Whose fault: this program's, which makes intents.
+    /// Whose fault: the host's, whose files and arguments say what shall be set; this program's for all that it makes of them.
     pub fn owner(&self) -> Owner {
-        Owner::Bug
+        match self {
+            Self::Asked { .. } => Owner::Host,
+            Self::Id { .. } | Self::Field { .. } => Owner::Bug,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use gradus_chain::submission::{IntentStatus, Ledger, Status};
 
 pub(super) fn run(arguments: &AbandonArgs) -> Result<Exit, WeightsError> {
-    let (state, bound) = bound(&arguments.network)?;
+    let (state, bound) = bound(&arguments.landing)?;
     let Some(bound) = bound else {
         return Err(LandError::NothingOpen(state).into());
     };

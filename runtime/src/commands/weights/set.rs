@@ -29,8 +29,6 @@ use shown::Shown;
 use source::Vector;
 use std::time::{Duration, Instant};
 
-/// The reference validator's version, which subnet 56 asks for. Source: `VERSION_KEY` of its `validator/core/constants.py`.
-const VERSION_KEY: u64 = 61_000;
 /// How often the chain is asked while a block is waited for.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -43,7 +41,7 @@ pub(super) fn run(arguments: &SetArgs) -> Result<Exit, WeightsError> {
         (Some(hotkey), false) => Box::new(keys::Nobody(keys::account(hotkey)?)),
         _ => keys::signer(arguments)?,
     };
-    let connected = Connected::open(&arguments.network)?;
+    let connected = Connected::open(&arguments.landing)?;
     let teller = Teller::new();
     if arguments.resume {
         let mut ledger = connected.ledger()?;
@@ -113,7 +111,7 @@ fn ask_chain(
         mechanism,
         hotkey,
         targets: vector.targets.clone(),
-        version_key: arguments.version_key.unwrap_or(VERSION_KEY),
+        version_key: arguments.version_key.unwrap_or(vector.version_key),
         origin: vector.origin,
     };
     let basis = Basis {

@@ -6,7 +6,7 @@ use super::landing::following::follow;
 use super::landing::teller::Teller;
 use super::landing::{ACTIVITY, NOT_THROUGH, keys};
 use super::{WeightsError, print, print_json};
-use crate::cli::weights::{NetworkArgs, StatusArgs};
+use crate::cli::weights::{LandingArgs, StatusArgs};
 use crate::exit::Exit;
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::printable::printable;
@@ -42,14 +42,14 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<Exit, WeightsError> {
     let hotkey = arguments.hotkey.as_deref().map(keys::account).transpose()?;
     let mut exit = Exit::Done;
     let (status, activity) = match (arguments.follow, hotkey) {
-        (false, None) => (of_files(&arguments.network)?, None),
+        (false, None) => (of_files(&arguments.landing)?, None),
         (follow, hotkey) => {
-            let connected = Connected::open(&arguments.network)?;
+            let connected = Connected::open(&arguments.landing)?;
             if follow {
                 exit = follow_all(&connected)?;
             }
             let activity = hotkey.map(|hotkey| near(&connected, hotkey)).transpose()?;
-            (of_files(&arguments.network)?, activity)
+            (of_files(&arguments.landing)?, activity)
         }
     };
     let shown = Shown {
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<Exit, WeightsError> {
 }
 
 /// By the state directory alone. One that is nobody's has no intents.
-fn of_files(arguments: &NetworkArgs) -> Result<Option<Status>, LandError> {
+fn of_files(arguments: &LandingArgs) -> Result<Option<Status>, LandError> {
     let (state, bound) = bound(arguments)?;
     bound.map(|bound| status_of(&state, &bound)).transpose()
 }

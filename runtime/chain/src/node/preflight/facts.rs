@@ -19,6 +19,9 @@ pub struct Facts {
     pub mechanism: u8,
     /// What the subnet demands.
     pub parameters: SubnetParameters,
+    /// The largest share of one weight that the chain enforces, of 65,535, which is none. Not what storage has: newer runtimes enforce
+    /// none, and leave the old item where it is.
+    pub max_weight: u16,
     /// The hotkey's place; `None` if it is not registered.
     pub uid: Option<u16>,
     /// The place of the subnet owner's hotkey, which needs neither permit nor stake.
@@ -79,6 +82,7 @@ impl Snapshot<'_> {
             last_stored_round: self.last_stored_round()?,
             nonce: self.account(hotkey)?.nonce,
             metagraph_digest: metagraph.digest(),
+            max_weight: self.max_weight(netuid)?,
             parameters,
         })
     }

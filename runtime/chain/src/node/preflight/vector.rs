@@ -57,8 +57,8 @@ pub(super) fn check(
             expected,
         });
     }
-    if let Some(limit) = parameters.max_weights_limit
-        && limit != u16::MAX
+    let limit = facts.max_weight;
+    if limit != u16::MAX
         && !for_itself
         && let Some(position) = over_limit(&stored_values(values), limit)
     {

@@ -1,13 +1,13 @@
 //! TCP, with TLS for `wss`, whose reads and writes all end at one deadline.
 
 use super::RpcError;
+use super::authorities::client_config;
 use super::dial::Dial;
 use super::wait::Wait;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::sync::{Arc, OnceLock};
+use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// A connection, encrypted or not.
@@ -69,6 +69,19 @@ pub(in crate::node) fn host_of(url: &str) -> Option<String> {
     Some(host.to_ascii_lowercase())
 }
 
+/// Whether others may read and change what is said to a node: without encryption, and to a host that is not of this machine or a private
+/// network.
+pub fn is_exposed(url: &str) -> bool {
+    let near = |host: &str| match host.parse() {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+        }
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    };
+    parse(url).is_some_and(|address| !address.tls && !near(address.host))
+}
+
 impl Stream {
     /// Connects, within the limit. TLS shakes hands with the first read or write.
     pub(super) fn connect(
@@ -86,6 +99,13 @@ impl Stream {
             url: url.to_owned(),
             source,
         };
+        let tls = match address.tls {
+            true => Some(client_config().map_err(|source| RpcError::Authorities {
+                url: url.to_owned(),
+                source,
+            })?),
+            false => None,
+        };
         let socket = dial
             .socket((address.host, address.port), limit, wait)
             .map_err(failed)?;
@@ -96,12 +116,12 @@ impl Stream {
             deadline,
             wait,
         };
-        if !address.tls {
+        let Some(config) = tls else {
             return Ok(Self::Plain(timed));
-        }
+        };
         let name = ServerName::try_from(address.host.to_owned()).map_err(|_| bad_url())?;
-        let connection = ClientConnection::new(client_config(), name)
-            .map_err(|error| failed(io::Error::other(error)))?;
+        let connection =
+            ClientConnection::new(config, name).map_err(|error| failed(io::Error::other(error)))?;
         Ok(Self::Tls(Box::new(StreamOwned::new(connection, timed))))
     }
 
@@ -119,22 +139,6 @@ impl Stream {
     pub(super) fn set_wait(&mut self, wait: &Wait) {
         self.timed().wait = wait.clone();
     }
-}
-
-/// Certificates of the authorities that browsers trust.
-fn client_config() -> Arc<ClientConfig> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    let make = || {
-        let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has suites for both versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Arc::new(config)
-    };
-    Arc::clone(CONFIG.get_or_init(make))
 }
 
 /// A socket's own limit shows as one of these, which would be taken for an invitation to ask again.
@@ -210,6 +214,30 @@ mod tests {
             assert_eq!(host_of(url).as_deref(), Some("node.example"), "{url}");
         }
         assert_eq!(host_of("node.example"), None);
+    }
+
+    #[test]
+    fn what_is_not_encrypted_is_exposed_beyond_private_networks() {
+        for near in [
+            "wss://node.example",
+            "ws://127.0.0.1:9944",
+            "ws://[::1]:9944",
+            "ws://localhost:9944",
+            "ws://10.0.0.7:9944",
+            "ws://192.168.1.2",
+            "ws://[fd00::1]",
+            "http://node.example",
+        ] {
+            assert!(!is_exposed(near), "{near}");
+        }
+        for far in [
+            "ws://node.example",
+            "ws://8.8.8.8:9944",
+            "ws://[2001:db8::1]",
+            "ws://172.32.0.1",
+        ] {
+            assert!(is_exposed(far), "{far}");
+        }
     }
 
     #[test]
