@@ -2,7 +2,7 @@
 
 use super::result::TournamentResult;
 use crate::Owner;
-use crate::rules::{ReignDecay, RuleSet};
+use crate::rules::RuleSet;
 use crate::weights::{
     EmissionInput, PerType, Performance, Reign, Results, ResultsFile, TournamentType, TypeInput,
 };
@@ -112,7 +112,7 @@ pub fn collect(
             });
         }
     }
-    let days = matches!(rules.emission.decay, ReignDecay::WinsThenDays { .. });
+    let decay = rules.emission.decay;
     let of = |kind| -> Vec<&Finished> {
         let all = finished.iter();
         all.filter(|one| one.result.tournament_type == kind)
@@ -126,7 +126,7 @@ pub fn collect(
                 .first()
                 .map_or(Performance::NoTournament, |one| one.result.performance),
             entrants_newest_first: history.iter().map(|one| one.result.entrants).collect(),
-            reign: match days {
+            reign: match decay.counts_reigns() {
                 true => reign(rules, kind, &history)?,
                 false => None,
             },
@@ -138,7 +138,7 @@ pub fn collect(
         version: 1,
         rule_set: rules.id.clone(),
         input: EmissionInput {
-            now_unix_us: days.then_some(now_unix_us),
+            now_unix_us: decay.counts_days().then_some(now_unix_us),
             text: input(TournamentType::Text)?,
             image: input(TournamentType::Image)?,
             environment: match rules.emission.environment {
@@ -185,20 +185,24 @@ fn reign(
     else {
         return Ok(None);
     };
-    // His wins in a row go back from the latest; the first of them is the one in which he was not yet champion.
-    let first = history
-        .iter()
-        .take_while(|one| one.result.champion.as_deref() == Some(champion))
-        .find(|one| matches!(one.result.performance, Performance::Won { .. }));
-    let first = first.ok_or_else(|| CollectError::FirstWin {
-        tournament_type: kind,
-        hotkey: champion.to_owned(),
-        rule_set: rules.id.clone(),
-    })?;
-    Ok(Some(Reign {
-        first_won_unix_us: first.ended_unix_us,
+    let mut reign = Reign {
+        first_won_unix_us: None,
         consecutive_wins: latest.consecutive_wins,
-    }))
+    };
+    if rules.emission.decay.counts_days() {
+        // His wins in a row go back from the latest; the first of them is the one in which he was not yet champion.
+        let first = history
+            .iter()
+            .take_while(|one| one.result.champion.as_deref() == Some(champion))
+            .find(|one| matches!(one.result.performance, Performance::Won { .. }));
+        let first = first.ok_or_else(|| CollectError::FirstWin {
+            tournament_type: kind,
+            hotkey: champion.to_owned(),
+            rule_set: rules.id.clone(),
+        })?;
+        reign.first_won_unix_us = Some(first.ended_unix_us);
+    }
+    Ok(Some(reign))
 }
 
 #[cfg(test)]

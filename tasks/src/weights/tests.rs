@@ -111,6 +111,27 @@ fn a_boost_begins_above_the_threshold_and_ends_at_the_cap() {
     assert_eq!(capped.burn, 0.0);
 }
 
+/// December's own example: a boost of 0.2, a hundredth less for each defence, never below the base however long ago
+/// the first win.
+#[test]
+fn decembers_boosts_lose_a_hundredth_for_each_defence_and_nothing_for_days() {
+    let of = |consecutive_wins| {
+        let mut input = EmissionInput {
+            environment: None,
+            ..input([0.15, 0.0, 0.0], [&[], &[], &[]])
+        };
+        input.now_unix_us = Some(1_765_000_000_000_000);
+        input.text.reign = Some(Reign {
+            first_won_unix_us: Some(0),
+            consecutive_wins,
+        });
+        pools(&old(), &input).unwrap().types.text.champion
+    };
+    assert!(near(of(0), 0.35) && near(of(1), 0.35), "{}", of(1));
+    assert!(near(of(2), 0.34) && near(of(11), 0.25), "{}", of(11));
+    assert_eq!((of(21), of(40)), (0.15, 0.15));
+}
+
 #[test]
 fn a_missing_margin_counts_as_the_rules_say() {
     let rules = old();

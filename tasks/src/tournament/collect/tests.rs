@@ -1,5 +1,5 @@
 use super::*;
-use crate::rules::RuleSet;
+use crate::rules::{ReignDecay, RuleSet};
 use crate::tournament::OutcomeReason;
 
 const OLD: &str = "2025-12-12-86623e97";
@@ -47,6 +47,17 @@ fn collected(finished: Vec<Finished>) -> Result<ResultsFile, CollectError> {
     collect(&RuleSet::named(OLD).unwrap(), finished, vec![], vec![], 77)
 }
 
+/// Under rules that count the days of a reign.
+fn collected_by_days(finished: Vec<Finished>) -> Result<ResultsFile, CollectError> {
+    let mut rules = RuleSet::named(OLD).unwrap();
+    rules.emission.decay = ReignDecay::WinsThenDays {
+        per_defence: 0.01,
+        per_day: 0.0033,
+        start_unix_s: 0,
+    };
+    collect(&rules, finished, vec![], vec![], 77)
+}
+
 #[test]
 fn the_one_that_ended_last_counts_and_the_others_are_its_history() {
     let all = vec![
@@ -63,15 +74,18 @@ fn the_one_that_ended_last_counts_and_the_others_are_its_history() {
     all[2] = finished("two", Some("a"), Some("a"), 20);
     let file = collected(all.clone()).unwrap();
     assert_eq!(file.input.text.entrants_newest_first, [9, 9, 9]);
-    assert_eq!(file.results.text.unwrap().tournament_id, "three");
+    let latest = file.results.text.as_ref().unwrap();
+    assert_eq!(latest.tournament_id, "three");
     assert_eq!(file.input.image.performance, Performance::NoTournament);
-    // His reign began with the win that made him champion.
-    let reign = file.input.text.reign.unwrap();
-    assert_eq!(
-        (reign.first_won_unix_us, reign.consecutive_wins),
-        (10_000_000, 2)
-    );
-    assert_eq!(file.input.now_unix_us, Some(77));
+    // Where days count, his reign began with the win that made him champion.
+    let of = |file: &ResultsFile| {
+        let reign = file.input.text.reign.unwrap();
+        let wins = reign.consecutive_wins;
+        (reign.first_won_unix_us, wins, file.input.now_unix_us)
+    };
+    assert_eq!(of(&file), (None, 2, None));
+    let by_days = collected_by_days(all.clone()).unwrap();
+    assert_eq!(of(&by_days), (Some(10_000_000), 2, Some(77)));
     all.reverse();
     assert_eq!(
         collected(all).unwrap().input,
@@ -83,7 +97,10 @@ fn the_one_that_ended_last_counts_and_the_others_are_its_history() {
 #[test]
 fn a_reign_whose_beginning_is_not_there_is_asked_for_where_days_count() {
     let defended = || vec![finished("two", Some("a"), Some("a"), 20)];
-    let error = collected(defended()).unwrap_err();
+    // December counts wins, which the tournament itself knows.
+    let wins = collected(defended()).unwrap().input.text.reign.unwrap();
+    assert_eq!((wins.first_won_unix_us, wins.consecutive_wins), (None, 2));
+    let error = collected_by_days(defended()).unwrap_err();
     assert!(
         matches!(&error, CollectError::FirstWin { hotkey, .. } if hotkey == "a"),
         "{error}"
