@@ -50,7 +50,8 @@ pub use entry::{
     LicenceCheckout, LicenceRules, ObfuscationRules, ReviewRules, TokenRule, TypeEntry,
 };
 pub use environment::{
-    Divisor, EnvironmentRules, FailedRule, FinalRule, GrpoRules, PerformanceRules, WinShareRules,
+    Divisor, EnvironmentRules, FailedRule, FinalRule, GrpoRules, PerformanceRules, ShareRule,
+    WinShareRules,
 };
 pub use error::RuleSetError;
 pub use ranking::{DegenerateRules, PairedRules, RankingRules};

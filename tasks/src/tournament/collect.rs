@@ -121,10 +121,18 @@ pub fn collect(
     let input = |kind| -> Result<TypeInput, CollectError> {
         let history = of(kind);
         champions(&history)?;
+        let performance = match history.first().map(|latest| latest.result.performance) {
+            None => Performance::NoTournament,
+            // Kept for nobody again: a fresh margin is that of a type's first tournament alone.
+            Some(Performance::Won {
+                burn_account: true, ..
+            }) if history.len() > 1 => Performance::Defended {
+                stored_difference: None,
+            },
+            Some(performance) => performance,
+        };
         Ok(TypeInput {
-            performance: history
-                .first()
-                .map_or(Performance::NoTournament, |one| one.result.performance),
+            performance,
             entrants_newest_first: history.iter().map(|one| one.result.entrants).collect(),
             reign: match decay.counts_reigns() {
                 true => reign(rules, kind, &history)?,

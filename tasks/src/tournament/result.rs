@@ -1,6 +1,7 @@
 //! What a tournament comes to: places, and what weights are computed from.
 
 use super::machine::Tournament;
+use super::setup::Champion;
 use super::state::{Contestant, Decision, Evaluation, Out, OutReason, OutcomeReason, Round, Task};
 use crate::scoring::Verdict;
 use crate::scoring::ranking::{Entry, rank};
@@ -55,19 +56,29 @@ impl TournamentResult {
 }
 
 impl Tournament {
+    /// Who defends; `None` where nobody has the title, however often it was kept for nobody.
+    pub fn champion(&self) -> Option<&Champion> {
+        let champion = self.state.setup.champion.as_ref();
+        champion.filter(|champion| champion.hotkey != self.boss())
+    }
+
     /// What it comes to; `None` before it is over.
     pub fn result(&self) -> Option<TournamentResult> {
         let outcome = self.state.outcome.as_ref()?;
         let setup = &self.state.setup;
-        let champion = setup.champion.as_ref();
         let won = outcome.winner != self.boss();
-        let performance = match champion {
-            Some(champion) if !won => Performance::Defended {
-                stored_difference: champion.stored_difference,
+        let performance = match &setup.champion {
+            _ if won => Performance::Won {
+                difference: outcome.difference,
+                burn_account: false,
             },
-            _ => Performance::Won {
-                difference: outcome.difference.filter(|_| won),
-                burn_account: !won,
+            Some(before) => Performance::Defended {
+                stored_difference: before.stored_difference,
+            },
+            // Of a type's first tournament the margin counts as it was, whoever won.
+            None => Performance::Won {
+                difference: outcome.difference.or(Some(self.rules.performance.missing)),
+                burn_account: true,
             },
         };
         Some(TournamentResult {
@@ -78,7 +89,7 @@ impl Tournament {
             champion: if won {
                 Some(outcome.winner.clone())
             } else {
-                champion.map(|champion| champion.hotkey.clone())
+                self.champion().map(|champion| champion.hotkey.clone())
             },
             why: outcome.why,
             places: self.places(),
@@ -166,10 +177,7 @@ impl Tournament {
                 .iter()
                 .map(|round| self.round(round))
                 .collect(),
-            base_winner_hotkey: setup
-                .champion
-                .as_ref()
-                .map(|champion| champion.hotkey.clone()),
+            base_winner_hotkey: self.champion().map(|champion| champion.hotkey.clone()),
             winner_hotkey: outcome.map(|outcome| outcome.winner.clone()),
             final_positions: positions,
         }

@@ -43,7 +43,7 @@ pub enum Performance {
     NoTournament,
     /// There is a new champion.
     Won {
-        /// The margin of the boss round; `None` if it has none.
+        /// The margin of the boss round; `None` if there is no such number. Tournaments that were played have one.
         #[serde(deserialize_with = "Option::deserialize")]
         difference: Option<f64>,
         /// Whether the winner is the burn account itself.

@@ -147,6 +147,7 @@ fn a_missing_margin_counts_as_the_rules_say() {
         difference: None,
         burn_account,
     };
+    // The subnet's branch for a margin that is not there. No tournament that was played comes to it.
     assert_eq!(of(won(true)), 0.6);
     assert_eq!(of(won(false)), 0.15);
     let defended = Performance::Defended {

@@ -122,3 +122,28 @@ fn one_file_twice_is_refused() {
     let error = collected(vec![one(), one()]).unwrap_err();
     assert!(matches!(error, CollectError::Twice { .. }), "{error}");
 }
+
+#[test]
+fn a_title_kept_for_nobody_earns_its_own_margin_once_and_nothing_later() {
+    let kept = |id: &str, at_s| {
+        let mut one = finished(id, None, None, at_s);
+        one.result.performance = Performance::Won {
+            difference: Some(0.3),
+            burn_account: true,
+        };
+        one
+    };
+    let first = collected(vec![kept("one", 10)]).unwrap().input.text;
+    let second = collected(vec![kept("two", 20), kept("one", 10)]);
+    let second = second.unwrap().input.text;
+    let fresh = Performance::Won {
+        difference: Some(0.3),
+        burn_account: true,
+    };
+    let stored_difference = None;
+    assert_eq!(first.performance, fresh);
+    assert_eq!(
+        second.performance,
+        Performance::Defended { stored_difference }
+    );
+}
