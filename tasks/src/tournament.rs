@@ -56,7 +56,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-pub use collect::{CollectError, Finished};
+pub use collect::{CollectError, Finished, Running};
 pub use effect::Effect;
 pub use event::{
     Departure, Evaluated, EvaluationOutcome, Event, InvalidReason, Rows, Score, Trained,

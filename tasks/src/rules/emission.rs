@@ -61,6 +61,8 @@ pub enum SplitShares {
         floor: f64,
         /// The newest so many tournaments of a type do not count.
         lag: usize,
+        /// Whether one that runs is the newest. It has no entrants that count, so that fewer of those that are over are left out.
+        lag_counts_running: bool,
         /// So many after them do.
         window: usize,
         /// Tournaments with fewer entrants do not count, not for the lag either. No source says which of the two the

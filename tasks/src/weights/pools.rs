@@ -30,6 +30,8 @@ pub struct TypeInput {
     pub performance: Performance,
     /// Entrants of completed tournaments, the newest first.
     pub entrants_newest_first: Vec<u32>,
+    /// Tournaments that have begun and are not over.
+    pub running: u32,
     /// The champion's reign, if there is a champion.
     #[serde(deserialize_with = "Option::deserialize")]
     pub reign: Option<Reign>,

@@ -22,6 +22,7 @@ pub(super) fn type_input(difference: f64, entrants: &[u32]) -> TypeInput {
             burn_account: false,
         },
         entrants_newest_first: entrants.to_vec(),
+        running: 0,
         reign: None,
     }
 }
@@ -80,6 +81,29 @@ fn balanced_entrants_keep_the_bases_and_crowded_types_lose() {
     let none = input([0.0; 3], [&[], &[9], &[2, 2, 2]]);
     let bases = base_shares(&rules, &none).unwrap();
     assert!(near(bases.text, 0.35) && near(bases.environment, 0.25));
+}
+
+#[test]
+fn a_running_tournament_is_the_newest_where_the_rules_say_so() {
+    let mut rules = newest();
+    let counts = [&[40, 35, 30, 25, 20, 15][..], &[9, 25], &[9, 25]];
+    let of = |rules: &EmissionRules, counts: [&[u32]; 3], running| {
+        let mut input = input([0.0; 3], counts);
+        input.text.running = running;
+        base_shares(rules, &input).unwrap()
+    };
+    // With one that runs the four that ended last count, and what runs has no entrants yet.
+    let with_its_own = [&[99, 40, 35, 30, 25, 20, 15][..], &[9, 25], &[9, 25]];
+    assert_eq!(of(&rules, counts, 1), of(&rules, with_its_own, 0));
+    assert_ne!(of(&rules, counts, 1), of(&rules, counts, 0));
+    assert_eq!(of(&rules, counts, 1), of(&rules, counts, 3));
+    if let SplitShares::Balanced {
+        lag_counts_running, ..
+    } = &mut rules.split
+    {
+        *lag_counts_running = false;
+    }
+    assert_eq!(of(&rules, counts, 1), of(&rules, counts, 0));
 }
 
 #[test]

@@ -44,7 +44,14 @@ fn finished(id: &str, before: Option<&str>, champion: Option<&str>, at_s: i64) -
 }
 
 fn collected(finished: Vec<Finished>) -> Result<ResultsFile, CollectError> {
-    collect(&RuleSet::named(OLD).unwrap(), finished, vec![], vec![], 77)
+    collect(
+        &RuleSet::named(OLD).unwrap(),
+        finished,
+        &[],
+        vec![],
+        vec![],
+        77,
+    )
 }
 
 /// Under rules that count the days of a reign.
@@ -55,7 +62,7 @@ fn collected_by_days(finished: Vec<Finished>) -> Result<ResultsFile, CollectErro
         per_day: 0.0033,
         start_unix_s: 0,
     };
-    collect(&rules, finished, vec![], vec![], 77)
+    collect(&rules, finished, &[], vec![], vec![], 77)
 }
 
 #[test]
@@ -106,7 +113,7 @@ fn a_reign_whose_beginning_is_not_there_is_asked_for_where_days_count() {
         "{error}"
     );
     let newest = RuleSet::newest();
-    let file = collect(&newest, defended(), vec![], vec![], 77).unwrap();
+    let file = collect(&newest, defended(), &[], vec![], vec![], 77).unwrap();
     assert_eq!(
         (file.input.text.reign, file.input.now_unix_us),
         (None, None)
@@ -146,4 +153,34 @@ fn a_title_kept_for_nobody_earns_its_own_margin_once_and_nothing_later() {
         second.performance,
         Performance::Defended { stored_difference }
     );
+}
+
+#[test]
+fn what_runs_is_counted_and_has_to_follow_on_what_is_over() {
+    let newest = RuleSet::newest();
+    let run = |id: &str, champion: &str| Running {
+        tournament_id: id.to_owned(),
+        tournament_type: TournamentType::Text,
+        champion: Some(champion.to_owned()),
+    };
+    let with = |running: &[Running]| {
+        let over = vec![finished("one", None, Some("a"), 10)];
+        collect(&newest, over, running, vec![], vec![], 77)
+    };
+    let input = with(&[run("two", "a")]).unwrap().input;
+    assert_eq!((input.text.running, input.image.running), (1, 0));
+    assert_eq!(input.text.entrants_newest_first, [9]);
+    assert!(matches!(
+        with(&[run("one", "a")]),
+        Err(CollectError::Twice { .. })
+    ));
+    assert!(matches!(
+        with(&[run("two", "b")]),
+        Err(CollectError::Champion { .. })
+    ));
+    let mut environment = run("two", "a");
+    environment.tournament_type = TournamentType::Environment;
+    let old = RuleSet::named(OLD).unwrap();
+    let refused = collect(&old, vec![], &[environment], vec![], vec![], 77);
+    assert!(matches!(refused, Err(CollectError::UnknownType { .. })));
 }

@@ -36,7 +36,8 @@ def base_shares(rules, given):
     pressures = {}
     for t in kinds:
         counted = [n for n in given[t]["entrants_newest_first"] if n >= split["entrants_min"]]
-        counted = counted[split["lag"]:][:split["window"]]
+        running = given[t]["running"] if split["lag_counts_running"] else 0
+        counted = counted[max(0, split["lag"] - running):][:split["window"]]
         if counted and statistics.mean(counted) > 0:
             pressures[t] = statistics.mean(counted) / (rules[t]["base"] / whole)
     usual = statistics.mean(pressures.values()) if pressures else 1.0
@@ -313,6 +314,7 @@ def some_input(rng, rules, has_margins):
         given[t] = {
             "performance": performance,
             "entrants_newest_first": [rng.randint(0, 40) for _ in range(rng.choice([0, 1, 2, 4, 5, 6, 9]))],
+            "running": rng.choice([0, 0, 1, 2]),
             "reign": rng.choice([None, reign, reign]),
         }
     return given

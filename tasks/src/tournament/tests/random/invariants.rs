@@ -101,11 +101,13 @@ pub(super) fn weights_sum_to_one(tournament: &Tournament, context: &str) {
     let known = TypeInput {
         performance: result.performance,
         entrants_newest_first: vec![result.entrants; 5],
+        running: 0,
         reign,
     };
     let none = TypeInput {
         performance: Performance::NoTournament,
         entrants_newest_first: Vec::new(),
+        running: 0,
         reign: None,
     };
     let of = |wanted| {
