@@ -34,7 +34,7 @@ mod shape;
 mod text;
 
 pub use attempts::{AttemptRules, EnvironmentAttempts};
-pub use boss::{BossRules, DrawRule, LineageRule, MarginRule, TaskKind, TitleRule};
+pub use boss::{BossRules, DrawRule, LineageRule, MarginRule, RecordedScores, TaskKind, TitleRule};
 pub use bracket::{
     BracketRules, EnvironmentBracket, EnvironmentGroups, FamilyTasks, GroupRules, ImageBossTasks,
     ImageBracket, ImageModels, KlTaskRules, KnockoutRules, LastKnockout, Lineage, SizeRange,

@@ -5,6 +5,7 @@ mod ends;
 mod golden;
 mod play;
 mod random;
+mod records;
 mod refusals;
 mod rounds;
 mod setups;
