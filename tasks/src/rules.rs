@@ -54,7 +54,7 @@ pub use environment::{
     WinShareRules,
 };
 pub use error::RuleSetError;
-pub use ranking::{DegenerateRules, PairedRules, RankingRules};
+pub use ranking::{DegenerateRules, EqualScores, PairedRules, RankingRules};
 pub use resources::{
     ContinuousSftGpus, ContinuousSftHours, EnvironmentEvaluation, EnvironmentGpus,
     EnvironmentHours, EvaluationGpus, EvaluationPool, GpuModel, GrpoHours, HoursBand, HoursRules,

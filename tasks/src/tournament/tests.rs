@@ -1,6 +1,7 @@
 //! Tournaments in small, at random, and as files.
 
 mod boss;
+mod copies;
 mod ends;
 mod golden;
 mod play;
