@@ -19,6 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
             burn_account: false,
         },
         entrants_newest_first: vec![9, 8, 7, 6, 5],
+        running: 0,
         reign: None,
     };
     let input = EmissionInput {

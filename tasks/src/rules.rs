@@ -34,7 +34,7 @@ mod shape;
 mod text;
 
 pub use attempts::{AttemptRules, EnvironmentAttempts};
-pub use boss::{BossRules, DrawRule, LineageRule, MarginRule, TaskKind, TitleRule};
+pub use boss::{BossRules, DrawRule, LineageRule, MarginRule, RecordedScores, TaskKind, TitleRule};
 pub use bracket::{
     BracketRules, EnvironmentBracket, EnvironmentGroups, FamilyTasks, GroupRules, ImageBossTasks,
     ImageBracket, ImageModels, KlTaskRules, KnockoutRules, LastKnockout, Lineage, SizeRange,
@@ -50,10 +50,11 @@ pub use entry::{
     LicenceCheckout, LicenceRules, ObfuscationRules, ReviewRules, TokenRule, TypeEntry,
 };
 pub use environment::{
-    Divisor, EnvironmentRules, FailedRule, FinalRule, GrpoRules, PerformanceRules, WinShareRules,
+    Divisor, EnvironmentRules, FailedRule, FinalRule, GrpoRules, PerformanceRules, ShareRule,
+    WinShareRules,
 };
 pub use error::RuleSetError;
-pub use ranking::{DegenerateRules, PairedRules, RankingRules};
+pub use ranking::{DegenerateRules, EqualScores, PairedRules, RankingRules};
 pub use resources::{
     ContinuousSftGpus, ContinuousSftHours, EnvironmentEvaluation, EnvironmentGpus,
     EnvironmentHours, EvaluationGpus, EvaluationPool, GpuModel, GrpoHours, HoursBand, HoursRules,

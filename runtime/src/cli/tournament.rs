@@ -92,7 +92,7 @@ pub struct NewArgs {
     #[arg(long, value_name = "FILE")]
     pub entrants: PathBuf,
 
-    /// Hotkey of the champion who defends.
+    /// Hotkey of the champion who defends. The burn hotkey where nobody has the title and it has been kept for nobody before.
     #[arg(long, value_name = "ADDRESS", requires = "wins")]
     pub champion: Option<String>,
 

@@ -87,12 +87,30 @@ pub enum Divisor {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WinShareRules {
+    /// Where the share comes from.
+    pub share: ShareRule,
     /// Below this share there is no margin.
     pub share_min: f64,
     /// The margin at that share.
     pub base: f64,
     /// Margin per share above it.
     pub slope: f64,
+}
+
+/// Where a share of games won comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ShareRule {
+    /// From both sides' results of a task, taken for points of games: what they weigh, without this for each environment,
+    /// over this for each environment.
+    Points {
+        /// Weight of the challenger's result.
+        challenger: f64,
+        /// Weight of the boss's result.
+        boss: f64,
+        /// Points of an environment.
+        environment: f64,
+    },
 }
 
 impl RuleSet {

@@ -32,6 +32,18 @@ pub struct RankingRules {
     pub last_fraction: f64,
     /// Nobody is last unless more valid entrants than this exist.
     pub last_applies_above: usize,
+    /// What becomes of entries of a tournament's task that have the same score.
+    pub equal_scores: EqualScores,
+}
+
+/// What becomes of entries that have the same score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EqualScores {
+    /// They all count.
+    Kept,
+    /// They are copies: the one that was uploaded first counts, the others do not.
+    EarliestUpload,
 }
 
 /// The paired comparison of two candidates over one set.

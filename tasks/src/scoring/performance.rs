@@ -4,12 +4,12 @@
 //! |---|---|
 //! | less is better | (boss − challenger) / challenger |
 //! | more is better | (challenger − boss) / boss |
-//! | environment | from the challenger's share p of its games against the boss: base + (p − least) · slope |
+//! | environment | from a share p of games won, as the rules make one of both sides' results: base + (p − least) · slope |
 //!
 //! A margin is a fraction, and negative where the boss was better. It says nothing about who won the task.
 
 use crate::Owner;
-use crate::rules::{Divisor, PerformanceRules, TaskKind, WinShareRules};
+use crate::rules::{Divisor, PerformanceRules, ShareRule, TaskKind, WinShareRules};
 
 /// A share of games that is none.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -82,6 +82,18 @@ pub fn task_margin(
     } else {
         Some(rules.missing)
     }
+}
+
+/// The challenger's share of games won in one environment task, from both sides' results and the number of environments,
+/// which is one or more. Below 0 where results are small.
+pub fn win_share(challenger: f64, boss: f64, environments: usize, rule: &ShareRule) -> f64 {
+    let ShareRule::Points {
+        challenger: ours,
+        boss: theirs,
+        environment,
+    } = rule;
+    let all = environment * environments as f64;
+    (ours * challenger + theirs * boss - all) / all
 }
 
 /// The margin of one environment task, from the challenger's share of its games. A share below 0, as point totals can give

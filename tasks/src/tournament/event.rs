@@ -201,7 +201,7 @@ pub enum InvalidReason {
     Unloadable,
     /// It failed while it was evaluated.
     Failed,
-    /// It repeats another's, where the rules look for that.
+    /// It repeats another's, where the rules look for that. Equal scores are found here, without an event that says so.
     Duplicate,
 }
 
@@ -222,6 +222,9 @@ pub struct Score {
     /// Scores by environment, more is better; empty for other tasks.
     #[serde(deserialize_with = "strict::each_once")]
     pub environments: BTreeMap<String, f64>,
+    /// When the entry's repository was last changed, microseconds since 1970, where rules look at that; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uploaded_unix_us: Option<i64>,
 }
 
 /// Losses row by row.

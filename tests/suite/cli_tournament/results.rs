@@ -118,5 +118,14 @@ fn finished_tournaments_become_results_and_weights() {
     .complains(1, &["tourn_text is there twice"]);
     collect(&both, "2025-12-12-86623e97").complains(1, &["does not have", "tourn_environment"]);
     let open = place.begun();
-    collect(&[open], "2026-09-30-27931f9d").complains(1, &["t.jsonl", "is not over"]);
+    let newest = "2026-09-30-27931f9d";
+    collect(std::slice::from_ref(&open), newest).complains(1, &["t.jsonl", "has not begun"]);
+    // One that runs is counted: what is over lies one further back.
+    let started = place.apply(&open, "{\"event\":\"started\"}", &["--stamp"]);
+    assert_eq!(started.code, Some(0), "{}", started.stderr);
+    let done = collect(&[golden("environment.jsonl"), open], newest);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let collected: Value = serde_json::from_slice(&fs::read(&results).unwrap()).unwrap();
+    let running = ["text", "image", "environment"].map(|kind| &collected["input"][kind]["running"]);
+    assert_eq!(running, [&json!(1), &json!(0), &json!(0)]);
 }

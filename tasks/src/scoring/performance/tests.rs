@@ -1,4 +1,4 @@
-use super::{MarginError, task_margin, tournament_margin, win_share_margin};
+use super::{MarginError, task_margin, tournament_margin, win_share, win_share_margin};
 use crate::rules::{Divisor, PerformanceRules, RuleSet, TaskKind};
 use crate::scoring::bootstrap::tests::{double, results};
 use serde_json::Value;
@@ -48,6 +48,25 @@ fn margins_equal_those_of_the_definition_bit_for_bit() {
     for case in golden["win_shares"].as_array().unwrap() {
         let share = double(&case[0]).unwrap();
         same(win_share_margin(share, &shares).ok(), &case[1], case);
+    }
+}
+
+#[test]
+fn points_of_games_give_their_share_and_standings_none() {
+    let rules = RuleSet::newest().win_shares().unwrap();
+    let of = |challenger, boss, environments| {
+        let share = win_share(challenger, boss, environments, &rules.share);
+        (share, win_share_margin(share, &rules).unwrap())
+    };
+    // Seven of ten won, two lost, one drawn: 22 points against 7.
+    assert_eq!(of(22.0, 7.0, 10).0, 0.7);
+    // All won.
+    assert_eq!(of(3.0, 0.0, 1), (1.0, 0.1 + 0.4 * 0.125));
+    // Standings are from 0 to 1, whoever has them.
+    for environments in 1..=8 {
+        let (share, margin) = of(1.0, 0.0, environments);
+        assert!(share < 0.0 && margin == 0.0, "{environments}: {share}");
+        assert_eq!(of(1.0, 1.0, environments).1, 0.0);
     }
 }
 

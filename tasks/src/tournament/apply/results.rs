@@ -1,6 +1,7 @@
 //! Trainings and evaluations.
 
 use super::{contestants, text};
+use crate::rules::EqualScores;
 use crate::tournament::effect::Effect;
 use crate::tournament::event::{Evaluated, EvaluationOutcome, Score, Trained, TrainingOutcome};
 use crate::tournament::limits;
@@ -128,6 +129,20 @@ impl Tournament {
                 expected,
             })
         };
+        match (self.rules.ranking.equal_scores, score.uploaded_unix_us) {
+            (EqualScores::EarliestUpload, None) => {
+                return refuse(
+                    "uploaded_unix_us",
+                    "null".to_owned(),
+                    "when its repository was last changed: of equal scores the earliest counts",
+                );
+            }
+            (EqualScores::Kept, Some(found)) => {
+                let expected = "null: the rules do not look at it";
+                return refuse("uploaded_unix_us", found.to_string(), expected);
+            }
+            _ => {}
+        }
         const LOSS: &str = "a number from 0 to 1e100";
         let loss = |value: f64| (0.0..=limits::SCORE).contains(&value);
         let kind = task.plan.kind();

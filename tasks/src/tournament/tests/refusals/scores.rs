@@ -60,6 +60,10 @@ fn scores_that_are_none_are_refused_and_name_the_number() {
         ),
         ("kl_term", with(&|score| score.kl_term = Some(0.1))),
         (
+            "uploaded_unix_us",
+            with(&|score| score.uploaded_unix_us = Some(1)),
+        ),
+        (
             "list of environments",
             with(&|score| {
                 score.environments.insert("othello".to_owned(), 0.5);
