@@ -11,23 +11,16 @@
 //! and its commit in their places, and a few variables of the environment: this program's other variables hold secrets. A
 //! secret among the arguments is refused before anything starts, since every process of a machine can read them.
 
+use gradus_process::{Capture, End, Excess, Run, RunError};
 use gradus_tasks::Owner;
 use gradus_tasks::entry::{CheckVerdict, Commit};
 use gradus_tasks::rules::ObfuscationRules;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::ffi::OsString;
-use std::io::{self, Read};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 /// How much is kept of what a checker prints, bytes; the rest is read and dropped.
 pub const OUTPUT_BYTES_MAX: usize = 65_536;
-/// How often a checker is asked whether it has ended.
-const EXIT_POLL: Duration = Duration::from_millis(5);
-/// How long output may still arrive after the last process of the group is gone: somebody who left it may hold the pipe.
-const DRAIN: Duration = Duration::from_millis(200);
 /// What a checker sees of the environment.
 const VARIABLES: [&str; 5] = ["PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE"];
 
@@ -51,25 +44,14 @@ pub struct Checked {
 /// Why there is no verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckerError {
-    /// It did not start.
-    #[error(
-        "the checker {program} cannot be started\nhelp: check its path and that it may be executed"
-    )]
-    Start {
+    /// It was not run to its end.
+    #[error("the checker {program} gave no verdict")]
+    Run {
         /// Which.
         program: String,
         /// Why.
         #[source]
-        source: io::Error,
-    },
-    /// It cannot be watched.
-    #[error("the checker {program} cannot be watched")]
-    Watch {
-        /// Which.
-        program: String,
-        /// Why.
-        #[source]
-        source: io::Error,
+        source: RunError,
     },
     /// A signal ended it.
     #[error(
@@ -96,7 +78,8 @@ impl CheckerError {
     pub fn owner(&self) -> Owner {
         match self {
             Self::Secret { .. } => Owner::Bug,
-            _ => Owner::Host,
+            Self::Run { source, .. } => source.owner(),
+            Self::Killed { .. } => Owner::Host,
         }
     }
 }
@@ -127,7 +110,7 @@ impl Checker {
     /// * `secrets`: what must not be among the arguments
     ///
     /// # Errors
-    /// `Secret`, `Start`, `Watch`, `Killed`: no verdict, and the submission is not to blame.
+    /// `Secret`, `Run`, `Killed`: no verdict, and the submission is not to blame.
     pub fn check(
         &self,
         repo: &str,
@@ -153,124 +136,42 @@ impl Checker {
         command
             .args(&arguments)
             .env_clear()
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+            .env("GIT_TERMINAL_PROMPT", "0");
         for name in VARIABLES {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
         }
-        let deadline = Instant::now() + self.limit;
-        let child = command.spawn().map_err(|source| CheckerError::Start {
-            program: program(),
-            source,
-        })?;
-        let watch = |source| CheckerError::Watch {
-            program: program(),
-            source,
+        let run = Run {
+            input: Vec::new(),
+            capture: Capture::Both,
+            output_bytes_max: OUTPUT_BYTES_MAX,
+            excess: Excess::Drop,
+            time_limit: self.limit,
         };
-        let mut group = Group {
-            child,
-            reaped: false,
-        };
-        let output = Output::default();
-        output.collect(group.child.stdout.take().expect("piped"));
-        output.collect(group.child.stderr.take().expect("piped"));
-        let ended = loop {
-            if group.has_ended().map_err(watch)? {
-                break true;
-            }
-            if Instant::now() >= deadline {
-                break false;
-            }
-            std::thread::sleep(EXIT_POLL);
-        };
-        let status = group.end().map_err(watch)?;
-        let verdict = match (ended, status.code(), status.signal()) {
-            (false, _, _) => CheckVerdict::TimedOut {
+        let ended = run
+            .execute(&mut command)
+            .map_err(|source| CheckerError::Run {
+                program: program(),
+                source,
+            })?;
+        let verdict = match ended.end {
+            End::Code(0) => CheckVerdict::Clean,
+            End::Code(code) => CheckVerdict::Rejected { code },
+            End::TimeLimit => CheckVerdict::TimedOut {
                 limit_ms: u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX),
             },
-            (true, Some(0), _) => CheckVerdict::Clean,
-            (true, Some(code), _) => CheckVerdict::Rejected { code },
-            (true, None, signal) => {
-                return Err(CheckerError::Killed {
-                    program: program(),
-                    signal: signal.unwrap_or(0),
-                });
+            End::Signal(signal) => {
+                let program = program();
+                return Err(CheckerError::Killed { program, signal });
             }
+            End::OutputLimit => unreachable!("more output is dropped"),
         };
-        Ok(Checked {
-            verdict,
-            output: output.text(),
-        })
-    }
-}
-
-/// What a checker printed, from both pipes. A thread holds a clone for as long as its pipe is open.
-#[derive(Clone, Default)]
-struct Output(Arc<Mutex<Vec<u8>>>);
-
-impl Output {
-    fn collect(&self, mut pipe: impl Read + Send + 'static) {
-        let kept = self.clone();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4_096];
-            while let Ok(read @ 1..) = pipe.read(&mut buffer) {
-                let mut bytes = kept.0.lock().expect("nobody panics with it");
-                let room = OUTPUT_BYTES_MAX - bytes.len();
-                bytes.extend_from_slice(&buffer[..read.min(room)]);
-            }
-        });
-    }
-
-    fn text(&self) -> String {
-        let until = Instant::now() + DRAIN;
-        while Arc::strong_count(&self.0) > 1 && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let bytes = self.0.lock().expect("nobody panics with it");
-        String::from_utf8_lossy(&bytes)
+        let output = String::from_utf8_lossy(&ended.output)
             .chars()
             .filter(|character| *character == '\n' || !character.is_control())
-            .collect()
-    }
-}
-
-/// A started checker. Nothing of its process group outlives this; the checker itself is reaped last, so that the group's
-/// number stays its own.
-struct Group {
-    child: Child,
-    reaped: bool,
-}
-
-impl Group {
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    /// Whether the checker has ended; leaves it to be reaped.
-    fn has_ended(&self) -> io::Result<bool> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        Ok(waitid(WaitId::Pid(self.pid()), options)?.is_some())
-    }
-
-    /// Kills what is left of the group, and reaps the checker.
-    fn end(&mut self) -> io::Result<ExitStatus> {
-        // Fails only if nothing is left to kill.
-        let _ = kill_process_group(self.pid(), Signal::KILL);
-        self.reaped = true;
-        self.child.wait()
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if !self.reaped {
-            let _ = self.end();
-        }
+            .collect();
+        Ok(Checked { verdict, output })
     }
 }
 

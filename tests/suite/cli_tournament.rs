@@ -1,5 +1,6 @@
-//! `gradus tournament`: files that grow by events, are replayed, shown, reported, and paid.
+//! `gradus tournament`: who may enter; files that grow by events, are replayed, shown, reported, and paid.
 
+mod entry;
 mod events;
 mod files;
 mod results;

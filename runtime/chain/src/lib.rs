@@ -11,7 +11,7 @@
 //! | [`timelock`] | weights that are encrypted until a beacon's round: payload, ciphertext, schedule |
 //! | [`fuzzing`] | one function of bytes for each hostile input |
 //!
-//! [`AccountId`] and its addresses, [`Keypair`] and [`Signature`] are what the others share.
+//! [`AccountId`] and its addresses, [`Hash`] and [`BlockRef`], [`Keypair`] and [`Signature`] are what the others share.
 //!
 //! ```no_run
 //! use gradus_chain::keyfile::{FileRules, read_keyfile};
@@ -32,6 +32,7 @@
 
 mod account;
 pub mod fuzzing;
+mod hash;
 mod hex;
 pub mod keyfile;
 pub mod land;
@@ -39,9 +40,12 @@ pub mod node;
 mod pair;
 pub mod secret;
 pub mod signer;
+mod stored;
 pub mod submission;
 pub mod timelock;
 
 pub use account::{AccountId, ParseAddressError, SS58_PREFIX};
 pub use gradus_owner::Owner;
+pub use hash::{BlockRef, Hash, ParseHashError};
 pub use pair::{Keypair, SecretError, Signature};
+pub use stored::stored_values;

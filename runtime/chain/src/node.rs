@@ -44,7 +44,6 @@ mod client;
 mod endpoints;
 mod events;
 mod extrinsic;
-mod hash;
 pub mod items;
 mod metadata;
 mod pool;
@@ -57,7 +56,7 @@ mod snapshot;
 mod submit;
 mod value;
 
-pub use block::{Block, BlockRef, Header};
+pub use block::{Block, Header};
 pub use call::{BatchEntry, PALLET, WeightsCall, commit_hash, storage_index};
 pub use capabilities::{Capabilities, CapabilityError, Missing};
 pub use client::{Node, ReadError};
@@ -66,10 +65,9 @@ pub use endpoints::{
 };
 pub use events::{Dispatch, DispatchError, Event, Phase, WeightsEvent};
 pub use extrinsic::{Era, ExtrinsicContext, ExtrinsicError, Signed, Unsigned};
-pub use hash::{Hash, ParseHashError};
 pub use metadata::{METADATA_BYTES_MAX, MetadataError, Runtime, RuntimeVersion};
 pub use pool::{PoolReason, PoolRefusal};
-pub use preflight::{Facts, Ready, Refusal, Warning, preflight, stored_values};
+pub use preflight::{Facts, Ready, Refusal, Warning, preflight};
 pub use profile::{Binding, Network, Profile, ProfileError};
 pub use snapshot::{
     AccountState, ActivityCutoff, EpochRow, EpochSettings, HashCommit, Metagraph, MetagraphSource,

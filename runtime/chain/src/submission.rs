@@ -51,6 +51,7 @@
 //!         block_time_ms: 12_000,
 //!         errors_max: 20,
 //!         silent_pauses_max: 100,
+//!         birth_age_blocks_max: ERA_PERIOD_BLOCKS / 2,
 //!     };
 //!     Ok(drive(&mut machine, &mut journal, chain, &mut cipher, clock, &limits)?)
 //! }
@@ -74,14 +75,15 @@ pub use ask::{
     Account, Answer, Ask, CommitSet, Found, Heads, NotOpened, Order, OwnCommit, Place, Row, Signed,
 };
 pub use drive::{
-    BeaconCipher, Call, Chain, ChainError, Cipher, Clock, DriveError, DriveLimits, Driven, drive,
+    BeaconCipher, Call, Chain, ChainError, Cipher, Clock, Drive, DriveError, DriveLimits, Driven,
+    Turn, drive, drive_each,
 };
-pub use hexed::{Bytes, Hash};
+pub use hexed::Bytes;
 pub use intent::{
-    BlockRef, ERA_PERIOD_BLOCKS, Intent, IntentError, IntentId, Limits, Method, Origin, Target,
+    ERA_PERIOD_BLOCKS, Intent, IntentError, IntentId, Limits, Method, Origin, Target,
 };
 pub use journal::{JOURNAL_BYTES_MAX, JournalError, Tail, read_journal};
-pub use ledger::{IntentFile, Journal, Ledger, LedgerError};
+pub use ledger::{IntentFile, Journal, Ledger, LedgerError, make_directory};
 pub use machine::{Machine, Next, TellError};
 pub use record::{Attempt, Death, Outcome, Postponement, Record, Refusal, RefusalKind, Timelock};
 pub use state::{Disorder, Stage, State, Step};

@@ -10,6 +10,8 @@ use std::time::Duration;
 const AGREE: usize = 2;
 /// The longest wait for a connection, seconds.
 const CONNECT_S_MAX: u16 = 10;
+/// How often a read is tried. An extrinsic may land for three minutes, of which one node that hangs must not take the most.
+const ATTEMPTS: u32 = 2;
 
 /// Who is asked about what, before anybody is.
 #[derive(Clone, Debug)]
@@ -47,35 +49,41 @@ impl PlanError {
     }
 }
 
+/// Which network, subnet and nodes arguments name. Of a local network there may be no nodes yet.
+pub fn profile(nodes: &NodeArgs, subnet: Option<&NetuidArgs>) -> Profile {
+    let mut profile = match nodes.network() {
+        NetworkArg::Finney => Profile::finney(),
+        NetworkArg::Test => Profile::test(),
+        // A copy of the main network has its subnet.
+        NetworkArg::Local => Profile::local(Profile::finney().netuid, Vec::new()),
+    };
+    if !nodes.endpoints.is_empty() {
+        profile.endpoints = Vec::new();
+        for url in &nodes.endpoints {
+            // One node that is named twice is one opinion.
+            if !profile.endpoints.contains(url) {
+                profile.endpoints.push(url.clone());
+            }
+        }
+    }
+    if let Some(netuid) = subnet.and_then(|subnet| subnet.netuid) {
+        profile.netuid = netuid;
+    }
+    profile
+}
+
 impl Plan {
     /// What the arguments say.
     ///
     /// # Errors
     /// [`PlanError`].
     pub fn new(nodes: &NodeArgs, subnet: Option<&NetuidArgs>) -> Result<Self, PlanError> {
-        let mut profile = match nodes.network {
-            NetworkArg::Finney => Profile::finney(),
-            NetworkArg::Test => Profile::test(),
-            // A copy of the main network has its subnet.
-            NetworkArg::Local => Profile::local(Profile::finney().netuid, Vec::new()),
-        };
-        if !nodes.endpoints.is_empty() {
-            profile.endpoints = Vec::new();
-            for url in &nodes.endpoints {
-                // One node that is named twice is one opinion.
-                if !profile.endpoints.contains(url) {
-                    profile.endpoints.push(url.clone());
-                }
-            }
-        }
-        if let Some(netuid) = subnet.and_then(|subnet| subnet.netuid) {
-            profile.netuid = netuid;
-        }
+        let profile = profile(nodes, subnet);
         let named = profile.endpoints.len();
         if named == 0 {
             return Err(PlanError::NoEndpoint);
         }
-        let required = match (nodes.agree, nodes.network) {
+        let required = match (nodes.agree, nodes.network()) {
             (Some(agree), _) => agree.into(),
             (None, NetworkArg::Finney) => AGREE,
             (None, _) => AGREE.min(named),
@@ -87,6 +95,7 @@ impl Plan {
         let limits = RpcLimits {
             connect: seconds(nodes.timeout.min(CONNECT_S_MAX)),
             call: seconds(nodes.timeout),
+            attempts: ATTEMPTS,
             ..RpcLimits::default()
         };
         Ok(Self {
@@ -94,6 +103,8 @@ impl Plan {
             policy: AgreementPolicy {
                 required,
                 limits,
+                // Whatever it takes of connections and calls.
+                question: 2 * limits.call,
                 ..AgreementPolicy::default()
             },
         })
@@ -114,7 +125,7 @@ mod tests {
 
     fn nodes(network: NetworkArg, endpoints: &[&str], agree: Option<u8>) -> NodeArgs {
         NodeArgs {
-            network,
+            network: Some(network),
             endpoints: endpoints.iter().map(|url| (*url).to_owned()).collect(),
             agree,
             timeout: 5,
@@ -152,5 +163,12 @@ mod tests {
         let netuid = NetuidArgs { netuid: Some(7) };
         let plan = Plan::new(&nodes(Finney, &[], None), Some(&netuid)).expect("it fits");
         assert_eq!((plan.profile.netuid, plan.profile.endpoints.len()), (7, 3));
+        // Nothing said is the main network.
+        let unsaid = NodeArgs {
+            network: None,
+            ..nodes(Local, &[], None)
+        };
+        assert_eq!(profile(&unsaid, None), Profile::finney());
+        assert_eq!(profile(&nodes(Local, &[], None), None).netuid, 56);
     }
 }

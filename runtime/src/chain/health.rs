@@ -18,6 +18,7 @@ mod subnet;
 use super::connect::Plan;
 use gradus_chain::AccountId;
 use gradus_chain::node::report::{Verdict, hyperparameters};
+use gradus_chain::node::rpc::is_exposed;
 use gradus_chain::node::{AgreeError, Endpoints, Excluded, Head, Pinned};
 use serde::Serialize;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -119,8 +120,9 @@ impl Checks {
         let nodes = "name other nodes with --endpoint, or mend these";
         let endpoints = self.need("endpoints", plan.connect(), nodes)?;
         self.endpoints(plan, &endpoints);
+        let known = endpoints.excluded();
         let pinned = self.need("agreement", endpoints.pin(Head::Finalized), nodes)?;
-        self.left_out("agreement", &pinned.excluded, endpoints.excluded());
+        self.left_out("agreement", &pinned.excluded, &known);
         let (count, required) = (pinned.snapshots().len(), plan.policy.required);
         let block = pinned.block.number;
         self.ok(
@@ -144,7 +146,16 @@ impl Checks {
     }
 
     fn endpoints(&mut self, plan: &Plan, endpoints: &Endpoints) {
-        self.left_out("endpoints", endpoints.excluded(), &[]);
+        self.left_out("endpoints", &endpoints.excluded(), &[]);
+        for url in plan.profile.endpoints.iter().filter(|url| is_exposed(url)) {
+            self.warn(
+                "endpoints",
+                format!(
+                    "{url} is asked without encryption: whoever is on the way can answer for it"
+                ),
+                "write wss:// if it has TLS, or reach it through a tunnel",
+            );
+        }
         let (found, named) = (endpoints.nodes().len(), plan.profile.endpoints.len());
         let text = format!(
             "{found} of {named} answer and have the chain of {}",

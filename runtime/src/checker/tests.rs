@@ -32,32 +32,26 @@ fn code_0_is_clean_and_every_other_one_is_rejected() {
 }
 
 #[test]
-fn a_checker_that_does_not_end_is_killed_with_its_children_and_the_source_rejected() {
-    let directory = tempfile::tempdir().unwrap();
-    let alive = directory.path().join("alive");
-    // The child would write the file if it lived on.
-    let script = format!("(sleep 1; : > {}) & sleep 60", alive.display());
-    let started = Instant::now();
-    let checked = run(&script, Duration::from_millis(200)).unwrap();
+fn a_checker_that_does_not_end_is_killed_and_the_source_rejected() {
+    let checked = run("echo begun; sleep 60", Duration::from_millis(200)).unwrap();
     assert_eq!(checked.verdict, CheckVerdict::TimedOut { limit_ms: 200 });
-    assert!(started.elapsed() < Duration::from_secs(20));
-    std::thread::sleep(Duration::from_millis(1_500));
-    assert!(!alive.exists());
-}
-
-#[test]
-fn what_a_checker_leaves_behind_is_killed_and_is_not_waited_for() {
-    let started = Instant::now();
-    let checked = run("sleep 60 & exit 0", LONG).unwrap();
-    assert_eq!(checked.verdict, CheckVerdict::Clean);
-    assert!(started.elapsed() < Duration::from_secs(20));
+    assert_eq!(checked.output, "begun\n");
 }
 
 #[test]
 fn a_missing_program_and_a_signal_are_this_hosts_failures() {
     let missing = Checker::with_limit("/nowhere/checker", Vec::new(), LONG);
     let error = missing.check("x", &commit(), &[]).unwrap_err();
-    assert!(matches!(error, CheckerError::Start { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            CheckerError::Run {
+                source: RunError::Start(_),
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert_eq!(error.owner(), Owner::Host);
     assert!(error.to_string().contains("/nowhere/checker"), "{error}");
     let error = run("kill -KILL $$", LONG).unwrap_err();

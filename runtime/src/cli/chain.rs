@@ -50,11 +50,11 @@ impl From<NetworkArg> for Network {
 /// Which nodes are asked, and how many of them are believed.
 #[derive(Clone, Debug, Args)]
 pub struct NodeArgs {
-    /// Which network: nodes of another one are left out.
-    #[arg(long, value_enum, default_value = "finney")]
-    pub network: NetworkArg,
+    /// Which network: nodes of another one are left out [default: finney].
+    #[arg(long, value_enum)]
+    pub network: Option<NetworkArg>,
 
-    /// A node, such as wss://HOST:PORT; repeat for each [default: the network's public ones].
+    /// A node, such as wss://HOST:PORT; repeat for each. One that is named twice is one [default: the network's public ones].
     #[arg(long = "endpoint", value_name = "URL")]
     pub endpoints: Vec<String>,
 
@@ -62,15 +62,22 @@ pub struct NodeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub agree: Option<u8>,
 
-    /// Seconds to wait for a connection or an answer, before it is tried again.
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u16).range(1..=600))]
+    /// Seconds to wait for a connection or an answer, before it is tried once more; a whole question takes twice that at most.
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub timeout: u16,
+}
+
+impl NodeArgs {
+    /// The network that is named, or the main one.
+    pub fn network(&self) -> NetworkArg {
+        self.network.unwrap_or(NetworkArg::Finney)
+    }
 }
 
 /// Which subnet.
 #[derive(Clone, Debug, Args)]
 pub struct NetuidArgs {
-    /// Which subnet [default: the network's own, 56 on finney].
+    /// Which subnet [default: the network's own; 56 on finney and local, 241 on test].
     #[arg(long, value_name = "N")]
     pub netuid: Option<u16>,
 }

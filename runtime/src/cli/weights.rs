@@ -2,7 +2,7 @@
 
 mod landing;
 
-pub use landing::{BeaconArg, NetworkArgs, SetArgs, StatusArgs};
+pub use landing::{AbandonArgs, BeaconArg, LandingArgs, SetArgs, StatusArgs};
 
 use clap::{Args, Subcommand, ValueEnum};
 use gradus_tasks::weights::Rounding;
@@ -32,6 +32,8 @@ pub enum WeightsCommand {
     Set(Box<SetArgs>),
     /// List what was set, is on its way, or failed and why; and how near the validator is to being inactive.
     Status(Box<StatusArgs>),
+    /// Give up an intent of which nothing can land, so that other weights can be set.
+    Abandon(Box<AbandonArgs>),
 }
 
 /// Whose rule makes integers of weights.
@@ -174,6 +176,6 @@ Examples:
   gradus weights show examples/weights/results.json --subnet examples/weights/subnet.json --audit audit.json
   gradus weights audit audit.json
   gradus weights simulate examples/weights/subnet.json
-  gradus weights set results.json --network finney --keyfile ~/.bittensor/wallets/validator/hotkeys/default
-  gradus weights set results.json --network finney --signer ./sign --hotkey 5F… --yes --wait
-  gradus weights status --network finney --hotkey 5F…";
+  gradus weights set results.json --keyfile ~/.bittensor/wallets/validator/hotkeys/default
+  gradus weights set results.json --signer ./sign --hotkey 5F… --yes --wait
+  gradus weights status --hotkey 5F…";

@@ -1,5 +1,6 @@
 //! `gradus weights`: from finished tournaments to what a validator sets on chain, and what that earns.
 
+mod abandon;
 mod audit;
 mod collect;
 mod landing;
@@ -126,6 +127,7 @@ pub fn run(arguments: &WeightsArgs) -> Result<Exit, WeightsError> {
         WeightsCommand::Simulate(arguments) => simulate::run(arguments),
         WeightsCommand::Set(arguments) => set::run(arguments),
         WeightsCommand::Status(arguments) => status::run(arguments),
+        WeightsCommand::Abandon(arguments) => abandon::run(arguments),
     }
 }
 
@@ -154,3 +156,6 @@ fn print(text: &str) -> Result<(), WeightsError> {
 fn print_json(value: &impl Serialize) -> Result<(), WeightsError> {
     print(&(serde_json::to_string_pretty(value).expect("plain data") + "\n"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,8 @@ pub struct EmissionRules {
     pub decay: ReignDecay,
     /// What happens to the rest.
     pub remainder: Remainder,
+    /// The validator's version that goes with weights; the chain refuses one below the subnet's `WeightsVersionKey`.
+    pub version_key: u64,
     /// Shares inside a tournament.
     pub ranks: RankShares,
     /// Least cosine between a recomputed vector and a row on chain for the row to pass; absent where it is not known.

@@ -64,6 +64,7 @@ const RANGES: &[Range] = &[
     within("emission.split.lag", 0.0, 1_000.0, "0 to 1000"),
     within("emission.split.window", 1.0, 1_000.0, "1 to 1000"),
     within("emission.split.entrants_min", 0.0, 1_000_000.0, "0 to 1000000"),
+    within("emission.version_key", 0.0, 9_007_199_254_740_991.0, "0 to 9007199254740991"),
     within("emission.fallback.stale_blocks", 0.0, 1_000_000_000.0, "0 to 1000000000"),
     within("emission.fallback.failures_min", 0.0, 1_000_000.0, "0 to 1000000"),
     within("entry.ping_batch", 1.0, 10_000.0, "1 to 10000"),

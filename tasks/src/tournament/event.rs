@@ -1,5 +1,7 @@
 //! What happens to a tournament. Events carry all that decides, so that everything can be recomputed from them.
 
+mod strict;
+
 use crate::entry::review::{ChallengerState, PairwiseState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -218,6 +220,7 @@ pub struct Score {
     #[serde(deserialize_with = "Option::deserialize")]
     pub kl_term: Option<f64>,
     /// Scores by environment, more is better; empty for other tasks.
+    #[serde(deserialize_with = "strict::each_once")]
     pub environments: BTreeMap<String, f64>,
     /// When the entry's repository was last changed, microseconds since 1970, where rules look at that; absent elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -228,7 +231,8 @@ pub struct Score {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rows {
-    /// In evaluation order, nats; null is a loss that is not a number.
+    /// In evaluation order, nats; null is a loss that is not a number. 100,000 at most.
+    #[serde(deserialize_with = "strict::rows")]
     pub losses: Vec<Option<f64>>,
     /// Of the evaluated set.
     pub fingerprint: String,

@@ -4,6 +4,10 @@
 pub(super) const ENTRANTS: usize = 1000;
 /// Rows of a loss vector.
 pub(super) const ROWS: usize = 100_000;
+/// The largest loss or score: sums of as many squares as there are rows are far from what does not fit.
+pub(super) const SCORE: f64 = 1e100;
+/// Wins in a row of a champion.
+pub(super) const WINS: u32 = 100_000;
 /// Bytes of a reason, a model's name, a task's id.
 pub(super) const TEXT_BYTES: usize = 1000;
 /// Tasks of a tournament, replaced ones included.

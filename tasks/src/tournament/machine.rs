@@ -3,7 +3,7 @@
 use super::event::Event;
 use super::setup::{Setup, SetupError};
 use super::state::{
-    Contestant, Entrant, Evaluation, Round, Stage, State, Task, TaskState, Training,
+    Contestant, Decision, Entrant, Evaluation, Round, Stage, State, Task, TaskState, Training,
 };
 use crate::Owner;
 use crate::canonical::canonical_json;
@@ -284,6 +284,8 @@ fn inconsistent(state: &State) -> Option<&'static str> {
         Some("a task is of no round")
     } else if !state.tasks.iter().all(plays) {
         Some("a task's contestants are not its place's")
+    } else if !state.tasks.iter().all(decided_for_each) {
+        Some("a task's standings are not one for each contestant")
     } else if (state.stage == Stage::Finished {}) != state.outcome.is_some() {
         Some("it is finished without an outcome, or has one before")
     } else if (state.stage == Stage::Pending {}) != state.rounds.is_empty()
@@ -292,5 +294,13 @@ fn inconsistent(state: &State) -> Option<&'static str> {
         Some("it plays without a round, or has one before it began")
     } else {
         None
+    }
+}
+
+/// Whether a decision has as many entries as there are contestants, where it has one for each.
+fn decided_for_each(task: &Task) -> bool {
+    match &task.decision {
+        Some(Decision::Standings { scores }) => scores.len() == task.contestants.len(),
+        _ => true,
     }
 }

@@ -56,6 +56,16 @@ pub enum Refusal {
         /// Its round.
         round: u32,
     },
+    /// Scores that are known are not thrown away.
+    #[error(
+        "{event} does not come for task {task}, of which a score is known and which nobody holds\nhelp: let its evaluations end; what cannot be decided is held then"
+    )]
+    ScoreKnown {
+        /// Which event.
+        event: &'static str,
+        /// Its number.
+        task: u32,
+    },
     /// The task is not where such events come.
     #[error("{event} does not come while task {task} is {}\nhelp: see what is pending", task_text(.state))]
     Task {

@@ -175,11 +175,11 @@ impl Setup {
             return Ok(());
         };
         name("the champion's hotkey", &champion.hotkey)?;
-        if champion.consecutive_wins == 0 {
+        if !(1..=limits::WINS).contains(&champion.consecutive_wins) {
             return Err(SetupError::Champion {
                 what: "consecutive_wins",
-                found: "0".to_owned(),
-                expected: "1 or more",
+                found: champion.consecutive_wins.to_string(),
+                expected: "1 to 100000",
             });
         }
         match champion.stored_difference {

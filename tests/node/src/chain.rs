@@ -59,7 +59,7 @@ pub(crate) struct State {
     finality_stalled: bool,
     pool: Pool,
     edits: Vec<Edit>,
-    upgrade: Option<Spec>,
+    upgrade: Option<Upgrade>,
     drop_reveals: bool,
     missed_from: Option<u64>,
     /// Makes blocks of a fork differ from those they replace.
@@ -67,6 +67,12 @@ pub(crate) struct State {
     listeners: Vec<Sender<Notice>>,
     submissions: Vec<Submission>,
     dropped: Vec<([u8; 32], String)>,
+}
+
+/// A runtime that the next block sets.
+struct Upgrade {
+    spec: Spec,
+    behind_extrinsics: bool,
 }
 
 impl Chain {

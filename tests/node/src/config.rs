@@ -54,7 +54,7 @@ pub struct SubnetConfig {
     pub owner_uid: Option<u16>,
     /// `MinAllowedWeights`.
     pub min_allowed_weights: u16,
-    /// `MaxWeightsLimit`; 65535 is none.
+    /// `MaxWeightsLimit`, which is still in storage and enforced by no runtime here: all of them say 65535, which is none.
     pub max_weights_limit: u16,
     /// `WeightsVersionKey`.
     pub weights_version_key: u64,

@@ -103,7 +103,7 @@ fn a_snapshot_has_what_storage_has_in_three_specs_and_goes_through_a_simulation(
             json!({
                 "tempo": 77, "activity_cutoff_blocks": cutoff, "stake_threshold_rao": 1_000_000_000_000_u64,
                 "yuma3": true, "kappa": 31_000, "bonds_penalty": 64_000, "bonds_moving_average_ppm": 875_000,
-                "liquid_alpha": false, "weights_min": 2, "max_weight": 40_000, "weights_version": 61_000,
+                "liquid_alpha": false, "weights_min": 2, "max_weight": 65_535, "weights_version": 61_000,
                 "weights_rate_limit": 9, "commit_reveal": false,
             })
         );
@@ -264,7 +264,7 @@ fn people_read_tables() {
     };
     for (name, expected) in [
         ("tempo", "77"),
-        ("max_weight", "40000"),
+        ("max_weight", "65535"),
         ("kappa", "31000"),
         ("yuma3", "on"),
         ("liquid_alpha", "off"),

@@ -1,40 +1,10 @@
 //! The client's words for the submission's, and back.
 
-use crate::node::{BlockRef, Dispatch, DispatchError, Hash, PoolReason, PoolRefusal, WeightsCall};
-use crate::submission::{self, Call, Outcome, Refusal, RefusalKind};
+use crate::node::{Dispatch, DispatchError, PoolReason, PoolRefusal, WeightsCall};
+use crate::submission::{Call, Outcome, Refusal, RefusalKind};
 
 /// The most characters of a node's words that are written down.
 const MESSAGE_CHARACTERS_MAX: usize = 200;
-
-impl From<Hash> for submission::Hash {
-    fn from(hash: Hash) -> Self {
-        Self(hash.0)
-    }
-}
-
-impl From<submission::Hash> for Hash {
-    fn from(hash: submission::Hash) -> Self {
-        Self(hash.0)
-    }
-}
-
-impl From<BlockRef> for submission::BlockRef {
-    fn from(block: BlockRef) -> Self {
-        Self {
-            number: block.number,
-            hash: block.hash.into(),
-        }
-    }
-}
-
-impl From<submission::BlockRef> for BlockRef {
-    fn from(block: submission::BlockRef) -> Self {
-        Self {
-            number: block.number,
-            hash: block.hash.into(),
-        }
-    }
-}
 
 /// The main mechanism has calls of its own.
 pub(super) fn mechanism_of(mechanism: u8) -> Option<u8> {
@@ -64,7 +34,7 @@ impl From<&Call> for WeightsCall {
             } => Self::Commit {
                 netuid,
                 mechanism: mechanism_of(mechanism),
-                commit_hash: hash.into(),
+                commit_hash: hash,
             },
             Call::Reveal {
                 netuid,

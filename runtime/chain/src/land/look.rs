@@ -12,7 +12,7 @@ pub(super) fn of_hash(commit: &node::HashCommit) -> OwnCommit {
     // Newer runtimes: epoch, block, nothing. Under older ones no commit is made.
     let [epoch, block_number, _] = commit.numbers;
     OwnCommit {
-        hash: commit.commit_hash.into(),
+        hash: commit.commit_hash,
         epoch,
         block_number,
     }
@@ -20,7 +20,7 @@ pub(super) fn of_hash(commit: &node::HashCommit) -> OwnCommit {
 
 pub(super) fn of_timelocked(commit: &node::TimelockedCommit) -> OwnCommit {
     OwnCommit {
-        hash: commit.commit_hash.into(),
+        hash: commit.commit_hash,
         epoch: commit.epoch,
         block_number: commit.commit_block,
     }
@@ -29,10 +29,10 @@ pub(super) fn of_timelocked(commit: &node::TimelockedCommit) -> OwnCommit {
 /// Looks into every block of a range that leads to a tip, which has to be the node's own before and after.
 pub(super) fn find(
     node: &Node,
-    hash: node::Hash,
+    hash: crate::Hash,
     (from, to): (u64, u64),
-    tip: node::BlockRef,
-) -> Result<Option<node::BlockRef>, ReadError> {
+    tip: crate::BlockRef,
+) -> Result<Option<crate::BlockRef>, ReadError> {
     let lacks = |block: String| ReadError::NoBlock {
         url: node.url().to_owned(),
         block,

@@ -2,7 +2,8 @@
 
 use super::convert::mechanism_of;
 use crate::AccountId;
-use crate::node::{Capabilities, Facts, Hash, Ready, Refusal, WeightsCall, items, preflight};
+use crate::Hash;
+use crate::node::{Capabilities, Facts, Ready, Refusal, WeightsCall, items, preflight};
 use crate::submission::{Cipher, Intent, IntentError, IntentId, Limits, Method, Origin, Target};
 use crate::timelock::{ScheduleError, reveal};
 use gradus_owner::Owner;
@@ -151,7 +152,7 @@ pub fn prepare(
     let intent = Intent {
         id: name(wanted, facts.landing_block(), rng)?,
         profile: wanted.profile.clone(),
-        genesis: basis.genesis.into(),
+        genesis: basis.genesis,
         netuid: wanted.netuid,
         mechanism: wanted.mechanism,
         hotkey: wanted.hotkey,
@@ -177,7 +178,7 @@ pub fn prepare(
             (call, None)
         }
         Method::HashCommit { salt } => {
-            let commit_hash = intent.commit_hash(salt).into();
+            let commit_hash = intent.commit_hash(salt);
             let call = WeightsCall::Commit {
                 netuid,
                 mechanism,

@@ -1,31 +1,15 @@
 //! Blocks as nodes send them: headers whose hash is computed, not believed.
 
-use super::Hash;
 use super::rpc::shown;
+use crate::{BlockRef, Hash};
 use parity_scale_codec::{Compact, Encode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value as Json;
 
 /// The most extrinsics of a block that are looked at.
 const EXTRINSICS_MAX: usize = 100_000;
 /// The most entries of a header's digest.
 const LOGS_MAX: usize = 256;
-
-/// A block by number and hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BlockRef {
-    /// Its number.
-    pub number: u64,
-    /// Its hash.
-    pub hash: Hash,
-}
-
-impl std::fmt::Display for BlockRef {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({})", self.number, self.hash)
-    }
-}
 
 /// A header, and its hash as computed from it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@
 //!
 //! A call is written only if the runtime's shape of it is the one that is written here ([`Capabilities`](super::Capabilities)).
 
-use super::Hash;
 use crate::AccountId;
+use crate::Hash;
 use parity_scale_codec::{Compact, Encode};
 
 /// The pallet that has all of them.

@@ -1,9 +1,9 @@
 //! A block's events: what an extrinsic did, and why it failed.
 
-use super::Hash;
 use super::metadata::Runtime;
 use super::value::{DecodeError, Reader, Value};
 use crate::AccountId;
+use crate::Hash;
 use serde::Serialize;
 use std::fmt;
 

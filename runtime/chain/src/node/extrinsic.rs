@@ -8,7 +8,8 @@
 //! Extensions come from the metadata, in order. One that is not known here has to be empty, or nothing is signed.
 
 use super::metadata::{MetadataError, Runtime};
-use super::{Capabilities, CapabilityError, Hash, WeightsCall};
+use super::{Capabilities, CapabilityError, WeightsCall};
+use crate::Hash;
 use crate::signer::{SignError, SignRequest, Signer};
 use crate::{AccountId, Signature};
 use gradus_owner::Owner;

@@ -2,7 +2,7 @@
 //!
 //! Metadata come from a node and are hostile until read: their size is capped, and what is looked up in them is bounded in depth.
 
-use super::Hash;
+use crate::Hash;
 use gradus_owner::Owner;
 use parity_scale_codec::Decode;
 use scale_info::{PortableRegistry, form::PortableForm};

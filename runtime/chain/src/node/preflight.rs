@@ -15,12 +15,11 @@ mod vector;
 
 pub use facts::Facts;
 pub use refusal::{Refusal, Warning};
-pub use vector::stored_values;
 
-use super::block::BlockRef;
 use super::call::{WeightsCall, commit_hash, storage_index};
 use super::snapshot::HashCommit;
 use crate::AccountId;
+use crate::BlockRef;
 use crate::timelock::{COMMIT_BYTES_MAX, WeightsPayload};
 use serde::Serialize;
 

@@ -6,7 +6,7 @@ mod binding;
 
 pub use binding::Binding;
 
-use super::Hash;
+use crate::Hash;
 use gradus_owner::Owner;
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,11 +1,9 @@
 //! What commands print: plain data, versioned, with every node that was left out and why.
 
-use super::Hash;
 mod doctor;
 
 pub use doctor::{Check, DoctorReport, Verdict, doctor};
 
-use super::block::BlockRef;
 use super::capabilities::Missing;
 use super::endpoints::{AgreeError, Endpoints, Excluded, Head, Pinned};
 use super::metadata::RuntimeVersion;
@@ -13,6 +11,7 @@ use super::preflight::Facts;
 use super::profile::{Network, Profile};
 use super::snapshot::{Metagraph, SubnetParameters};
 use crate::{AccountId, SS58_PREFIX};
+use crate::{BlockRef, Hash};
 use serde::Serialize;
 
 /// The version of all reports.

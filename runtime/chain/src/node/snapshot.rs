@@ -20,12 +20,13 @@ pub use metagraph::{Metagraph, MetagraphSource, NEURONS_MAX, Neuron};
 pub use subnet::{ActivityCutoff, SubnetParameters};
 pub use weights::{HashCommit, PendingCommits, TimelockedCommit};
 
-use super::block::{BlockRef, bytes_of};
+use super::block::bytes_of;
 use super::capabilities::Capabilities;
 use super::client::{Node, ReadError};
 use super::items::Item;
 use super::rpc::shown;
 use super::value::{DecodeError, Value};
+use crate::BlockRef;
 use parity_scale_codec::{Decode, DecodeAll};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub struct Snapshot<'a> {
     node: &'a Node,
     block: BlockRef,
     capabilities: Arc<Capabilities>,
+    stored_by: Arc<Capabilities>,
 }
 
 /// Items that were asked for together.
@@ -47,12 +49,29 @@ pub(super) struct Answers<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(node: &'a Node, block: BlockRef, capabilities: Arc<Capabilities>) -> Self {
+    pub(super) fn new(
+        node: &'a Node,
+        block: BlockRef,
+        capabilities: Arc<Capabilities>,
+        stored_by: Arc<Capabilities>,
+    ) -> Self {
         Self {
             node,
             block,
             capabilities,
+            stored_by,
         }
+    }
+
+    /// The same block of another node, which has the same runtimes there.
+    pub(super) fn of<'n>(&self, node: &'n Node) -> Snapshot<'n> {
+        let (capabilities, stored_by) = (&self.capabilities, &self.stored_by);
+        Snapshot::new(
+            node,
+            self.block,
+            Arc::clone(capabilities),
+            Arc::clone(stored_by),
+        )
     }
 
     /// The node.
@@ -65,9 +84,15 @@ impl<'a> Snapshot<'a> {
         self.block
     }
 
-    /// Its runtime.
+    /// The runtime of the block after it: its functions answer here, extrinsics are made for it.
     pub fn capabilities(&self) -> &Arc<Capabilities> {
         &self.capabilities
+    }
+
+    /// The runtime that the block was made with: storage and events are laid out by it. Another than [`Snapshot::capabilities`] in the block that
+    /// sets a new one, whose migrations run in the next.
+    pub fn stored_by(&self) -> &Arc<Capabilities> {
+        &self.stored_by
     }
 
     /// Items of storage, in one round trip. Those that the runtime lacks have no answer, those that are not stored their default.
@@ -78,7 +103,7 @@ impl<'a> Snapshot<'a> {
         let mut asked = Vec::new();
         let mut answers = Vec::new();
         for (item, keys) in items {
-            if self.capabilities.has(item) {
+            if self.stored_by.has(item) {
                 let key = self.key(item, keys)?;
                 asked.push((
                     "state_getStorage",
@@ -147,7 +172,7 @@ impl<'a> Snapshot<'a> {
     fn stored(&self, item: &Item, json: &Json) -> Result<Option<Vec<u8>>, ReadError> {
         if json.is_null() {
             let default = self
-                .capabilities
+                .stored_by
                 .default_bytes(item)
                 .map_err(|source| self.node.lacks(source))?;
             return Ok(default.map(<[u8]>::to_vec));
@@ -172,7 +197,7 @@ impl<'a> Snapshot<'a> {
     }
 
     fn key(&self, item: &Item, keys: &[&[u8]]) -> Result<Vec<u8>, ReadError> {
-        self.capabilities
+        self.stored_by
             .storage_key(item, keys)
             .map_err(|source| self.node.lacks(source))
     }

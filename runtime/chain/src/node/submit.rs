@@ -3,13 +3,12 @@
 //! A connection that breaks says nothing about what the node did with the extrinsic. So there are three ways to fail: not sent, refused, and not
 //! known; only a look through blocks decides the third, and nothing is ever sent twice for it.
 
-use super::Hash;
-use super::block::BlockRef;
 use super::client::{Node, ReadError};
 use super::events::{Dispatch, Event, Phase};
 use super::extrinsic::Signed;
 use super::pool::PoolRefusal;
 use super::rpc::{Rpc, RpcError, shown};
+use crate::{BlockRef, Hash};
 use gradus_owner::Owner;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -210,7 +209,7 @@ impl Node {
         let block = found.header.block;
         let snapshot = self.at(block)?;
         let events = snapshot.events()?;
-        let runtime = snapshot.capabilities().runtime();
+        let runtime = snapshot.stored_by().runtime();
         let dispatch = runtime.dispatch(&events, position);
         let own = |event: &Event| event.phase == Phase::ApplyExtrinsic(position);
         Ok(Some(Inclusion {

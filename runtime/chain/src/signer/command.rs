@@ -10,21 +10,16 @@
 
 use super::{SignError, SignRequest, Signer, same_account};
 use crate::{AccountId, Signature, hex};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use gradus_process::{Capture, End, Excess, Run, RunError};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 /// The longest answer, in bytes.
 pub const RESPONSE_BYTES_MAX: usize = 4_096;
 /// The version of both lines.
 const PROTOCOL_VERSION: u32 = 1;
-/// How often a command that has closed its output is asked whether it has ended.
-const EXIT_POLL: Duration = Duration::from_millis(5);
 
 /// A command that holds one account's key.
 #[derive(Clone, Debug)]
@@ -38,12 +33,9 @@ pub struct CommandSigner {
 /// Why a command gave no signature.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// It did not start.
-    #[error("it cannot be started: check its path and that it may be executed")]
-    Start(#[source] io::Error),
-    /// Its answer could not be read.
-    #[error("its output cannot be read")]
-    Output(#[source] io::Error),
+    /// It was not run to its end.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// Too slow.
     #[error(
         "it did not answer and end within {limit_ms} ms, and was killed: raise the limit if a person has to confirm"
@@ -188,54 +180,24 @@ impl CommandSigner {
 
     /// Runs the command over one line; its output, if it ended well and in time.
     fn run(&self, line: Vec<u8>) -> Result<Vec<u8>, CommandError> {
-        let deadline = Instant::now() + self.time_limit;
-        let time_limit = || CommandError::TimeLimit {
-            limit_ms: self.time_limit.as_millis(),
+        let run = Run {
+            input: line,
+            capture: Capture::Stdout,
+            output_bytes_max: RESPONSE_BYTES_MAX,
+            excess: Excess::End,
+            time_limit: self.time_limit,
         };
-        let mut group = Group {
-            child: Command::new(&self.program)
-                .args(&self.arguments)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::inherit())
-                .process_group(0)
-                .spawn()
-                .map_err(CommandError::Start)?,
-            reaped: false,
-        };
-        let mut stdin = group.child.stdin.take().expect("piped");
-        let stdout = group.child.stdout.take().expect("piped");
-        // A command that does not read ends at the limit, and the pipe breaks then. It may also answer without reading.
-        std::thread::spawn(move || stdin.write_all(&line));
-        let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut answer = Vec::new();
-            let read = stdout
-                .take(RESPONSE_BYTES_MAX as u64 + 1)
-                .read_to_end(&mut answer);
-            // The receiver is gone if the limit has passed.
-            let _ = sender.send(read.map(|_| answer));
-        });
-        let answer = receiver
-            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            .map_err(|_| time_limit())?
-            .map_err(CommandError::Output)?;
-        if answer.len() > RESPONSE_BYTES_MAX {
-            return Err(CommandError::TooLong);
+        let ended = run.execute(Command::new(&self.program).args(&self.arguments))?;
+        let failed = |status| Err(CommandError::Failed { status });
+        match ended.end {
+            End::Code(0) => Ok(ended.output),
+            End::Code(code) => failed(format!("code {code}")),
+            End::Signal(signal) => failed(format!("signal {signal}")),
+            End::OutputLimit => Err(CommandError::TooLong),
+            End::TimeLimit => Err(CommandError::TimeLimit {
+                limit_ms: self.time_limit.as_millis(),
+            }),
         }
-        while !group.has_ended().map_err(CommandError::Output)? {
-            if Instant::now() >= deadline {
-                return Err(time_limit());
-            }
-            std::thread::sleep(EXIT_POLL);
-        }
-        let status = group.end().map_err(CommandError::Output)?;
-        if !status.success() {
-            return Err(CommandError::Failed {
-                status: shown(status),
-            });
-        }
-        Ok(answer)
     }
 }
 
@@ -250,48 +212,5 @@ impl Signer for CommandSigner {
             program: self.program.to_string_lossy().into_owned(),
             source,
         })
-    }
-}
-
-/// A started command. Nothing of its process group outlives this; the command itself is reaped last, so that the group's number stays its own.
-struct Group {
-    child: Child,
-    reaped: bool,
-}
-
-impl Group {
-    /// The group's number, which is the command's.
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    /// Whether the command has ended; leaves it to be reaped.
-    fn has_ended(&self) -> io::Result<bool> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        Ok(waitid(WaitId::Pid(self.pid()), options)?.is_some())
-    }
-
-    /// Kills what is left of the group, and reaps the command.
-    fn end(&mut self) -> io::Result<ExitStatus> {
-        // Fails only if nothing is left to kill.
-        let _ = kill_process_group(self.pid(), Signal::KILL);
-        self.reaped = true;
-        self.child.wait()
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if !self.reaped {
-            let _ = self.end();
-        }
-    }
-}
-
-fn shown(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("code {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => "no code".to_owned(),
     }
 }

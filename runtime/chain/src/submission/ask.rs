@@ -1,11 +1,11 @@
 //! What a machine asks of a node, and what comes back. Every answer says at which block it was read; another block's is not used.
 
-use super::hexed::{Bytes, Hash};
-use super::intent::BlockRef;
+use super::hexed::Bytes;
 use super::record::{Outcome, Refusal, Timelock};
 use super::state::Step;
 use crate::AccountId;
 use crate::timelock::{EpochState, WeightsPayload};
+use crate::{BlockRef, Hash};
 
 /// A question, or something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

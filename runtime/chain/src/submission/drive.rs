@@ -10,26 +10,27 @@
 //! | [`Chain::find`] | look into every block of the range, by hash of the extrinsic, walking from the tip by parents or by number below the finalized one |
 //! | [`Chain::submit`] | hand the bytes over once, and not again after a lost connection |
 //!
-//! A read that fails may be tried again, and is. Nothing else is the implementation's to decide. All of it waits for its answer: one intent is
-//! one thread's, or one of a few that take turns between [`Driven::Stopped`] and the next drive.
+//! A read that fails may be tried again, and is. Nothing else is the implementation's to decide. All of it waits for its answer. [`drive`] follows
+//! one intent; [`drive_each`] follows several in turns: while one waits for a block, the others go on.
 
 mod call;
 mod chain;
 mod error;
+mod fresh;
+mod perform;
+mod turns;
 
 pub use call::{BeaconCipher, Call, Cipher};
 pub use chain::{Chain, ChainError, Clock};
 pub use error::DriveError;
+pub use turns::drive_each;
 
-use super::ask::{Answer, Ask, Order, Signed};
-use super::hexed::Bytes;
-use super::intent::{Intent, Method};
+use super::ask::{Answer, Ask};
 use super::ledger::Journal;
 use super::machine::{Machine, Next};
-use super::record::Timelock;
-use super::state::Step;
 use super::verdict::Verdict;
-use crate::timelock::reveal;
+use fresh::Asked;
+use perform::{Failure, perform, same_chain};
 
 /// How long to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct DriveLimits {
     pub errors_max: u32,
     /// Questions for newer heads in a row, two for each block at most, that brought no newer finalized block.
     pub silent_pauses_max: u32,
+    /// How many blocks of an era may be over when its extrinsic is signed, finality's lag among them; with more, heads are asked for again.
+    pub birth_age_blocks_max: u64,
 }
 
 /// How a drive ended.
@@ -47,8 +50,38 @@ pub struct DriveLimits {
 pub enum Driven {
     /// With the intent's verdict.
     Ended(Verdict),
+    /// The commit waits far longer than the subnet's epochs explain. It is stored and may still be opened: resume it later, and look whether the
+    /// subnet runs epochs at all.
+    Overdue {
+        /// Blocks since the commit.
+        blocks: u64,
+    },
     /// The clock said to stop; the journal has all that is needed to go on.
     Stopped,
+}
+
+/// What comes after a turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Another, after a pause.
+    Pause {
+        /// How long.
+        milliseconds: u64,
+    },
+    /// None.
+    Over(Driven),
+}
+
+/// An intent on its way: its machine, its journal, and how often nothing came of asking.
+#[derive(Debug)]
+pub struct Drive<'a, J> {
+    machine: &'a mut Machine,
+    journal: &'a mut J,
+    limits: DriveLimits,
+    begun: bool,
+    errors: u32,
+    silent: u32,
+    asked: Asked,
 }
 
 /// Asks, acts and writes down until the intent has ended or the clock says to stop.
@@ -65,205 +98,137 @@ pub fn drive(
     clock: &mut impl Clock,
     limits: &DriveLimits,
 ) -> Result<Driven, DriveError> {
-    let mut begun = false;
-    let (mut errors, mut silent) = (0, 0);
+    let mut drive = Drive::new(machine, journal, *limits);
     loop {
-        if clock.stopped() {
-            return Ok(Driven::Stopped);
+        match drive.turn(chain, cipher, clock)? {
+            Turn::Over(driven) => return Ok(driven),
+            Turn::Pause { milliseconds } => clock.sleep_ms(milliseconds),
         }
-        let ask = match machine.next() {
-            Next::Ended(verdict) => return Ok(Driven::Ended(verdict)),
-            Next::Keep(record) => {
-                journal
-                    .append(&record)
-                    .map_err(|source| DriveError::Ledger {
-                        id: machine.state().intent().id.clone(),
-                        source: Box::new(source),
-                    })?;
-                machine.keep(&record).map_err(DriveError::Disorder)?;
-                continue;
+    }
+}
+
+impl<'a, J: Journal> Drive<'a, J> {
+    /// A drive that has asked nothing yet.
+    pub fn new(machine: &'a mut Machine, journal: &'a mut J, limits: DriveLimits) -> Self {
+        Self {
+            machine,
+            journal,
+            limits,
+            begun: false,
+            errors: 0,
+            silent: 0,
+            asked: Asked::default(),
+        }
+    }
+
+    /// Where the intent is.
+    pub fn machine(&self) -> &Machine {
+        self.machine
+    }
+
+    /// Goes on until there is something to wait for.
+    ///
+    /// # Errors
+    /// [`DriveError`]: the drive is over, the intent is not.
+    pub fn turn(
+        &mut self,
+        chain: &mut impl Chain,
+        cipher: &mut impl Cipher,
+        clock: &impl Clock,
+    ) -> Result<Turn, DriveError> {
+        loop {
+            if clock.stopped() {
+                return Ok(Turn::Over(Driven::Stopped));
             }
-            Next::Ask(ask) => ask,
-        };
-        let answer = match begun {
-            true => perform(machine, chain, cipher, limits, &ask),
-            false => same_chain(machine, chain),
-        };
-        match answer {
-            Ok(None) => begun = true,
-            Ok(Some(answer)) => {
-                errors = 0;
-                let before = machine.finalized_number();
-                let used = machine.tell(answer).map_err(DriveError::Tell)?;
-                // Nothing was learnt if the same question comes next.
-                let stuck = !used || machine.next() == Next::Ask(ask.clone());
-                if machine.finalized_number() > before {
-                    silent = 0;
-                } else if stuck || ask == Ask::NewerHeads {
-                    silent += 1;
+            let ask = match self.machine.next() {
+                Next::Ended(verdict) => return Ok(Turn::Over(Driven::Ended(verdict))),
+                Next::Overdue { blocks } => return Ok(Turn::Over(Driven::Overdue { blocks })),
+                Next::Keep(record) => {
+                    self.journal
+                        .append(&record)
+                        .map_err(|source| DriveError::Ledger {
+                            id: self.machine.state().intent().id.clone(),
+                            source: Box::new(source),
+                        })?;
+                    self.machine.keep(&record).map_err(DriveError::Disorder)?;
+                    continue;
                 }
-                if silent > limits.silent_pauses_max {
-                    let (number, pauses) = (before, silent);
-                    return Err(DriveError::Silent { number, pauses });
+                Next::Ask(ask) => ask,
+            };
+            self.asked.begin(clock);
+            let answer = match self.begun {
+                true => perform(self.machine, chain, cipher, &self.limits, &ask),
+                false => same_chain(self.machine, chain),
+            };
+            let (machine, limits) = (&*self.machine, &self.limits);
+            let answer = self
+                .asked
+                .unless_late(answer, machine, chain, clock, limits);
+            match answer {
+                Ok(None) => self.begun = true,
+                Ok(Some(answer)) => {
+                    if let Some(milliseconds) = self.learn(&ask, answer)? {
+                        return Ok(Turn::Pause { milliseconds });
+                    }
                 }
-                if stuck {
-                    clock.sleep_ms(u64::from(limits.block_time_ms));
+                Err(Failure::Chain(source)) => {
+                    let milliseconds = self.fail(chain, clock, source)?;
+                    return Ok(Turn::Pause { milliseconds });
                 }
+                Err(Failure::Drive(error)) => return Err(error),
             }
-            Err(Failure::Chain(source)) => {
-                errors += 1;
-                if errors >= limits.errors_max {
-                    let count = errors;
-                    return Err(DriveError::Chain { count, source });
-                }
-                let pause = 250_u64 << errors.min(10);
-                let pause = pause.min(u64::from(limits.block_time_ms));
-                clock.sleep_ms(pause);
-                // The block that was asked about may be none of the chain any more: newer heads lead elsewhere.
-                if begun && let Ok(heads) = chain.heads() {
-                    let newer = Answer::Heads(heads);
-                    machine.tell(newer).map_err(DriveError::Tell)?;
-                }
-            }
-            Err(Failure::Drive(error)) => return Err(error),
         }
     }
-}
 
-/// What went wrong, and whether trying again may help.
-enum Failure {
-    Chain(ChainError),
-    Drive(DriveError),
-}
-
-impl From<ChainError> for Failure {
-    fn from(error: ChainError) -> Self {
-        Self::Chain(error)
+    /// Takes an answer; how long to wait, milliseconds, if it brought nothing.
+    fn learn(&mut self, ask: &Ask, answer: Answer) -> Result<Option<u64>, DriveError> {
+        self.errors = 0;
+        let before = self.machine.finalized_number();
+        let used = self.tell(answer)?;
+        // Nothing was learnt if the same question comes next.
+        let stuck = !used || self.machine.next() == Next::Ask(ask.clone());
+        if self.machine.finalized_number() > before {
+            self.silent = 0;
+        } else if stuck || *ask == Ask::NewerHeads {
+            self.silent += 1;
+        }
+        if self.silent > self.limits.silent_pauses_max {
+            let (number, pauses) = (before, self.silent);
+            return Err(DriveError::Silent { number, pauses });
+        }
+        Ok(stuck.then(|| u64::from(self.limits.block_time_ms)))
     }
-}
 
-fn same_chain(machine: &Machine, chain: &mut impl Chain) -> Result<Option<Answer>, Failure> {
-    let found = chain.genesis()?;
-    let expected = machine.state().intent().genesis;
-    if found != expected {
-        return Err(Failure::Drive(DriveError::OtherChain { expected, found }));
+    /// Tells the machine; whether it used the answer.
+    fn tell(&mut self, answer: Answer) -> Result<bool, DriveError> {
+        let is_heads = matches!(answer, Answer::Heads(_));
+        let used = self.machine.tell(answer).map_err(DriveError::Tell)?;
+        if used && is_heads {
+            self.asked.taken();
+        }
+        Ok(used)
     }
-    Ok(None)
-}
 
-/// Does what is asked.
-fn perform(
-    machine: &Machine,
-    chain: &mut impl Chain,
-    cipher: &mut impl Cipher,
-    limits: &DriveLimits,
-    ask: &Ask,
-) -> Result<Option<Answer>, Failure> {
-    let intent = machine.state().intent();
-    let (answer, at) = match ask {
-        Ask::Heads | Ask::NewerHeads => (chain.heads().map(Answer::Heads), 0),
-        Ask::Account { at } => {
-            let account = chain.account(intent, *at);
-            let account = account.map(|account| Answer::Account(Box::new(account)));
-            (account, at.number)
+    /// Takes a failure of the chain; how long to wait, milliseconds.
+    fn fail(
+        &mut self,
+        chain: &mut impl Chain,
+        clock: &impl Clock,
+        source: ChainError,
+    ) -> Result<u64, DriveError> {
+        self.errors += 1;
+        if self.errors >= self.limits.errors_max {
+            let count = self.errors;
+            return Err(DriveError::Chain { count, source });
         }
-        Ask::Sign { order } => {
-            let signed = sign(machine, chain, cipher, limits, *order)?;
-            return Ok(Some(Answer::Signed(Box::new(signed))));
+        let pause = 250_u64 << self.errors.min(10);
+        // The block that was asked about may be none of the chain any more: newer heads lead elsewhere.
+        self.asked.begin(clock);
+        if self.begun
+            && let Ok(heads) = chain.heads()
+        {
+            self.tell(Answer::Heads(heads))?;
         }
-        Ask::Submit { extrinsic, hash } => {
-            // Whatever went wrong: it may be on its way, and is looked for.
-            let word = chain.submit(&extrinsic.0).ok();
-            return Ok(Some(Answer::Submitted { hash: *hash, word }));
-        }
-        Ask::Find {
-            hash,
-            from,
-            to,
-            tip,
-        } => {
-            let place = chain.find(*hash, *from, *to, *tip);
-            let found = place.map(|place| super::Found {
-                hash: *hash,
-                from: *from,
-                to: *to,
-                tip: *tip,
-                place,
-            });
-            (found.map(Answer::Found), tip.number)
-        }
-        Ask::Row { at } => {
-            let row = chain.row(intent, *at);
-            (row.map(|row| Answer::Row(Box::new(row))), at.number)
-        }
-        Ask::Commits { at } => {
-            let commits = chain.commits(intent, *at);
-            (commits.map(Answer::Commits), *at)
-        }
-        Ask::Reveals { at } => {
-            let count = chain.reveals(intent, *at);
-            let answer = count.map(|count| Answer::Reveals { at: *at, count });
-            (answer, at.number)
-        }
-        Ask::Open { timelock, at } => {
-            let pulse = chain.pulse(timelock.round, *at);
-            let answer = pulse.map(|pulse| Answer::Opened {
-                at: *at,
-                payload: call::open(cipher, timelock, pulse),
-            });
-            (answer, at.number)
-        }
-    };
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(ChainError::Pruned { .. }) if at > 0 => Ok(Some(Answer::Pruned { at })),
-        Err(error) => Err(error.into()),
+        Ok(pause.min(u64::from(self.limits.block_time_ms)))
     }
-}
-
-/// Makes the call that an order asks for, and has it signed.
-fn sign(
-    machine: &Machine,
-    chain: &mut impl Chain,
-    cipher: &mut impl Cipher,
-    limits: &DriveLimits,
-    order: Order,
-) -> Result<Signed, Failure> {
-    let intent: &Intent = machine.state().intent();
-    let mut timelock = None;
-    let call = match (order.step, &intent.method) {
-        (Step::Commit, Method::Timelocked { .. }) => {
-            let best = machine.best_account();
-            let best = best.expect("a signature is asked for after the best block's account");
-            let opening = reveal(
-                &best.epoch,
-                best.reveal_period_epochs,
-                limits.block_time_ms,
-                best.time_ms,
-                cipher.beacon(),
-            )
-            .map_err(|error| Failure::Drive(DriveError::Schedule(error)))?;
-            let payload = intent.payload().encode().expect("pairs are of one length");
-            let commit = cipher
-                .lock(opening.round, &payload)
-                .map_err(|why| Failure::Drive(DriveError::Make(ChainError::Sign { why })))?;
-            let round = opening.round;
-            let commit = Bytes(commit);
-            timelock = Some(Timelock { round, commit });
-            Call::of(intent, order.step, timelock.as_ref())
-        }
-        _ => Call::of(intent, order.step, None),
-    };
-    let extrinsic = chain.sign(intent, &call, &order);
-    let extrinsic = match extrinsic {
-        Err(error @ ChainError::Sign { .. }) => {
-            return Err(Failure::Drive(DriveError::Make(error)));
-        }
-        other => Bytes(other?),
-    };
-    Ok(Signed {
-        order,
-        extrinsic,
-        timelock,
-    })
 }

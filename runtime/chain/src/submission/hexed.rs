@@ -1,59 +1,19 @@
 //! Bytes that files write as hexadecimal with `0x`.
 
 use crate::hex;
-use blake2::digest::consts::U32;
-use blake2::{Blake2b, Digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// The most bytes of one field: a signed extrinsic with a vector for 4,096 uids has about 16,500.
 const FIELD_BYTES_MAX: usize = 64 * 1024;
 
-/// 32 bytes: a block's, an extrinsic's or a commit's hash.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Hash(pub [u8; 32]);
-
 /// Any number of bytes up to 64 KiB.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 
-impl Hash {
-    /// BLAKE2b-256, the chain's hash of extrinsics and commits.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Blake2b::<U32>::digest(bytes).into())
-    }
-}
-
-impl fmt::Display for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(&self.0))
-    }
-}
-
-impl fmt::Debug for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.0.len())
-    }
-}
-
-impl Serialize for Hash {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex::encode(&self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Hash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        hex::decode(&text)
-            .map(Self)
-            .ok_or_else(|| serde::de::Error::custom("a hash is 32 bytes in hexadecimal"))
     }
 }
 

@@ -1,9 +1,9 @@
 //! What shall be set on chain, by whom and how, and the row that the chain will store of it.
 
 use super::activity::{FallbackRule, fallback_due};
-use super::hexed::Hash;
 use crate::AccountId;
 use crate::timelock::WeightsPayload;
+use crate::{Hash, stored_values};
 use gradus_owner::Owner;
 use parity_scale_codec::Encode;
 use serde::{Deserialize, Serialize};
@@ -15,16 +15,6 @@ mod check;
 pub const ERA_PERIOD_BLOCKS: u64 = 16;
 /// Storage indices between two mechanisms of a subnet; source: the chain's `NetUidStorageIndex`.
 const MECHANISM_STRIDE: u16 = 4_096;
-
-/// A block of one chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BlockRef {
-    /// Its height.
-    pub number: u64,
-    /// Its header's hash.
-    pub hash: Hash,
-}
 
 /// An intent's name, which is its file's: 1 to 64 of `a-z`, `0-9` and `-`, no `-` first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,7 +74,7 @@ pub struct Limits {
     pub attempts_max: u32,
     /// From this block on nothing new is set or committed: the weights are too old. What is committed is still revealed.
     pub give_up_at_block: u64,
-    /// Blocks after its commit that a timelocked commit may wait in storage; many more than an epoch's and the reveal period's.
+    /// Blocks after which a commit that waits is called overdue; many more than an epoch's and the reveal period's.
     pub overdue_blocks: u64,
 }
 
@@ -127,7 +117,19 @@ pub enum IntentError {
         /// Its beginning.
         shown: String,
     },
-    /// A field outside its range.
+    /// Weights that nobody could set, or a row that no chain has: by whoever asked for them.
+    #[error(
+        "{what}: {found}, expected {expected}\nhelp: correct them where they come from, or compute them anew"
+    )]
+    Asked {
+        /// What was asked for.
+        what: &'static str,
+        /// What it is.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A field outside its range, which this program chose.
     #[error("intent {id}: {field} is {found}, expected {expected}: correct the intent")]
     Field {
         /// The intent.
@@ -142,9 +144,12 @@ pub enum IntentError {
 }
 
 impl IntentError {
-    /// Whose fault: this program's, which makes intents.
+    /// Whose fault: the host's, whose files and arguments say what shall be set; this program's for all that it makes of them.
     pub fn owner(&self) -> Owner {
-        Owner::Bug
+        match self {
+            Self::Asked { .. } => Owner::Host,
+            Self::Id { .. } | Self::Field { .. } => Owner::Bug,
+        }
     }
 }
 
@@ -227,23 +232,10 @@ impl Intent {
         Hash::of(&hashed.encode())
     }
 
-    /// The row that the chain stores: uids as sent, values scaled so that the largest is 65,535.
-    ///
-    /// In the chain's 32 fractional bits: quotients are cut off, products rounded with halves away from zero. Above 32,768 the chain divides before
-    /// it multiplies. Source: its `vec_max_upscale_to_u16`.
+    /// The row that the chain stores: uids as sent, values as [`stored_values`].
     pub fn stored_row(&self) -> Vec<(u16, u16)> {
-        let scale = u64::from(u16::MAX);
-        let max = u64::from(self.targets.iter().map(|t| t.value).max().unwrap_or(0));
-        let scaled = |value: u16| {
-            let bits = match max {
-                0 => 0,
-                1..=32_768 => ((u64::from(value) * scale) << 32) / max,
-                _ => u64::from(value) * ((scale << 32) / max),
-            };
-            u16::try_from((bits + (1 << 31)) >> 32).unwrap_or(u16::MAX)
-        };
-        let pairs = self.targets.iter();
-        pairs.map(|t| (t.uid, scaled(t.value))).collect()
+        let (uids, values) = self.vectors();
+        uids.into_iter().zip(stored_values(&values)).collect()
     }
 
     /// Whether fallback weights are still due at a block; results always are.

@@ -64,6 +64,14 @@ pub enum JournalError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A last line that is whole, but for its newline.
+    #[error(
+        "line {line}, the last, is a whole record without its newline: it was cut there, and perhaps what it says was done, so it is not left out"
+    )]
+    NoNewline {
+        /// Its number, from 1.
+        line: usize,
+    },
     /// A good line of something else.
     #[error("line {line} is no record of this version")]
     Record {
@@ -129,11 +137,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Contents, JournalError> {
                 let keep_bytes = (bytes.len() - rest.len()) as u64;
                 contents.tail = Tail::Torn { keep_bytes };
             }
+            // Other bytes than the newline in its place, behind a line that was whole.
             Err(what) => return Err(JournalError::Damaged { line, what }),
-            Ok(_) => {
-                let what = "its end is missing";
-                return Err(JournalError::Damaged { line, what });
-            }
+            Ok(_) => return Err(JournalError::NoNewline { line }),
         }
         rest = after;
     }

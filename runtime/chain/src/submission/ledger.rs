@@ -6,26 +6,38 @@
 //! intents/ID.journal    an intent's records
 //! ```
 //!
-//! New files are written aside, synced, renamed, and the directory is synced. Records are written behind the last and synced; a write that fails
-//! is cut off again, and if that fails too, the file takes no more records until it is opened anew.
+//! | module | is about |
+//! |---|---|
+//! | `error` | why something could not be written down or read again |
+//! | `files` | files and directories that are there after a crash |
+//! | `intent_file` | one intent's journal, open for more records |
+//! | `look` | intents for one who only shows them |
+//!
+//! New files are written aside, synced, renamed, and the directory is synced; so is the one that a new directory is in. Records are written
+//! behind the last and synced; a write that fails is cut off again, and if that fails too, the file takes no more records until it is opened anew.
 
-use super::hexed::Hash;
 use super::intent::{Intent, IntentId};
-use super::journal::{self, JOURNAL_BYTES_MAX, Sum, Tail};
+use super::journal::{self, JOURNAL_BYTES_MAX, JournalError, Tail};
 use super::record::Record;
 use super::state::{Stage, State, Step};
+use super::verdict::{Expired, Verdict};
+use crate::Hash;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 mod error;
 mod files;
+mod intent_file;
+mod look;
 
 pub use error::LedgerError;
+pub use files::make_directory;
+pub use intent_file::IntentFile;
 
 /// The version of `ledger.json`.
 const LEDGER_VERSION: u32 = 1;
@@ -51,10 +63,6 @@ struct LedgerFile {
     genesis: Hash,
 }
 
-/// How often a journal that another process may be writing is read again, and after how long.
-const LOOK_TRIES: u32 = 5;
-const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
-
 /// A state directory, locked.
 #[derive(Debug)]
 pub struct Ledger {
@@ -65,16 +73,6 @@ pub struct Ledger {
     _lock: Option<File>,
 }
 
-/// One intent's journal, open for more records.
-#[derive(Debug)]
-pub struct IntentFile {
-    path: PathBuf,
-    file: File,
-    bytes: u64,
-    sum: Sum,
-    spoilt: bool,
-}
-
 impl Ledger {
     /// Opens a state directory, making it if it is not there, and reads all its journals.
     ///
@@ -82,11 +80,8 @@ impl Ledger {
     /// [`LedgerError`]: another process has it, it is another chain's, a journal is damaged.
     pub fn open(directory: &Path, profile: &str, genesis: Hash) -> Result<Self, LedgerError> {
         let intents = directory.join("intents");
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&intents)
-            .map_err(files::at(&intents, "made"))?;
+        make_directory(directory)?;
+        make_directory(&intents)?;
         let lock = files::lock(&directory.join("lock"))?;
         let path = directory.join("ledger.json");
         let mine = LedgerFile {
@@ -132,41 +127,6 @@ impl Ledger {
             ledger.states.insert(id, state);
         }
         Ok(ledger)
-    }
-
-    /// The intents as a state directory has them now, for one who only shows them: without the lock, so another process may be
-    /// writing. A directory without intents has none.
-    ///
-    /// # Errors
-    /// [`LedgerError`]: a journal is another chain's, or damaged.
-    pub fn look(directory: &Path, profile: &str, genesis: Hash) -> Result<Vec<State>, LedgerError> {
-        let ledger = Self {
-            directory: directory.to_owned(),
-            profile: profile.to_owned(),
-            genesis,
-            states: BTreeMap::new(),
-            _lock: None,
-        };
-        let intents = directory.join("intents");
-        if !intents.is_dir() {
-            return Ok(Vec::new());
-        }
-        let mut states = Vec::new();
-        for path in files::journals(&intents)? {
-            // A line that is being written lacks its end for a moment.
-            let mut tries = 0;
-            let (state, _) = loop {
-                match ledger.read(&path) {
-                    Err(LedgerError::Journal { .. }) if tries < LOOK_TRIES => {
-                        tries += 1;
-                        std::thread::sleep(LOOK_AGAIN);
-                    }
-                    read => break read?,
-                }
-            };
-            states.push(state);
-        }
-        Ok(states)
     }
 
     /// All intents as they were when the directory was opened, or made or resumed since.
@@ -259,6 +219,37 @@ impl Ledger {
         Ok((contents.records, file))
     }
 
+    /// Ends an intent of which nothing can land: one that was never sent, or whose attempts are all proven dead. Returns it as it is then.
+    ///
+    /// A commit to a hash that is on chain and not revealed is given up with it: the chain lets it expire.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: there is none, it is over, something of it may land, or the disk.
+    pub fn abandon(&mut self, id: &IntentId) -> Result<&State, LedgerError> {
+        let (_, mut file) = self.resume(id)?;
+        let state = self.states.get_mut(id).expect("just read");
+        if !matches!(state.stage(), Stage::Idle { .. }) {
+            return Err(LedgerError::NotIdle {
+                id: id.clone(),
+                ended: matches!(state.stage(), Stage::Ended { .. }),
+            });
+        }
+        let record = Record::Ended {
+            at_block: state.last_block(),
+            verdict: Verdict::Expired {
+                reason: Expired::Abandoned,
+            },
+        };
+        file.append(&record)?;
+        state
+            .apply(&record)
+            .map_err(|source| LedgerError::Disorder {
+                path: file.path.clone(),
+                source,
+            })?;
+        Ok(state)
+    }
+
     fn path(&self, id: &IntentId) -> PathBuf {
         let name = format!("{id}{SUFFIX}");
         self.directory.join("intents").join(name)
@@ -271,6 +262,9 @@ impl Ledger {
             bytes.ok_or_else(|| files::at(&path, "read")(io::ErrorKind::NotFound.into()))?;
         let contents = match journal::read(&bytes) {
             Ok(contents) => contents,
+            Err(JournalError::NoNewline { line }) => {
+                return Err(LedgerError::NoNewline { path, line });
+            }
             Err(source) => return Err(LedgerError::Journal { path, source }),
         };
         match State::replay(&contents.records) {
@@ -291,44 +285,5 @@ fn may_be_joined(state: &State) -> bool {
         Stage::Ended { .. } | Stage::Committed | Stage::Revealed { .. } => true,
         Stage::Landed { .. } => state.step() != Step::Commit,
         Stage::Idle { .. } | Stage::Alive { .. } => false,
-    }
-}
-
-impl Journal for IntentFile {
-    fn append(&mut self, record: &Record) -> Result<(), LedgerError> {
-        let path = self.path.clone();
-        if self.spoilt {
-            return Err(LedgerError::Spoilt { path });
-        }
-        let (line, sum) = journal::line(record, Some(&self.sum));
-        self.spoilt = true;
-        if let Err(source) = self.file.write_all(&line) {
-            // What was written of the line is taken back, so that the next one does not stand behind it.
-            let cut = self.file.set_len(self.bytes);
-            let back = cut.and_then(|()| self.file.seek(SeekFrom::Start(self.bytes)));
-            self.spoilt = back.and_then(|_| self.file.sync_all()).is_err();
-            return Err(files::at(&path, "written")(source));
-        }
-        // After a sync that failed, nobody knows what is on the disk: the file stays spoilt.
-        self.file.sync_all().map_err(files::at(&path, "synced"))?;
-        self.spoilt = false;
-        self.bytes += line.len() as u64;
-        self.sum = sum;
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-impl IntentFile {
-    /// One on a disk without room.
-    pub(super) fn full() -> Self {
-        let path = PathBuf::from("/dev/full");
-        Self {
-            file: OpenOptions::new().write(true).open(&path).expect("Linux"),
-            path,
-            bytes: 0,
-            sum: [b'0'; 32],
-            spoilt: false,
-        }
     }
 }

@@ -1,9 +1,10 @@
 //! What is written down of an intent. `at_block` is always the newest finalized block that was known.
 
-use super::hexed::{Bytes, Hash};
-use super::intent::{BlockRef, Intent};
+use super::hexed::Bytes;
+use super::intent::Intent;
 use super::state::Step;
 use super::verdict::Verdict;
+use crate::{BlockRef, Hash};
 use serde::{Deserialize, Serialize};
 
 mod shown;

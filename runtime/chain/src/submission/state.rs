@@ -2,10 +2,11 @@
 
 mod follow;
 
-use super::intent::{BlockRef, Intent, IntentError, Method};
+use super::intent::{Intent, IntentError, Method};
 use super::record::{Attempt, Death, Outcome, Record, Refusal};
 use super::status::{HistoryRow, Word};
 use super::verdict::Verdict;
+use crate::BlockRef;
 use gradus_owner::Owner;
 use serde::{Deserialize, Serialize};
 

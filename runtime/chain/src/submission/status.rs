@@ -1,9 +1,10 @@
 //! What came of intents: one word each, the reason, and a line for everything that was written down.
 
-use super::intent::{BlockRef, Intent, IntentId, Origin};
+use super::intent::{Intent, IntentId, Origin};
 use super::state::{Stage, State, Step};
 use super::verdict::Verdict;
 use crate::AccountId;
+use crate::BlockRef;
 use serde::Serialize;
 use std::fmt;
 

@@ -12,6 +12,7 @@ mod proofs;
 mod rows;
 mod run;
 mod toy;
+mod turns;
 mod walk;
 
 /// A journal of a commit and a reveal, and its records alone.
@@ -22,7 +23,7 @@ pub(crate) fn sample_journal() -> (Vec<u8>, Vec<u8>) {
         if let super::Record::Attempt { attempt } = record {
             // Short, since a fuzzer's seeds are.
             attempt.extrinsic.0.truncate(3);
-            attempt.hash = super::Hash::of(&attempt.extrinsic.0);
+            attempt.hash = crate::Hash::of(&attempt.extrinsic.0);
         }
     }
     let (mut whole, mut sum) = super::journal::begin(&records[0]);

@@ -1,7 +1,7 @@
 //! How an intent ended, and why: the reason that a person acts on.
 
-use super::intent::BlockRef;
 use crate::AccountId;
+use crate::BlockRef;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -50,6 +50,8 @@ pub enum Expired {
         /// The epoch.
         epoch: u64,
     },
+    /// Somebody gave it up while nothing of it could land.
+    Abandoned,
     /// The commit left storage, mostly since its epoch was over, before the beacon's round was on chain.
     PulseMissing {
         /// The round.
@@ -102,11 +104,6 @@ pub enum Dropped {
     NotSet,
     /// A later commit of the same hotkey, opened in the same block, set its weights over these.
     Superseded,
-    /// The commit waits far longer than the subnet's epochs explain: does it still run any?
-    Overdue {
-        /// Blocks since the commit.
-        blocks: u64,
-    },
     /// It may have taken effect; no state that would prove it is kept by the node. Ask one that keeps all (an archive node).
     Unproven {
         /// What is missing.
@@ -178,6 +175,7 @@ impl fmt::Display for Expired {
             Self::RevealWindow { epoch } => {
                 write!(f, "the weights could be revealed in epoch {epoch} alone")
             }
+            Self::Abandoned => f.write_str("given up by hand, nothing of it can land"),
             Self::PulseMissing { round } => {
                 write!(
                     f,
@@ -211,7 +209,6 @@ impl fmt::Display for Dropped {
             Self::PayloadDiffers => f.write_str("the commit hides other weights"),
             Self::NotSet => f.write_str("the commit opened, and the chain refused its weights"),
             Self::Superseded => f.write_str("a later commit of the same block replaced it"),
-            Self::Overdue { blocks } => write!(f, "the commit waits since {blocks} blocks"),
             Self::Unproven { missing } => write!(f, "not proven, for lack of {missing}"),
         }
     }

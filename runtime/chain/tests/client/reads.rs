@@ -28,10 +28,7 @@ fn a_subnet_is_read_as_it_was_made_in_three_specs() {
             (subnet.reveal_period_epochs, subnet.commit_reveal_version),
             (3, 4)
         );
-        assert_eq!(
-            (subnet.max_weights_limit, subnet.mechanism_count),
-            (Some(40_000), Some(2))
-        );
+        assert_eq!(subnet.mechanism_count, Some(2));
         assert_eq!(subnet.min_allowed_weights, 2);
         assert_eq!(subnet.stake_threshold_rao, 1_000_000_000_000);
         assert_eq!(subnet.owner_hotkey, owner().account());

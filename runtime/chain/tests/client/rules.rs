@@ -74,7 +74,6 @@ fn refusals_before_signing_are_the_chains() {
     same(|subnet| subnet.neurons[0].alpha = 5, &set(None));
     same(|subnet| subnet.weights_version_key = 7, &set(None));
     same(|subnet| subnet.commit_reveal = true, &set(None));
-    same(|subnet| subnet.max_weights_limit = 20_000, &set(None));
     same(|subnet| subnet.min_allowed_weights = 4, &set(None));
     same(|_| (), &set(Some(1)));
     same(|_| (), &vector(&[2, 2], &[1, 2], 0));
@@ -189,4 +188,21 @@ fn a_hash_commit_is_revealed_in_the_epoch_that_preflight_names() {
         best(&node).weights_row(NETUID, 0).expect("read"),
         [(2, 32_768), (3, 65_535)]
     );
+}
+
+#[test]
+fn a_limit_that_storage_still_has_and_no_runtime_enforces_is_no_rule() {
+    for spec in [Spec::V365, Spec::V439, Spec::V461] {
+        let chain = chain(spec, |subnet| subnet.max_weights_limit = 20_000);
+        let (_served, node) = serve(&chain);
+        let facts = best(&node).facts(NETUID, 0, pair().account());
+        let facts = facts.expect("facts");
+        assert_eq!(facts.max_weight, u16::MAX);
+        let set = vector(&[2, 3], &[1, 9], 0);
+        preflight(&facts, &set, None, 75).expect("no rule is broken");
+        let index = facts.parameters.netuid;
+        chain_says(&chain, &node, &set, &pair());
+        let stored = vec![(2, 7_282), (3, 65_535)];
+        assert_eq!(chain.weights(index, 0, facts.uid.expect("there")), stored);
+    }
 }

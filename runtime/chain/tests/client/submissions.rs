@@ -1,8 +1,9 @@
 use super::*;
 use gradus_chain::node::{
-    Dispatch, PoolReason, Progress, Search, SubmitError, Watch, WeightsEvent, preflight,
-    stored_values,
+    Capabilities, Dispatch, Event, PoolReason, Progress, Search, SubmitError, Watch, WeightsEvent,
+    preflight,
 };
+use gradus_chain::stored_values;
 use gradus_node::{ChainFault, Fault, Method, Retracted};
 use std::time::Instant;
 
@@ -193,4 +194,28 @@ fn a_payload_of_the_old_runtime_is_refused_by_the_new_one() {
     node.submit(&signed, 461).expect("taken");
     chain.produce_block();
     assert_eq!(chain.applied_by(pair().account().0), 1);
+}
+
+#[test]
+fn what_the_block_of_an_upgrade_says_is_read_by_the_old_runtime() {
+    let chain = chain(Spec::V365, |_| ());
+    let (_served, node) = serve(&chain);
+    let signed = sign(&best(&node), &set(None), &pair());
+    node.submit(&signed, 365).expect("taken");
+    chain.inject(ChainFault::UpgradeBehindExtrinsics(Spec::V461));
+    chain.produce_block();
+    assert_eq!(chain.applied_by(pair().account().0), 1);
+    let snapshot = best(&node);
+    let found = node
+        .inclusion(snapshot.block().hash, &signed.hash)
+        .expect("read")
+        .expect("in the block");
+    assert_eq!(found.dispatch, Some(Dispatch::Succeeded));
+    let set = found.events.iter().find_map(Event::about_weights);
+    assert!(matches!(set, Some(WeightsEvent::Set { .. })), "{set:?}");
+    let spec = |runtime: &Capabilities| runtime.runtime().version().spec_version;
+    assert_eq!(spec(snapshot.stored_by()), 365);
+    assert_eq!(spec(snapshot.capabilities()), 461);
+    chain.produce_block();
+    assert_eq!(spec(best(&node).stored_by()), 461);
 }

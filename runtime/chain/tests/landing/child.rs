@@ -2,11 +2,11 @@
 
 use super::killing::{Killing, Sending};
 use super::*;
+use gradus_chain::Hash;
 use gradus_chain::land::{Basis, Landing, Stopping, Wanted, Watched, prepare};
 use gradus_chain::node::{Head, report};
 use gradus_chain::submission::{
-    BeaconCipher, Driven, Hash, Intent, Ledger, Machine, Method, Origin, Record, Target, Verdict,
-    drive,
+    BeaconCipher, Driven, Intent, Ledger, Machine, Method, Origin, Record, Target, Verdict, drive,
 };
 use gradus_chain::timelock::Beacon;
 use rand_chacha::ChaCha20Rng;
@@ -215,7 +215,9 @@ impl Task {
         )?;
         match driven {
             Driven::Ended(verdict) => Ok(verdict),
-            Driven::Stopped => unreachable!("nobody stops it"),
+            Driven::Overdue { .. } | Driven::Stopped => {
+                unreachable!("nobody stops it, and epochs go on")
+            }
         }
     }
 }

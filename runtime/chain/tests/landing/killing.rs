@@ -3,10 +3,11 @@
 use super::child::Kill;
 use gradus_chain::land::Landing;
 use gradus_chain::submission::{
-    Account, BlockRef, Call, ChainError, CommitSet, Hash, Heads, Intent, Journal, LedgerError,
-    Order, Place, Record, Refusal, Row,
+    Account, Call, ChainError, CommitSet, Heads, Intent, Journal, LedgerError, Order, Place,
+    Record, Refusal, Row,
 };
 use gradus_chain::timelock::BeaconSignature;
+use gradus_chain::{BlockRef, Hash};
 use rustix::process::{Signal, getpid, kill_process};
 
 impl Kill {

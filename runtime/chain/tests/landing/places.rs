@@ -113,6 +113,8 @@ fn changes() -> Vec<(bool, ChainFault)> {
         (true, reorg(Retracted::Lost)),
         (false, ChainFault::Upgrade(Spec::V439)),
         (true, ChainFault::Upgrade(Spec::V439)),
+        (false, ChainFault::UpgradeBehindExtrinsics(Spec::V439)),
+        (true, ChainFault::UpgradeBehindExtrinsics(Spec::V439)),
         (false, replace(1)),
         (true, replace(1)),
         (false, replace(uid(0))),

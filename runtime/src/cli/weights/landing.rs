@@ -1,30 +1,23 @@
-//! Arguments of `gradus weights set` and `gradus weights status`.
+//! Arguments of `gradus weights set`, `status` and `abandon`.
 
 use super::RoundingArg;
+use crate::cli::chain::{NetuidArgs, NodeArgs};
 use clap::Args;
-use gradus_chain::node::Network;
+use gradus_chain::submission::IntentId;
 use gradus_chain::timelock::Beacon;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Which chain, by which nodes, and where its state is kept.
+/// Which row of which chain, by which nodes, and where its state is kept.
 #[derive(Clone, Debug, Args)]
-pub struct NetworkArgs {
-    /// finney, test or local. A state directory belongs to one of them for good.
-    #[arg(long, value_name = "NETWORK", value_parser = Network::from_str)]
-    pub network: Option<Network>,
+pub struct LandingArgs {
+    /// Who is asked. A state directory belongs to one network for good.
+    #[command(flatten)]
+    pub nodes: NodeArgs,
 
-    /// A node, ws:// or wss://; repeat it for more [default: the network's public ones].
-    #[arg(long = "endpoint", value_name = "URL")]
-    pub endpoints: Vec<String>,
-
-    /// How many nodes have to agree on everything that is read [default: 2; on test and local as many as are named, if that is fewer].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
-    pub agree: Option<u8>,
-
-    /// The subnet [default: the network's, 56 on finney].
-    #[arg(long, value_name = "N")]
-    pub netuid: Option<u16>,
+    /// About what.
+    #[command(flatten)]
+    pub subnet: NetuidArgs,
 
     /// The mechanism; 0 is the main one.
     #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=15))]
@@ -86,9 +79,9 @@ pub struct SetArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["values", "fallback"])]
     pub subnet: Option<PathBuf>,
 
-    /// Which chain, by which nodes.
+    /// Which row of which chain.
     #[command(flatten)]
-    pub network: NetworkArgs,
+    pub landing: LandingArgs,
 
     /// The hotkey's keyfile. Nobody else may be able to read it.
     #[arg(
@@ -124,7 +117,7 @@ pub struct SetArgs {
     #[arg(long, value_enum, default_value = "sdk11")]
     pub rounding: RoundingArg,
 
-    /// The validator's version; the chain refuses less than the subnet asks for [default: the reference validator's, 61000].
+    /// The validator's version; the chain refuses less than the subnet asks for [default: the rule set's].
     #[arg(long, value_name = "N")]
     pub version_key: Option<u64>,
 
@@ -148,17 +141,33 @@ pub struct SetArgs {
 /// Arguments of `gradus weights status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Which chain, by which nodes; without --network only files are read.
+    /// Which row of which chain; nodes are asked only with --hotkey or --follow.
     #[command(flatten)]
-    pub network: NetworkArgs,
+    pub landing: LandingArgs,
 
     /// Also say how near this validator is to being inactive.
-    #[arg(long, value_name = "ADDRESS", requires = "network")]
+    #[arg(long, value_name = "ADDRESS")]
     pub hotkey: Option<String>,
 
     /// Go on by looking at what may land, without signing anything, until all is through.
-    #[arg(long, requires = "network")]
+    #[arg(long)]
     pub follow: bool,
+
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `gradus weights abandon`.
+#[derive(Debug, Args)]
+pub struct AbandonArgs {
+    /// Which, as `gradus weights status` lists it.
+    #[arg(value_parser = IntentId::new)]
+    pub intent: IntentId,
+
+    /// Whose state directory; no node is asked.
+    #[command(flatten)]
+    pub landing: LandingArgs,
 
     /// Print JSON.
     #[arg(long)]

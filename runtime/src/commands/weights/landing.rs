@@ -18,6 +18,9 @@ pub use error::LandError;
 
 use gradus_chain::submission::ActivityRules;
 
+/// How an intent that is on disk and not through ends the command.
+pub(super) const NOT_THROUGH: u8 = 3;
+
 /// From how much of the activity cut-off on a warning is given before weights are set.
 pub(super) const ALARM_PERCENT: u8 = 75;
 /// How `status` words what is left of it. These are ours, no rule of the subnet's.

@@ -12,7 +12,7 @@ use super::landing::LandError;
 use super::landing::connected::Connected;
 use super::landing::following::follow;
 use super::landing::teller::Teller;
-use super::landing::{ALARM_PERCENT, keys};
+use super::landing::{ALARM_PERCENT, NOT_THROUGH, keys};
 use super::{WeightsError, print, print_json};
 use crate::cli::weights::SetArgs;
 use crate::exit::Exit;
@@ -29,10 +29,6 @@ use shown::Shown;
 use source::Vector;
 use std::time::{Duration, Instant};
 
-/// The reference validator's version, which subnet 56 asks for. Source: `VERSION_KEY` of its `validator/core/constants.py`.
-const VERSION_KEY: u64 = 61_000;
-/// How an intent that is on disk and not through ends the command.
-const NOT_THROUGH: u8 = 3;
 /// How often the chain is asked while a block is waited for.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -45,7 +41,7 @@ pub(super) fn run(arguments: &SetArgs) -> Result<Exit, WeightsError> {
         (Some(hotkey), false) => Box::new(keys::Nobody(keys::account(hotkey)?)),
         _ => keys::signer(arguments)?,
     };
-    let connected = Connected::open(&arguments.network)?;
+    let connected = Connected::open(&arguments.landing)?;
     let teller = Teller::new();
     if arguments.resume {
         let mut ledger = connected.ledger()?;
@@ -115,7 +111,7 @@ fn ask_chain(
         mechanism,
         hotkey,
         targets: vector.targets.clone(),
-        version_key: arguments.version_key.unwrap_or(VERSION_KEY),
+        version_key: arguments.version_key.unwrap_or(vector.version_key),
         origin: vector.origin,
     };
     let basis = Basis {
@@ -188,7 +184,7 @@ fn open_intents(ledger: &Ledger, hotkey: AccountId) -> Vec<IntentId> {
     open.map(|state| state.intent().id.clone()).collect()
 }
 
-/// Drives intents one after another, and prints what came of them.
+/// Drives intents to their ends, and prints what came of them.
 fn drive_all(
     arguments: &SetArgs,
     connected: &Connected,
@@ -197,19 +193,18 @@ fn drive_all(
     signer: &dyn Signer,
     interrupt: &Interrupt,
 ) -> Result<Exit, WeightsError> {
+    let followed: Vec<(&IntentId, &dyn Signer)> = ids.iter().map(|id| (id, signer)).collect();
+    let followed = follow(connected, ledger, &followed, interrupt, Teller::new())?;
     let mut ended: Vec<IntentStatus> = Vec::new();
-    let mut exit = Exit::Done;
-    for id in ids {
-        let (driven, status) = follow(connected, ledger, id, signer, interrupt, Teller::new())?;
-        match &driven {
-            Driven::Ended(verdict) if verdict.is_verified() => {}
-            Driven::Ended(_) => exit = Exit::Wrong,
-            Driven::Stopped => exit = Exit::Program(NOT_THROUGH),
+    let mut failed = None;
+    let (mut wrong, mut open) = (false, false);
+    for one in followed {
+        match one.driven {
+            Ok(Driven::Ended(verdict)) => wrong |= !verdict.is_verified(),
+            Ok(Driven::Overdue { .. } | Driven::Stopped) => open = true,
+            Err(error) => failed = failed.or(Some(error)),
         }
-        ended.push(status);
-        if driven == Driven::Stopped {
-            break;
-        }
+        ended.push(one.status);
     }
     if arguments.json {
         print_json(&Status {
@@ -225,8 +220,13 @@ fn drive_all(
             ))?;
         }
     }
-    Ok(match exit {
-        Exit::Program(_) if interrupt.requested() => Exit::Program(INTERRUPTED),
-        other => other,
+    if let Some(error) = failed {
+        return Err(LandError::Drive(error).into());
+    }
+    Ok(match (open, wrong) {
+        (true, _) if interrupt.requested() => Exit::Program(INTERRUPTED),
+        (true, _) => Exit::Program(NOT_THROUGH),
+        (false, true) => Exit::Wrong,
+        (false, false) => Exit::Done,
     })
 }

@@ -1,17 +1,18 @@
 //! `gradus weights status`: what came of intents, and how near the validator is to being inactive.
 
 use super::landing::LandError;
-use super::landing::connected::{Connected, place};
+use super::landing::connected::{Connected, bound};
 use super::landing::following::follow;
 use super::landing::teller::Teller;
-use super::landing::{ACTIVITY, keys};
+use super::landing::{ACTIVITY, NOT_THROUGH, keys};
 use super::{WeightsError, print, print_json};
-use crate::cli::weights::{NetworkArgs, StatusArgs};
+use crate::cli::weights::{LandingArgs, StatusArgs};
 use crate::exit::Exit;
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::printable::printable;
 use gradus_chain::AccountId;
 use gradus_chain::node::Binding;
+use gradus_chain::signer::Signer;
 use gradus_chain::submission::{Activity, Driven, IntentId, Ledger, Stage, Status, activity};
 use serde::Serialize;
 use std::fmt::Write;
@@ -41,14 +42,14 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<Exit, WeightsError> {
     let hotkey = arguments.hotkey.as_deref().map(keys::account).transpose()?;
     let mut exit = Exit::Done;
     let (status, activity) = match (arguments.follow, hotkey) {
-        (false, None) => (of_files(&arguments.network)?, None),
+        (false, None) => (of_files(&arguments.landing)?, None),
         (follow, hotkey) => {
-            let connected = Connected::open(&arguments.network)?;
+            let connected = Connected::open(&arguments.landing)?;
             if follow {
                 exit = follow_all(&connected)?;
             }
             let activity = hotkey.map(|hotkey| near(&connected, hotkey)).transpose()?;
-            (of_files(&arguments.network)?, activity)
+            (of_files(&arguments.landing)?, activity)
         }
     };
     let shown = Shown {
@@ -64,28 +65,15 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<Exit, WeightsError> {
 }
 
 /// By the state directory alone. One that is nobody's has no intents.
-fn of_files(arguments: &NetworkArgs) -> Result<Option<Status>, LandError> {
-    let state = match (&arguments.network, &arguments.state) {
-        (None, Some(state)) => state.clone(),
-        _ => place(arguments)?.1,
-    };
-    let Some(bound) = Binding::of(&state)? else {
-        return Ok(None);
-    };
-    if let Some(network) = arguments.network {
-        let (profile, _) = place(arguments)?;
-        if (network, profile.netuid) != (bound.network, bound.netuid) {
-            profile.bind(&state, profile.genesis.unwrap_or(bound.genesis))?;
-        }
-    }
-    status_of(&state, &bound).map(Some)
+fn of_files(arguments: &LandingArgs) -> Result<Option<Status>, LandError> {
+    let (state, bound) = bound(arguments)?;
+    bound.map(|bound| status_of(&state, &bound)).transpose()
 }
 
 fn status_of(state: &Path, bound: &Binding) -> Result<Status, LandError> {
-    let genesis = gradus_chain::submission::Hash(bound.genesis.0);
     let name = bound.network.to_string();
     // Without the lock: whoever sets weights may have it for hours, and that is when people look.
-    let states = Ledger::look(state, &name, genesis)?;
+    let states = Ledger::look(state, &name, bound.genesis)?;
     Ok(Status::of(&name, &states))
 }
 
@@ -98,15 +86,25 @@ fn follow_all(connected: &Connected) -> Result<Exit, LandError> {
         open.then(|| (state.intent().id.clone(), state.intent().hotkey))
     });
     let open: Vec<(IntentId, AccountId)> = open.collect();
-    for (id, hotkey) in open {
-        let nobody = keys::Nobody(hotkey);
-        let teller = Teller::new();
-        let (driven, _) = follow(connected, &mut ledger, &id, &nobody, &interrupt, teller)?;
-        if driven == Driven::Stopped {
-            return Ok(Exit::Program(INTERRUPTED));
+    let signers: Vec<keys::Nobody> = open
+        .iter()
+        .map(|(_, hotkey)| keys::Nobody(*hotkey))
+        .collect();
+    let ids = open.iter().map(|(id, _)| id);
+    let followed: Vec<(&IntentId, &dyn Signer)> = ids
+        .zip(signers.iter().map(|nobody| nobody as &dyn Signer))
+        .collect();
+    let followed = follow(connected, &mut ledger, &followed, &interrupt, Teller::new())?;
+    let mut exit = Exit::Done;
+    for one in followed {
+        match one.driven {
+            Ok(Driven::Ended(_)) => {}
+            Ok(Driven::Stopped) => return Ok(Exit::Program(INTERRUPTED)),
+            Ok(Driven::Overdue { .. }) => exit = Exit::Program(NOT_THROUGH),
+            Err(error) => return Err(LandError::Drive(error)),
         }
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn near(connected: &Connected, hotkey: AccountId) -> Result<ShownActivity, LandError> {

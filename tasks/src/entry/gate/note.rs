@@ -45,8 +45,8 @@ impl Note {
     /// Notes of those who fell to somebody who was refused, in the order of refusals.
     pub(super) fn of_fallen(refused: &[Refused]) -> Vec<Self> {
         let why = |hotkey: &str| {
-            // The last: a hotkey that was there twice is refused for that, and stays.
-            let mut found = refused.iter().rev();
+            // Being there twice puts nobody out.
+            let mut found = refused.iter();
             found.find(|one| one.hotkey == hotkey && one.refusal != Refusal::Twice)
         };
         let note = |one: &Refused| {

@@ -44,7 +44,9 @@ impl Tournament {
             let contestant = &mut task.contestants[contestant];
             match &result.outcome {
                 TrainingOutcome::Succeeded {} => contestant.training = Training::Succeeded {},
-                TrainingOutcome::Lost { .. } => contestant.interruptions += 1,
+                TrainingOutcome::Lost { .. } => {
+                    contestant.interruptions = contestant.interruptions.saturating_add(1);
+                }
                 TrainingOutcome::Failed { retry, .. } => {
                     if let Training::Waiting { failed } = &mut contestant.training {
                         *failed += 1;
@@ -108,7 +110,9 @@ impl Tournament {
                 EvaluationOutcome::Invalid { why, .. } => {
                     contestant.evaluation = Evaluation::Invalid { why: *why };
                 }
-                EvaluationOutcome::Infrastructure { .. } => contestant.interruptions += 1,
+                EvaluationOutcome::Infrastructure { .. } => {
+                    contestant.interruptions = contestant.interruptions.saturating_add(1);
+                }
             }
         }
         self.settle_task(index, effects);
@@ -139,16 +143,22 @@ impl Tournament {
             }
             _ => {}
         }
-        const LOSS: &str = "a finite number that is not negative";
-        let loss = |value: f64| value.is_finite() && value >= 0.0;
+        const LOSS: &str = "a number from 0 to 1e100";
+        let loss = |value: f64| (0.0..=limits::SCORE).contains(&value);
         let kind = task.plan.kind();
         match (kind, score.ranking) {
             (None, Some(found)) => {
                 return refuse("ranking", found.to_string(), "null: environments rank");
             }
             (Some(_), None) => return refuse("ranking", "null".to_owned(), "a number"),
-            (Some(kind), Some(found)) if kind.higher_is_better() && !found.is_finite() => {
-                return refuse("ranking", found.to_string(), "a finite number");
+            (Some(kind), Some(found))
+                if kind.higher_is_better() && !(found.abs() <= limits::SCORE) =>
+            {
+                return refuse(
+                    "ranking",
+                    found.to_string(),
+                    "a number from -1e100 to 1e100",
+                );
             }
             (Some(kind), Some(found)) if !kind.higher_is_better() && !loss(found) => {
                 return refuse("ranking", found.to_string(), LOSS);

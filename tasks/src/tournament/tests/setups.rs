@@ -58,6 +58,10 @@ fn setups_that_make_no_sense_are_refused() {
         SetupError::Champion { .. }
     ));
     assert!(matches!(
+        champion(&|c| c.consecutive_wins = u32::MAX),
+        SetupError::Champion { .. }
+    ));
+    assert!(matches!(
         champion(&|c| c.stored_difference = Some(f64::NAN)),
         SetupError::Champion { .. }
     ));

@@ -8,12 +8,11 @@ use scale_decode::DecodeAsType;
 use scale_value::Value;
 
 /// Storage items that an answer has as they are, by field: a number or a flag of the subnet.
-const PLAIN: [(&str, &str); 35] = [
+const PLAIN: [(&str, &str); 34] = [
     ("tempo", "Tempo"),
     ("rho", "Rho"),
     ("kappa", "Kappa"),
     ("min_allowed_weights", "MinAllowedWeights"),
-    ("max_weights_limit", "MaxWeightsLimit"),
     ("weights_version", "WeightsVersionKey"),
     ("weights_rate_limit", "WeightsSetRateLimit"),
     ("max_validators", "MaxAllowedValidators"),
@@ -92,6 +91,8 @@ pub(super) fn field(
     };
     Some(match name {
         "netuid" => number(netuid),
+        // A constant since before the oldest runtime here, whatever storage still has.
+        "max_weights_limit" => number(u16::MAX),
         "block" => number(block_number(storage)),
         "owner_hotkey" => Value::from_bytes(get::<[u8; 32]>(storage, "SubnetOwnerHotkey", &keys)),
         "owner_coldkey" | "owner" => {
@@ -172,6 +173,8 @@ pub(super) fn of_neuron(storage: &Storage, netuid: u16, uid: u16, name: &str) ->
         "coldkey" => Value::from_bytes(coldkey),
         "uid" => number(uid),
         "netuid" => number(netuid),
+        // A constant since before the oldest runtime here, whatever storage still has.
+        "max_weights_limit" => number(u16::MAX),
         "active" => flag("Active"),
         "validator_permit" => flag("ValidatorPermit"),
         "stake" => list([Value::unnamed_composite([

@@ -1,7 +1,7 @@
 //! Forks, upgrades, and neurons that come and go.
 
 use super::pool::Hold;
-use super::{Notice, State};
+use super::{Notice, State, Upgrade};
 use crate::fault::{ChainFault, Retracted};
 use crate::genesis;
 use crate::hex;
@@ -11,7 +11,18 @@ impl State {
     pub(super) fn inject(&mut self, fault: ChainFault) {
         match fault {
             ChainFault::Reorg { depth, retracted } => self.reorg(depth, retracted),
-            ChainFault::Upgrade(spec) => self.upgrade = Some(spec),
+            ChainFault::Upgrade(spec) => {
+                self.upgrade = Some(Upgrade {
+                    spec,
+                    behind_extrinsics: false,
+                });
+            }
+            ChainFault::UpgradeBehindExtrinsics(spec) => {
+                self.upgrade = Some(Upgrade {
+                    spec,
+                    behind_extrinsics: true,
+                });
+            }
             ChainFault::MissPulsesFrom(round) => self.missed_from = Some(round),
             ChainFault::StorePulses => self.missed_from = None,
             ChainFault::DropReveals(on) => self.drop_reveals = on,

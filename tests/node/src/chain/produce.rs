@@ -61,9 +61,8 @@ impl State {
         let mut extrinsics = vec![inherent(&storage, time_ms)];
         let upgrade = self.upgrade.take();
         let mut applied = Vec::new();
-        if upgrade.is_some() {
-            events.push((Phase::Extrinsic(0), Event::CodeUpdated));
-        } else if with_extrinsics {
+        let alone = upgrade.as_ref().is_some_and(|new| !new.behind_extrinsics);
+        if with_extrinsics && !alone {
             self.apply_all(
                 &mut storage,
                 number,
@@ -72,12 +71,16 @@ impl State {
                 &mut applied,
             );
         }
+        if upgrade.is_some() {
+            events.push((Phase::Extrinsic(0), Event::CodeUpdated));
+        }
         let encoded = events::encode(storage.runtime(), &events);
         storage.put(("System", "EventCount"), &[], events.len() as u32);
         let key = storage.runtime().key(("System", "Events"), &[]);
         storage.put_raw(key, encoded);
-        if let Some(spec) = upgrade {
-            storage.upgrade(spec.runtime());
+        if let Some(new) = upgrade {
+            // Behind everything: what the block stored is laid out by the old one.
+            storage.upgrade(new.spec.runtime());
         }
         let header = Header {
             parent: parent.hash,

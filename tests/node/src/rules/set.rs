@@ -62,9 +62,6 @@ pub(crate) fn set(
     let enough = on_itself || values.len() >= usize::from(fewest.min(size));
     ensure(enough, "WeightVecLengthIsLow")?;
     let upscaled = max_upscaled(values);
-    let limit: u16 = storage.get(item("MaxWeightsLimit"), &keys);
-    let limited = on_itself || limit == u16::MAX || is_max_limited(&upscaled, limit);
-    ensure(limited, "MaxWeightExceeded")?;
     let index = subnet::storage_index(netuid, mecid);
     let pairs: Vec<(u16, u16)> = uids.iter().copied().zip(upscaled).collect();
     storage.put(item("Weights"), &[Key::U16(index), Key::U16(uid)], pairs);
@@ -90,13 +87,4 @@ pub(crate) fn max_upscaled(values: &[u16]) -> Vec<u16> {
         ((fixed + u128::from(ONE / 2)) >> 32) as u16
     };
     values.iter().map(|value| scaled(*value)).collect()
-}
-
-/// Whether no share of the sum is above `limit` of 65535.
-fn is_max_limited(values: &[u16], limit: u16) -> bool {
-    const ONE: u128 = 1 << 32;
-    let sum: u128 = values.iter().map(|value| u128::from(*value)).sum();
-    let greatest = u128::from(values.iter().copied().max().unwrap_or(0));
-    let limit = u128::from(limit) * ONE / u128::from(u16::MAX);
-    sum == 0 || greatest * ONE / sum <= limit
 }

@@ -1,29 +1,10 @@
-//! Heads, blocks and runtimes of one node.
+//! Heads and blocks of one node.
 
-use super::{Node, ReadError, lock};
-use crate::node::Hash;
-use crate::node::block::{Block, BlockRef, Header, bytes_of};
-use crate::node::capabilities::Capabilities;
-use crate::node::metadata::{Runtime, RuntimeVersion};
+use super::{Node, ReadError};
+use crate::node::block::{Block, Header, bytes_of};
 use crate::node::rpc::shown;
-use crate::node::snapshot::Snapshot;
-use parity_scale_codec::{Compact, Decode, Encode};
-use serde::Deserialize;
+use crate::{BlockRef, Hash};
 use serde_json::{Value as Json, json};
-use std::sync::Arc;
-
-/// Metadata versions that are read, best first.
-const METADATA_VERSIONS: [u32; 3] = [16, 15, 14];
-/// How many runtimes are kept.
-const RUNTIMES_MAX: usize = 4;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireVersion {
-    spec_name: String,
-    spec_version: u32,
-    transaction_version: u32,
-}
 
 impl Node {
     /// The newest block.
@@ -63,6 +44,16 @@ impl Node {
         self.parse_hash("chain_getBlockHash", &json).map(Some)
     }
 
+    /// The block of a number, on the node's best chain.
+    ///
+    /// # Errors
+    /// [`ReadError`]; `NoBlock` if there is none.
+    pub(in crate::node) fn block_ref(&self, number: u64) -> Result<BlockRef, ReadError> {
+        let hash = self.block_hash(number)?;
+        let hash = hash.ok_or_else(|| self.no_block(number.to_string()))?;
+        Ok(BlockRef { number, hash })
+    }
+
     /// A header, which has to have that hash.
     ///
     /// # Errors
@@ -95,62 +86,6 @@ impl Node {
         Ok(block)
     }
 
-    /// Which runtime a block was made with.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn runtime_version(&self, at: Hash) -> Result<RuntimeVersion, ReadError> {
-        let json = self
-            .call("state_getRuntimeVersion", json!([at]))
-            .map_err(ReadError::Rpc)?;
-        let wire = WireVersion::deserialize(&json).map_err(|_| {
-            self.malformed(
-                "state_getRuntimeVersion",
-                "a version",
-                shown(&json.to_string()),
-            )
-        })?;
-        Ok(RuntimeVersion {
-            spec_name: shown(&wire.spec_name),
-            spec_version: wire.spec_version,
-            transaction_version: wire.transaction_version,
-        })
-    }
-
-    /// The runtime of a block, with its calls and items looked up; kept by version.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn capabilities(&self, at: Hash) -> Result<Arc<Capabilities>, ReadError> {
-        let version = self.runtime_version(at)?;
-        if let Some(found) = lock(&self.runtimes).get(&version) {
-            return Ok(Arc::clone(found));
-        }
-        let bytes = self.metadata_bytes(at)?;
-        let runtime =
-            Runtime::decode(version.clone(), &bytes).map_err(|source| ReadError::Metadata {
-                url: self.url.clone(),
-                source,
-            })?;
-        let capabilities = Capabilities::new(runtime).map_err(|source| self.lacks(source))?;
-        let capabilities = Arc::new(capabilities);
-        let mut runtimes = lock(&self.runtimes);
-        if runtimes.len() >= RUNTIMES_MAX {
-            runtimes.clear();
-        }
-        runtimes.insert(version, Arc::clone(&capabilities));
-        Ok(capabilities)
-    }
-
-    /// Everything as it was after a block.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn at(&self, block: BlockRef) -> Result<Snapshot<'_>, ReadError> {
-        let capabilities = self.capabilities(block.hash)?;
-        Ok(Snapshot::new(self, block, capabilities))
-    }
-
     /// A runtime function's answer, in SCALE.
     pub(in crate::node) fn state_call(
         &self,
@@ -163,34 +98,6 @@ impl Node {
         json.as_str()
             .and_then(bytes_of)
             .ok_or_else(|| self.malformed(function, "bytes", shown(&json.to_string())))
-    }
-
-    /// Metadata of the best version that the runtime has.
-    fn metadata_bytes(&self, at: Hash) -> Result<Vec<u8>, ReadError> {
-        let versions = self
-            .state_call("Metadata_metadata_versions", &[], at)
-            .ok()
-            .and_then(|bytes| Vec::<u32>::decode(&mut &bytes[..]).ok())
-            .unwrap_or_default();
-        for version in METADATA_VERSIONS {
-            if !versions.contains(&version) {
-                continue;
-            }
-            let what = "Metadata_metadata_at_version";
-            let bytes = self.state_call(what, &version.encode(), at)?;
-            // An option of bytes whose length is written before them.
-            let opaque = (bytes.first() == Some(&1))
-                .then(|| opaque(&bytes[1..]))
-                .flatten();
-            let found = || format!("{} other bytes", bytes.len());
-            return opaque.ok_or_else(|| self.malformed(what, "metadata", found()));
-        }
-        let json = self
-            .call("state_getMetadata", json!([at]))
-            .map_err(ReadError::Rpc)?;
-        json.as_str()
-            .and_then(bytes_of)
-            .ok_or_else(|| self.malformed("state_getMetadata", "bytes", shown(&json.to_string())))
     }
 
     fn same_hash(&self, header: Header, expected: Hash) -> Result<Header, ReadError> {
@@ -212,13 +119,7 @@ impl Node {
     }
 
     pub(super) fn no_block(&self, block: String) -> ReadError {
-        let url = self.url.clone();
+        let url = self.url().to_owned();
         ReadError::NoBlock { url, block }
     }
-}
-
-/// What follows a compact length, if it is all of the rest.
-fn opaque(mut bytes: &[u8]) -> Option<Vec<u8>> {
-    let Compact(length) = Compact::<u32>::decode(&mut bytes).ok()?;
-    (bytes.len() == length as usize).then(|| bytes.to_vec())
 }

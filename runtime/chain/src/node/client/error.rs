@@ -1,6 +1,6 @@
 //! Why something could not be read.
 
-use crate::node::block::BlockRef;
+use crate::BlockRef;
 use crate::node::capabilities::CapabilityError;
 use crate::node::metadata::MetadataError;
 use crate::node::rpc::RpcError;

@@ -2,7 +2,7 @@
 
 use super::refusal::Warning;
 use crate::AccountId;
-use crate::node::block::BlockRef;
+use crate::BlockRef;
 use crate::node::call::storage_index;
 use crate::node::client::ReadError;
 use crate::node::snapshot::{PendingCommits, Snapshot, SubnetParameters};
@@ -19,6 +19,9 @@ pub struct Facts {
     pub mechanism: u8,
     /// What the subnet demands.
     pub parameters: SubnetParameters,
+    /// The largest share of one weight that the chain enforces, of 65,535, which is none. Not what storage has: newer runtimes enforce
+    /// none, and leave the old item where it is.
+    pub max_weight: u16,
     /// The hotkey's place; `None` if it is not registered.
     pub uid: Option<u16>,
     /// The place of the subnet owner's hotkey, which needs neither permit nor stake.
@@ -36,7 +39,7 @@ pub struct Facts {
     /// How many extrinsics of it are in blocks.
     pub nonce: u32,
     /// Who has which uid: the metagraph's digest.
-    pub metagraph_digest: crate::node::Hash,
+    pub metagraph_digest: crate::Hash,
 }
 
 impl Snapshot<'_> {
@@ -79,6 +82,7 @@ impl Snapshot<'_> {
             last_stored_round: self.last_stored_round()?,
             nonce: self.account(hotkey)?.nonce,
             metagraph_digest: metagraph.digest(),
+            max_weight: self.max_weight(netuid)?,
             parameters,
         })
     }

@@ -1,7 +1,7 @@
 //! Rules that a submission breaks.
 
 use crate::AccountId;
-use crate::node::Hash;
+use crate::Hash;
 use crate::timelock::COMMIT_BYTES_MAX;
 use gradus_owner::Owner;
 use serde::Serialize;
@@ -233,13 +233,12 @@ fn at(block: &Option<u64>) -> String {
 }
 
 impl Refusal {
-    /// Whose fault: the host's, which submits; this program's if it made a vector or commit that no chain takes.
+    /// Whose fault: the host's, which submits and whose vector it is; this program's if it made a call that no chain takes.
     pub fn owner(&self) -> Owner {
         match self {
             Self::Batch
             | Self::OtherSubnet { .. }
             | Self::UnequalLengths { .. }
-            | Self::DuplicateUid { .. }
             | Self::CommitTooLong { .. }
             | Self::HiddenHotkey { .. } => Owner::Bug,
             Self::Hidden(inside) => inside.owner(),

@@ -2,28 +2,7 @@
 
 use super::facts::Facts;
 use super::refusal::Refusal;
-
-/// What storage will have for `values`: scaled so that the largest is 65,535.
-///
-/// Above 32,768 the chain rounds the factor first, below it the product.
-pub fn stored_values(values: &[u16]) -> Vec<u16> {
-    let full = u128::from(u16::MAX);
-    let most = values.iter().copied().max().map_or(0, u128::from);
-    if most == 0 {
-        return values.to_vec();
-    }
-    let scaled = |value: u16| {
-        let fixed = if most > 32_768 {
-            u128::from(value) * ((full << 32) / most)
-        } else {
-            ((u128::from(value) * full) << 32) / most
-        };
-        // Half away from zero.
-        let rounded = (fixed + (1 << 31)) >> 32;
-        u16::try_from(rounded).unwrap_or(u16::MAX)
-    };
-    values.iter().map(|value| scaled(*value)).collect()
-}
+use crate::stored::stored_values;
 
 /// The rules of `set_weights` for a vector, whoever calls it.
 pub(super) fn check(
@@ -78,8 +57,8 @@ pub(super) fn check(
             expected,
         });
     }
-    if let Some(limit) = parameters.max_weights_limit
-        && limit != u16::MAX
+    let limit = facts.max_weight;
+    if limit != u16::MAX
         && !for_itself
         && let Some(position) = over_limit(&stored_values(values), limit)
     {

@@ -1,7 +1,7 @@
 //! State directories, each of which belongs to one network for good.
 
 use super::{Network, Profile, ProfileError};
-use crate::node::Hash;
+use crate::Hash;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io::{self, Read, Write};

@@ -1,6 +1,8 @@
 //! What is waited for, and why a node gave no answer.
 
+use super::authorities::AuthoritiesError;
 use gradus_owner::Owner;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long and how much is waited for.
@@ -49,6 +51,25 @@ pub enum RpcError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// Nobody knows whose certificates may be shown.
+    #[error("{url} is not asked: nobody can say whose certificate it may show")]
+    Authorities {
+        /// The node.
+        url: String,
+        /// What is wrong with the file of authorities.
+        #[source]
+        source: Arc<AuthoritiesError>,
+    },
+    /// A certificate that proves nothing.
+    #[error("{url} does not show who it is, {why}: {help}")]
+    Certificate {
+        /// The node.
+        url: String,
+        /// What its certificate lacks.
+        why: &'static str,
+        /// What to do.
+        help: &'static str,
     },
     /// No WebSocket, or a broken one.
     #[error("{url} does not speak WebSocket, or broke off: {reason}")]

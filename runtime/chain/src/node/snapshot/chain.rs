@@ -82,7 +82,7 @@ impl Snapshot<'_> {
                         .malformed("System.Events", "bytes", shown(&json.to_string()))
                 })?,
         };
-        let runtime = self.capabilities().runtime();
+        let runtime = self.stored_by().runtime();
         runtime
             .decode_events(&bytes)
             .map_err(|source| ReadError::Decode {

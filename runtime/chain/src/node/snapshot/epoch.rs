@@ -181,7 +181,7 @@ impl Snapshot<'_> {
     }
 
     /// What the chain enforces, as its own function says; its item where there is no such function, none where there is neither.
-    fn max_weight(&self, netuid: u16) -> Result<u16, ReadError> {
+    pub(in crate::node) fn max_weight(&self, netuid: u16) -> Result<u16, ReadError> {
         let name = "max_weights_limit";
         let arguments = (netuid, vec![MAX_WEIGHTS_LIMIT_FIELD]).encode();
         let api = "SubnetInfoRuntimeApi";

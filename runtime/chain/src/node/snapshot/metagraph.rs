@@ -5,12 +5,11 @@
 
 use super::Snapshot;
 use crate::AccountId;
-use crate::node::Hash;
-use crate::node::block::BlockRef;
 use crate::node::client::ReadError;
 use crate::node::items;
 use crate::node::rpc::RpcError;
 use crate::node::value::Value;
+use crate::{BlockRef, Hash};
 use parity_scale_codec::Encode;
 use serde::Serialize;
 

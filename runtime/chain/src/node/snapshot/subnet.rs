@@ -2,7 +2,7 @@
 
 use super::Snapshot;
 use crate::AccountId;
-use crate::node::block::BlockRef;
+use crate::BlockRef;
 use crate::node::client::ReadError;
 use crate::node::items;
 use crate::timelock::EpochState;
@@ -25,8 +25,6 @@ pub struct SubnetParameters {
     pub num_uids: u16,
     /// Fewest weights of a vector.
     pub min_allowed_weights: u16,
-    /// The largest share of one weight, of 65,535; `None` if the runtime has no such limit.
-    pub max_weights_limit: Option<u16>,
     /// The lowest version key; 0 takes all.
     pub weights_version_key: u64,
     /// Blocks between two submissions.
@@ -77,7 +75,6 @@ impl Snapshot<'_> {
             (items::TEMPO, of),
             (items::SUBNETWORK_N, of),
             (items::MIN_ALLOWED_WEIGHTS, of),
-            (items::MAX_WEIGHTS_LIMIT, of),
             (items::WEIGHTS_VERSION_KEY, of),
             (items::WEIGHTS_SET_RATE_LIMIT, of),
             (items::COMMIT_REVEAL_ENABLED, of),
@@ -110,7 +107,6 @@ impl Snapshot<'_> {
             tempo,
             num_uids: answers.required(items::SUBNETWORK_N)?,
             min_allowed_weights: answers.required(items::MIN_ALLOWED_WEIGHTS)?,
-            max_weights_limit: answers.optional(items::MAX_WEIGHTS_LIMIT)?,
             weights_version_key: answers.required(items::WEIGHTS_VERSION_KEY)?,
             weights_set_rate_limit_blocks: answers.required(items::WEIGHTS_SET_RATE_LIMIT)?,
             commit_reveal_enabled: answers.required(items::COMMIT_REVEAL_ENABLED)?,

@@ -2,7 +2,7 @@
 
 use super::Snapshot;
 use crate::AccountId;
-use crate::node::Hash;
+use crate::Hash;
 use crate::node::client::ReadError;
 use crate::node::items;
 use parity_scale_codec::Encode;
@@ -118,7 +118,7 @@ impl Snapshot<'_> {
     ) -> Result<PendingCommits, ReadError> {
         let mut pending = PendingCommits::default();
         let index = storage_index.encode();
-        if self.capabilities().has(items::TIMELOCKED_COMMITS) {
+        if self.stored_by().has(items::TIMELOCKED_COMMITS) {
             let mut epochs = Vec::new();
             for key in self.keys(items::TIMELOCKED_COMMITS, &[&index])? {
                 // The hasher leaves the key at the end.
@@ -146,7 +146,7 @@ impl Snapshot<'_> {
                 }
             }
         }
-        if self.capabilities().has(items::WEIGHT_COMMITS) {
+        if self.stored_by().has(items::WEIGHT_COMMITS) {
             let stored: Option<StoredHashed> =
                 self.one(items::WEIGHT_COMMITS, &[&index, &hotkey.0])?;
             for (hash, first, second, third) in stored.unwrap_or_default() {

@@ -1,8 +1,8 @@
 use super::*;
+use crate::Hash;
 use crate::node::call::CALL_SHAPES;
 use crate::node::{
-    BatchEntry, CapabilityError, Era, ExtrinsicContext, Hash, MetadataError, Unsigned, WeightsCall,
-    items,
+    BatchEntry, CapabilityError, Era, ExtrinsicContext, MetadataError, Unsigned, WeightsCall, items,
 };
 use crate::signer::SignRequest;
 use crate::{AccountId, hex};

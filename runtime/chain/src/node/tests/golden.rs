@@ -5,9 +5,10 @@ mod values;
 
 use super::*;
 use crate::AccountId;
+use crate::Hash;
 use crate::node::block::bytes_of;
 use crate::node::capabilities::{hash_key, storage_prefix};
-use crate::node::{Era, ExtrinsicContext, Hash, Unsigned};
+use crate::node::{Era, ExtrinsicContext, Unsigned};
 use crate::{Signature, hex};
 use encode::encode;
 use parity_scale_codec::{Compact, DecodeAll, Encode};

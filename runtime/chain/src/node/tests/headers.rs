@@ -1,7 +1,8 @@
 //! A node that says of a hash what that hash is not of.
 
+use crate::Hash;
 use crate::node::rpc::RpcLimits;
-use crate::node::{Hash, Node, ReadError};
+use crate::node::{Node, ReadError};
 use serde_json::{Value as Json, json};
 use std::net::TcpListener;
 use tungstenite::Message;

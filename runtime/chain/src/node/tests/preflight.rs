@@ -2,10 +2,12 @@ mod commits;
 
 use crate::AccountId;
 use crate::node::{
-    ActivityCutoff, BlockRef, Facts, Hash, HashCommit, PendingCommits, Refusal, SubnetParameters,
-    TimelockedCommit, Warning, WeightsCall, commit_hash, preflight, storage_index, stored_values,
+    ActivityCutoff, Facts, HashCommit, PendingCommits, Refusal, SubnetParameters, TimelockedCommit,
+    Warning, WeightsCall, commit_hash, preflight, storage_index,
 };
+use crate::stored_values;
 use crate::timelock::WeightsPayload;
+use crate::{BlockRef, Hash};
 
 const HOTKEY: AccountId = AccountId([7; 32]);
 
@@ -25,7 +27,6 @@ fn facts() -> Facts {
             tempo: 360,
             num_uids: 8,
             min_allowed_weights: 2,
-            max_weights_limit: Some(u16::MAX),
             weights_version_key: 100,
             weights_set_rate_limit_blocks: 100,
             commit_reveal_enabled: false,
@@ -43,6 +44,7 @@ fn facts() -> Facts {
             pending_epoch_at: Some(0),
             subnet_epoch_index: Some(5),
         },
+        max_weight: u16::MAX,
         uid: Some(3),
         owner_uid: Some(0),
         validator_permit: true,
@@ -192,7 +194,7 @@ fn each_rule_of_a_vector_is_refused_by_its_name() {
     // A weight for oneself alone is exempt from length, permit and limit.
     let mut alone = facts.clone();
     alone.validator_permit = false;
-    alone.parameters.max_weights_limit = Some(1);
+    alone.max_weight = 1;
     assert_eq!(refusals(&alone, &vector(vec![3], vec![1])), []);
     let many = vector((0..9).map(|uid| uid % 8).collect(), vec![1; 9]);
     let names: Vec<_> = refusals(&facts, &many)
@@ -210,12 +212,12 @@ fn the_largest_share_is_reckoned_as_the_chain_does() {
     let mut facts = facts();
     // Half is 32767.5 of 65,535: two equal weights are above 32,767 and not above 32,768.
     for (limit, allowed) in [(32_767, false), (32_768, true)] {
-        facts.parameters.max_weights_limit = Some(limit);
+        facts.max_weight = limit;
         let found = refusals(&facts, &vector(vec![0, 1], vec![9, 9]));
         assert_eq!(found.is_empty(), allowed, "{limit}: {found:?}");
     }
     let refusal = {
-        facts.parameters.max_weights_limit = Some(32_768);
+        facts.max_weight = 32_768;
         only(&facts, &vector(vec![4, 5], vec![1, 9]), "MaxWeightExceeded")
     };
     assert_eq!(

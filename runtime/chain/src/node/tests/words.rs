@@ -1,9 +1,8 @@
 //! What nodes say in JSON, and whose a state directory is.
 
+use crate::Hash;
 use crate::node::rpc::{Incoming, RpcError, parse_message};
-use crate::node::{
-    Binding, Hash, Network, PoolReason, PoolRefusal, Profile, ProfileError, Progress,
-};
+use crate::node::{Binding, Network, PoolReason, PoolRefusal, Profile, ProfileError, Progress};
 use serde_json::json;
 
 fn refused(code: i64, data: &str) -> RpcError {

@@ -1,10 +1,10 @@
 //! Calls by their arguments, and the cipher of timelocked commits.
 
 use super::super::ask::NotOpened;
-use super::super::hexed::Hash;
 use super::super::intent::{Intent, Method};
 use super::super::record::Timelock;
 use super::super::state::Step;
+use crate::Hash;
 use crate::timelock::{Beacon, BeaconSignature, Ciphertext, WeightsPayload, lock, unlock};
 use rand_core::{CryptoRng, RngCore};
 

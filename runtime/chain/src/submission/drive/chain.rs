@@ -1,11 +1,11 @@
 //! A node, and time.
 
 use super::super::ask::{Account, CommitSet, Heads, Order, Place, Row};
-use super::super::hexed::Hash;
-use super::super::intent::{BlockRef, Intent};
+use super::super::intent::Intent;
 use super::super::record::Refusal;
 use super::Call;
 use crate::timelock::BeaconSignature;
+use crate::{BlockRef, Hash};
 use gradus_owner::Owner;
 
 /// Why a node gave no answer.
@@ -113,6 +113,9 @@ pub trait Chain {
 pub trait Clock {
     /// Waits; less if it should stop.
     fn sleep_ms(&mut self, milliseconds: u64);
+
+    /// Milliseconds since some moment; it never goes back.
+    fn now_ms(&self) -> u64;
 
     /// Whether to stop. Asked before each step.
     fn stopped(&self) -> bool;

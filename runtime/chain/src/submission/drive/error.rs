@@ -1,11 +1,11 @@
 //! Why a drive could not go on.
 
-use super::super::hexed::Hash;
 use super::super::intent::IntentId;
 use super::super::ledger::LedgerError;
 use super::super::machine::TellError;
 use super::super::state::Disorder;
 use super::ChainError;
+use crate::Hash;
 use crate::timelock::ScheduleError;
 use gradus_owner::Owner;
 

@@ -18,13 +18,21 @@ impl Intent {
     /// Checks what the chain would refuse whatever its state, and what this crate bounds.
     ///
     /// # Errors
-    /// [`IntentError::Field`].
+    /// [`IntentError::Asked`] for what was handed in, [`IntentError::Field`] for what was made of it.
     pub fn check(&self) -> Result<(), IntentError> {
         let field = |field, found: String, expected, holds: bool| match holds {
             true => Ok(()),
             false => Err(IntentError::Field {
                 id: self.id.clone(),
                 field,
+                found,
+                expected,
+            }),
+        };
+        let asked = |what, found: String, expected, holds: bool| match holds {
+            true => Ok(()),
+            false => Err(IntentError::Asked {
+                what,
                 found,
                 expected,
             }),
@@ -40,17 +48,17 @@ impl Intent {
         )?;
         let count = self.targets.len();
         let counted = (1..=TARGETS_MAX).contains(&count);
-        field("targets", count.to_string(), "1 to 4096", counted)?;
+        asked("weights", count.to_string(), "1 to 4096", counted)?;
         let distinct: BTreeSet<u16> = self.targets.iter().map(|target| target.uid).collect();
         let twice = format!("{} distinct uids", distinct.len());
-        field("targets", twice, "each uid once", distinct.len() == count)?;
+        asked("weights", twice, "each uid once", distinct.len() == count)?;
         let weighty = self.targets.iter().any(|target| target.value > 0);
-        field("values", "all 0".into(), "one above 0", weighty)?;
+        asked("weights", "all 0".into(), "one above 0", weighty)?;
         let netuid = self.netuid;
         let real = (1..MECHANISM_STRIDE).contains(&netuid);
-        field("netuid", netuid.to_string(), "1 to 4095", real)?;
+        asked("netuid", netuid.to_string(), "1 to 4095", real)?;
         let mechanism = self.mechanism;
-        field(
+        asked(
             "mechanism",
             mechanism.to_string(),
             "0 to 15",

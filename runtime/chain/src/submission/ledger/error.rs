@@ -5,7 +5,7 @@ use super::super::journal::JournalError;
 use super::super::state::Disorder;
 use gradus_owner::Owner;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why something could not be written down or read again.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,18 @@ pub enum LedgerError {
         #[source]
         source: JournalError,
     },
+    /// A journal whose last record lacks its newline alone.
+    #[error(
+        "line {line}, the last of {}, is a whole record without its newline, and perhaps what it says was done, so it is neither left out nor gone on with\nhelp: give it its newline, `printf '\\n' >> {}`, and run the command again: it looks on chain for what came of it",
+        path.display(),
+        quoted(path)
+    )]
+    NoNewline {
+        /// The file.
+        path: PathBuf,
+        /// The line's number, from 1.
+        line: usize,
+    },
     /// Records that do not follow each other.
     #[error("{} has records that do not follow each other", path.display())]
     Disorder {
@@ -80,11 +92,25 @@ pub enum LedgerError {
     },
     /// Another intent of the same row is on its way.
     #[error(
-        "intent {open} for the same hotkey, subnet and mechanism is not through: finish it first, the chain would keep only one"
+        "intent {open} for the same hotkey, subnet and mechanism is not through: finish it or give it up first, the chain would keep only one"
     )]
     Open {
         /// The other.
         open: IntentId,
+    },
+    /// It cannot be given up.
+    #[error(
+        "intent {id} cannot be given up: {}",
+        match ended {
+            true => "it is over",
+            false => "something of it may land or has landed, look at the chain until it is through",
+        }
+    )]
+    NotIdle {
+        /// The name.
+        id: IntentId,
+        /// Whether it has its verdict.
+        ended: bool,
     },
     /// Not there.
     #[error("there is no intent {id} here")]
@@ -110,4 +136,9 @@ impl LedgerError {
             _ => Owner::Host,
         }
     }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }

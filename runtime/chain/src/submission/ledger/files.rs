@@ -1,6 +1,8 @@
 //! Files of a state directory: whole or not there, nobody else's to read.
 
 use super::*;
+use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 
 /// An error at a path.
 pub(super) fn at(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> LedgerError {
@@ -10,6 +12,54 @@ pub(super) fn at(path: &Path, action: &'static str) -> impl FnOnce(io::Error) ->
         action,
         source,
     }
+}
+
+/// Makes a directory that is nobody else's to read, with those above it, so that it is there after a crash: the directory that each new one
+/// is in is synced, and the one that holds `path` though it was there, since whoever made it may have crashed before.
+///
+/// # Errors
+/// [`LedgerError::Io`].
+pub fn make_directory(path: &Path) -> Result<(), LedgerError> {
+    make_directories(path, |directory| File::open(directory)?.sync_all())
+}
+
+fn make_directories(
+    path: &Path,
+    sync: impl Fn(&Path) -> io::Result<()>,
+) -> Result<(), LedgerError> {
+    let above = |path: &Path| match path.parent() {
+        Some(above) if above.as_os_str().is_empty() => PathBuf::from("."),
+        Some(above) => above.to_owned(),
+        None => path.to_owned(),
+    };
+    // The lowest that is there, and what is to be made below it.
+    let mut missing = Vec::new();
+    let mut lowest = path.to_owned();
+    while !lowest.is_dir() {
+        let next = above(&lowest);
+        if next == lowest {
+            break;
+        }
+        missing.push(std::mem::replace(&mut lowest, next));
+    }
+    if missing.is_empty() {
+        let holds = above(path);
+        return match sync(&holds) {
+            // Who may not list it did not make it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            synced => synced.map_err(at(&holds, "synced")),
+        };
+    }
+    for new in missing.into_iter().rev() {
+        match fs::DirBuilder::new().mode(0o700).create(&new) {
+            // Another process was faster, and may not have synced it yet.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && new.is_dir() => {}
+            made => made.map_err(at(&new, "made"))?,
+        }
+        let holds = above(&new);
+        sync(&holds).map_err(at(&holds, "synced"))?;
+    }
+    Ok(())
 }
 
 /// The lock, ours until it is dropped.
@@ -80,4 +130,50 @@ pub(super) fn journals(directory: &Path) -> Result<Vec<PathBuf>, LedgerError> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_directory_that_a_new_one_is_in_is_synced_after_it_was_made() {
+        let place = tempfile::tempdir().expect("a directory");
+        let base = place.path();
+        let path = base.join("a/b/c");
+        let synced = RefCell::new(Vec::new());
+        let sync = |directory: &Path| {
+            let holds: Vec<_> = fs::read_dir(directory)?
+                .map(|one| one.unwrap().path())
+                .collect();
+            synced.borrow_mut().push((directory.to_owned(), holds));
+            Ok(())
+        };
+        make_directories(&path, sync).expect("room");
+        let entry = |of: &str, holds: &str| (base.join(of), vec![base.join(holds)]);
+        let expected = [entry("", "a"), entry("a", "a/b"), entry("a/b", "a/b/c")];
+        assert_eq!(*synced.borrow(), expected);
+        let mode = fs::metadata(&path).expect("made").permissions().mode();
+        assert_eq!(mode & 0o077, 0);
+        // One that is there may be another's who crashed before its parent was synced.
+        synced.borrow_mut().clear();
+        make_directories(&path, sync).expect("there");
+        assert_eq!(*synced.borrow(), [entry("a/b", "a/b/c")]);
+        let failed = make_directories(&base.join("x"), |_| Err(io::ErrorKind::Other.into()));
+        assert!(matches!(
+            failed,
+            Err(LedgerError::Io {
+                action: "synced",
+                ..
+            })
+        ));
+        fs::write(base.join("file"), "").expect("room");
+        let failed = make_directory(&base.join("file/below"));
+        assert!(matches!(
+            failed,
+            Err(LedgerError::Io { action: "made", .. })
+        ));
+    }
 }

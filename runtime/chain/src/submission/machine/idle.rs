@@ -1,12 +1,12 @@
 //! No extrinsic can land: whether another may be made, and which.
 
 use super::super::ask::{Account, Ask, Order};
-use super::super::hexed::Hash;
 use super::super::intent::{ERA_PERIOD_BLOCKS, Method};
 use super::super::record::{Attempt, Postponement, Record};
 use super::super::state::{Stage, Step};
 use super::super::verdict::{Dropped, Expired, Refused, Verdict};
 use super::{Machine, Next};
+use crate::Hash;
 
 impl Machine {
     /// What is next when nothing can land.
@@ -142,8 +142,7 @@ impl Machine {
         if opened(best) != target(best) {
             let waited = finalized.at.number.saturating_sub(committed.number);
             if waited > self.state.intent().limits.overdue_blocks {
-                let reason = Dropped::Overdue { blocks: waited };
-                return Some(self.end(Verdict::Dropped { reason }));
+                return Some(Next::Overdue { blocks: waited });
             }
             return Some(Next::Ask(Ask::NewerHeads));
         }
@@ -163,14 +162,16 @@ impl Machine {
         None
     }
 
-    /// Signs with the nonce that is free at the finalized block, if nothing that is not final uses it or changes the runtime.
+    /// Signs with the nonce that is free at the finalized block, if nothing that is not final uses it or changes the runtime, and if that block is
+    /// not so far behind that half of the era were over.
     fn next_signature(&self, finalized: &Account, best: &Account, step: Step) -> Next {
         let settled = (finalized.nonce, finalized.spec_version) == (best.nonce, best.spec_version);
         let forward = match self.state.attempts().last() {
             Some(last) => finalized.nonce >= last.nonce,
             None => true,
         };
-        if !settled || !forward {
+        let behind = best.at.number.saturating_sub(finalized.at.number);
+        if !settled || !forward || behind > ERA_PERIOD_BLOCKS / 2 {
             return Next::Ask(Ask::NewerHeads);
         }
         let order = Order {

@@ -1,11 +1,12 @@
 //! What is final: whether it took effect, by what the chain stores.
 
 use super::super::ask::{Ask, Row};
-use super::super::intent::{BlockRef, Method};
+use super::super::intent::Method;
 use super::super::record::{Death, Outcome, Record};
 use super::super::state::Step;
 use super::super::verdict::{Dropped, Expired, Refused, Verdict};
 use super::{Machine, Next};
+use crate::BlockRef;
 
 /// Dispatch errors after which another attempt may succeed, by their names in the metadata.
 const PASSING: [&str; 3] = [

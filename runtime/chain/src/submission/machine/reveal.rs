@@ -22,8 +22,7 @@ impl Machine {
             }
             let blocks = finalized.saturating_sub(committed.number);
             if blocks > self.state.intent().limits.overdue_blocks {
-                let reason = Dropped::Overdue { blocks };
-                return self.end(Verdict::Dropped { reason });
+                return Next::Overdue { blocks };
             }
             return Next::Ask(Ask::NewerHeads);
         };

@@ -1,10 +1,9 @@
 //! The newest answers.
 
 use super::super::ask::{Account, Answer, CommitSet, Found, Heads, NotOpened, Row, Signed};
-use super::super::hexed::Hash;
-use super::super::intent::BlockRef;
 use super::super::record::Refusal;
 use crate::timelock::WeightsPayload;
+use crate::{BlockRef, Hash};
 use gradus_owner::Owner;
 
 /// A node that contradicts itself or another.

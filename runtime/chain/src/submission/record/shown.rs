@@ -1,8 +1,8 @@
 //! Records as a person reads them: one line of history each.
 
-use super::super::intent::BlockRef;
 use super::super::verdict::Verdict;
 use super::{Death, Outcome, Postponement, Record};
+use crate::BlockRef;
 use std::fmt;
 
 impl Record {

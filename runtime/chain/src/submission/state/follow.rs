@@ -1,9 +1,9 @@
 //! Which records may follow which: an attempt that may land is never left, and never joined by another.
 
-use super::super::hexed::Hash;
 use super::super::intent::Method;
 use super::super::record::{Attempt, Death, Outcome, Record, Refusal, RefusalKind};
 use super::{Disorder, Stage, State, Step};
+use crate::Hash;
 
 impl State {
     /// Stage and step after a record.

@@ -3,6 +3,7 @@
 use super::run::*;
 use super::toy::*;
 use crate::submission::*;
+use crate::{BlockRef, Hash};
 
 pub(super) fn block(number: u64) -> BlockRef {
     BlockRef {

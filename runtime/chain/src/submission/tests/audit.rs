@@ -2,6 +2,7 @@
 
 use super::run::*;
 use super::toy::*;
+use crate::Hash;
 use crate::submission::*;
 use std::collections::BTreeMap;
 

@@ -3,6 +3,7 @@
 use super::answers::*;
 use super::run::*;
 use super::toy::*;
+use crate::Hash;
 use crate::submission::*;
 
 #[test]

@@ -3,6 +3,7 @@
 use super::memory::*;
 use super::run::*;
 use super::toy::*;
+use crate::Hash;
 use crate::submission::*;
 use std::cell::RefCell;
 use std::fs;
@@ -125,7 +126,7 @@ fn torn_ends_are_cut_off_and_damage_is_refused_with_its_line() {
         let read = read_journal(&whole[..end]);
         // Without its newline alone, the line was whole: its end is missing, and perhaps it was acted on.
         if end == whole.len() - 1 {
-            assert!(matches!(read, Err(JournalError::Damaged { line: 3, .. })));
+            assert!(matches!(read, Err(JournalError::NoNewline { line: 3 })));
             continue;
         }
         let (records, tail) = read.expect("torn");
@@ -244,5 +245,71 @@ fn one_who_only_looks_needs_no_lock_and_sees_what_is_whole() {
         Stage::Ended { .. }
     ));
     fs::write(&path, &whole[..whole.len() - 1]).expect("cut");
-    assert!(matches!(look(), Err(LedgerError::Journal { .. })));
+    assert!(matches!(look(), Err(LedgerError::NoNewline { .. })));
+}
+
+#[test]
+fn a_last_line_without_its_newline_stops_all_and_what_is_said_mends_it() {
+    let place = tempfile::tempdir().expect("a directory");
+    // As a person may name a directory.
+    let directory = &place.path().join("it's here");
+    let mut ledger = open(directory).expect("free");
+    ledger.plan(&named("a")).expect("new");
+    let (_, mut file) = ledger.resume(&named("a").id).expect("there");
+    file.append(&gave_up()).expect("room");
+    drop((ledger, file));
+    let path = directory.join("intents/a.journal");
+    let whole = fs::read(&path).expect("there");
+    fs::write(&path, &whole[..whole.len() - 1]).expect("cut");
+    let error = open(directory).expect_err("it is not known whether it was acted on");
+    assert_eq!(error.owner(), crate::Owner::Host);
+    let text = error.to_string();
+    assert!(text.contains("line 3, the last of"), "{text}");
+    // Word by word what the help says.
+    let command = text.split('`').nth(1).expect("a command");
+    let status = std::process::Command::new("/bin/sh")
+        .args(["-c", command])
+        .status();
+    assert!(status.expect("a shell").success(), "{command}");
+    assert_eq!(fs::read(&path).expect("there"), whole);
+    let mut ledger = open(directory).expect("mended");
+    let (records, _) = ledger.resume(&named("a").id).expect("there");
+    assert_eq!(records.len(), 2);
+}
+
+#[test]
+fn an_intent_of_which_nothing_can_land_is_given_up_and_no_other() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut ledger = open(directory.path()).expect("free");
+    ledger.plan(&named("a")).expect("new");
+    let unknown = ledger.abandon(&named("z").id).expect_err("not there");
+    assert!(matches!(unknown, LedgerError::Unknown { .. }), "{unknown}");
+    let ended = ledger.abandon(&named("a").id).expect("never sent");
+    let verdict = Verdict::Expired {
+        reason: Expired::Abandoned,
+    };
+    assert_eq!(ended.stage(), &Stage::Ended { verdict });
+    ledger.plan(&named("b")).expect("nothing is in its way");
+    let again = ledger.abandon(&named("a").id).expect_err("over");
+    assert!(
+        matches!(again, LedgerError::NotIdle { ended: true, .. }),
+        "{again}"
+    );
+    // One that may land.
+    let records = Plan::new(Way::Plain, Fault::None).run().records;
+    let attempt = records
+        .iter()
+        .find(|record| matches!(record, Record::Attempt { .. }));
+    let (_, mut file) = ledger.resume(&named("b").id).expect("there");
+    file.append(attempt.expect("one")).expect("room");
+    let alive = ledger.abandon(&named("b").id).expect_err("it may land");
+    assert!(
+        matches!(alive, LedgerError::NotIdle { ended: false, .. }),
+        "{alive}"
+    );
+    drop((ledger, file));
+    // What was given up stays it.
+    let ledger = open(directory.path()).expect("free");
+    let first = ledger.states().next().expect("a");
+    assert!(matches!(first.stage(), Stage::Ended { .. }));
 }

@@ -3,6 +3,7 @@
 use super::answers::*;
 use super::toy::*;
 use crate::submission::*;
+use crate::{BlockRef, Hash};
 
 #[test]
 fn an_era_is_over_when_its_last_block_is_final_and_not_before() {

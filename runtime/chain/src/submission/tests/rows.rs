@@ -2,7 +2,9 @@
 
 use super::run::*;
 use crate::AccountId;
+use crate::Owner;
 use crate::submission::*;
+use crate::{BlockRef, Hash};
 
 fn stored(values: &[u16]) -> Vec<u16> {
     let mut intent = intent(Way::Plain);
@@ -60,9 +62,11 @@ fn what_no_chain_takes_is_no_intent() {
     let changes: [(&str, Change); 11] = [
         ("profile", |i| i.profile.clear()),
         ("profile", |i| i.profile.push('\n')),
-        ("targets", |i| i.targets.clear()),
-        ("targets", |i| i.targets[1].uid = 0),
-        ("values", |i| i.targets.iter_mut().for_each(|t| t.value = 0)),
+        ("weights", |i| i.targets.clear()),
+        ("weights", |i| i.targets[1].uid = 0),
+        ("weights", |i| {
+            i.targets.iter_mut().for_each(|t| t.value = 0)
+        }),
         ("netuid", |i| i.netuid = 0),
         ("netuid", |i| i.netuid = 4_096),
         ("mechanism", |i| i.mechanism = 16),
@@ -77,10 +81,16 @@ fn what_no_chain_takes_is_no_intent() {
         let mut changed = intent(Way::Hash);
         change(&mut changed);
         let refused = changed.check();
-        let Err(IntentError::Field { field, .. }) = refused else {
-            panic!("{name}: {refused:?}");
+        let error = refused.expect_err(name);
+        // What somebody asked for is not this program's fault.
+        let (field, owner) = match &error {
+            IntentError::Asked { what, .. } => (what, Owner::Host),
+            IntentError::Field { field, .. } => (field, Owner::Bug),
+            IntentError::Id { .. } => panic!("{name}: {error}"),
         };
-        assert_eq!(field, name);
+        assert_eq!((*field, error.owner()), (name, owner));
+        let given = ["weights", "netuid", "mechanism"].contains(&name);
+        assert_eq!(owner == Owner::Host, given, "{name}");
         let first = Record::Planned {
             intent: Box::new(changed),
         };

@@ -3,6 +3,7 @@
 use super::memory::*;
 use super::toy::*;
 use crate::AccountId;
+use crate::Hash;
 use crate::submission::journal;
 use crate::submission::*;
 use std::cell::RefCell;

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// The validator's own texts.
 pub(super) struct Own {
@@ -34,7 +35,7 @@ impl Known {
         for entry in &file.candidates {
             let bytes = match &entry.answer {
                 AnswerEntry::Silent {} => None,
-                AnswerEntry::Text { text } => Some(text.clone().into_bytes()),
+                AnswerEntry::Text { text } => Some(Zeroizing::new(text.clone().into_bytes())),
                 AnswerEntry::File { path } => Some(answer(&base.join(path))?),
             };
             let extra = rules.entry.extra_fields;
@@ -108,13 +109,14 @@ impl Known {
 }
 
 /// A miner's answer. One that is too long is read until that is known: it is the miner's fault, and no reason to stop.
-fn answer(path: &Path) -> Result<Vec<u8>, EntryError> {
+fn answer(path: &Path) -> Result<Zeroizing<Vec<u8>>, EntryError> {
     let failed = |source| EntryError::Tree {
         path: path.to_owned(),
         what: "read as an answer",
         source,
     };
-    let mut bytes = Vec::new();
+    // There may be a token in it. As much as can come, so that nothing of it stays where the vector grew from.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(RESPONSE_BYTES_MAX + 1));
     let file = File::open(path).map_err(failed)?;
     let mut limited = file.take(RESPONSE_BYTES_MAX as u64 + 1);
     limited.read_to_end(&mut bytes).map_err(failed)?;

@@ -1,18 +1,13 @@
 //! Arguments to nodes that agree, and to the directory that holds intents.
 
 use super::LandError;
-use crate::cli::weights::NetworkArgs;
+use crate::chain::connect::{self, Plan};
+use crate::cli::weights::LandingArgs;
 use crate::device::StateDir;
-use gradus_chain::node::rpc::RpcLimits;
-use gradus_chain::node::{
-    AgreeError, AgreementPolicy, Binding, Endpoints, Head, Network, Pinned, Profile,
-};
-use gradus_chain::submission::{Hash, Ledger};
+use gradus_chain::node::{AgreeError, Binding, Endpoints, Head, Network, Pinned, Profile};
+use gradus_chain::submission::{Ledger, make_directory};
 use gradus_chain::timelock::Beacon;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// A network, and nodes of it that agree.
 pub(in super::super) struct Connected {
@@ -24,44 +19,41 @@ pub(in super::super) struct Connected {
 }
 
 /// The network that arguments name, and its directory.
-pub(in super::super) fn place(arguments: &NetworkArgs) -> Result<(Profile, PathBuf), LandError> {
-    let network = arguments.network.ok_or(LandError::NoNetwork)?;
-    let mut profile = match network {
-        Network::Finney => Profile::finney(),
-        Network::Test => Profile::test(),
-        Network::Local => {
-            let netuid = arguments.netuid;
-            let netuid = netuid.ok_or(LandError::Local {
-                missing: "a subnet",
-            })?;
-            Profile::local(netuid, Vec::new())
-        }
-    };
-    if let Some(netuid) = arguments.netuid {
-        profile.netuid = netuid;
-    }
-    if !arguments.endpoints.is_empty() {
-        profile.endpoints.clone_from(&arguments.endpoints);
-    }
+pub(in super::super) fn place(arguments: &LandingArgs) -> Result<(Profile, PathBuf), LandError> {
+    let profile = connect::profile(&arguments.nodes, Some(&arguments.subnet));
     let state = match &arguments.state {
         Some(state) => state.clone(),
         None => {
             let base = StateDir::from_environment().ok_or(LandError::NoState)?;
-            let name = format!("{network}-{}", profile.netuid);
+            let name = format!("{}-{}", profile.network, profile.netuid);
             base.path().join("weights").join(name)
         }
     };
     Ok((profile, state))
 }
 
+/// The state directory that arguments name and whose it is, by files alone; nobody's if nothing was set from there. One that is named without a
+/// network says itself whose it is.
+pub(in super::super) fn bound(
+    arguments: &LandingArgs,
+) -> Result<(PathBuf, Option<Binding>), LandError> {
+    let (profile, state) = place(arguments)?;
+    let Some(bound) = Binding::of(&state)? else {
+        return Ok((state, None));
+    };
+    let named = arguments.nodes.network.is_some() || arguments.state.is_none();
+    if named && (profile.network, profile.netuid) != (bound.network, bound.netuid) {
+        profile.bind(&state, profile.genesis.unwrap_or(bound.genesis))?;
+    }
+    Ok((state, Some(bound)))
+}
+
 impl Connected {
     /// Connects to all nodes. Nothing is written.
-    pub(in super::super) fn open(arguments: &NetworkArgs) -> Result<Self, LandError> {
-        let (profile, state) = place(arguments)?;
-        if profile.endpoints.is_empty() {
-            let missing = "a node";
-            return Err(LandError::Local { missing });
-        }
+    pub(in super::super) fn open(arguments: &LandingArgs) -> Result<Self, LandError> {
+        let plan = Plan::new(&arguments.nodes, Some(&arguments.subnet))?;
+        let (_, state) = place(arguments)?;
+        let profile = &plan.profile;
         let beacon = match &arguments.beacon {
             None => Beacon::quicknet(),
             Some(_) if profile.network != Network::Local => {
@@ -70,33 +62,18 @@ impl Connected {
             }
             Some(beacon) => beacon.0.clone(),
         };
-        let policy = AgreementPolicy {
-            required: match arguments.agree {
-                Some(agree) => usize::from(agree),
-                None if profile.network == Network::Finney => 2,
-                // Elsewhere one that is named alone is one's own.
-                None => profile.endpoints.len().clamp(1, 2),
-            },
-            limits: RpcLimits {
-                // An extrinsic's era is three minutes.
-                call: Duration::from_secs(15),
-                attempts: 2,
-                ..RpcLimits::default()
-            },
-            ..AgreementPolicy::default()
-        };
         // A directory of another network is refused before any node is asked.
         if let Some(bound) = Binding::of(&state)?
             && (bound.network, bound.netuid) != (profile.network, profile.netuid)
         {
             profile.bind(&state, profile.genesis.unwrap_or(bound.genesis))?;
         }
-        let endpoints = Endpoints::connect(&profile, &profile.endpoints, policy)?;
+        let endpoints = plan.connect()?;
         if Binding::of(&state)?.is_some() {
             profile.bind(&state, endpoints.genesis())?;
         }
         Ok(Self {
-            profile,
+            profile: plan.profile,
             endpoints,
             beacon,
             mechanism: arguments.mechanism,
@@ -112,17 +89,10 @@ impl Connected {
     /// The intents, for this process alone; their directory is made this network's.
     pub(in super::super) fn ledger(&self) -> Result<Ledger, LandError> {
         let state = &self.state;
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(state)
-            .map_err(|source| LandError::State {
-                path: state.clone(),
-                source,
-            })?;
+        make_directory(state)?;
         let genesis = self.endpoints.genesis();
         self.profile.bind(state, genesis)?;
         let name = self.profile.network.to_string();
-        Ok(Ledger::open(state, &name, Hash(genesis.0))?)
+        Ok(Ledger::open(state, &name, genesis)?)
     }
 }

@@ -1,5 +1,6 @@
 //! Why weights were not set, or not known to be.
 
+use crate::chain::connect::PlanError;
 use crate::chain::subnet::ReadSubnetError;
 use crate::input_file::InputFileError;
 use gradus_chain::ParseAddressError;
@@ -7,22 +8,16 @@ use gradus_chain::keyfile::ReadKeyfileError;
 use gradus_chain::land::PrepareError;
 use gradus_chain::node::{AgreeError, ProfileError};
 use gradus_chain::submission::{Disorder, DriveError, LedgerError};
+use gradus_tasks::rules::RuleSetError;
 use gradus_tasks::weights::{MetagraphError, QuantiseError};
-use std::io;
 use std::path::PathBuf;
 
 /// Why weights were not set, or not known to be.
 #[derive(Debug, thiserror::Error)]
 pub enum LandError {
-    /// No network.
-    #[error("no network is named\nhelp: --network finney, test or local")]
-    NoNetwork,
-    /// A local network without what only its operator knows.
-    #[error("network local needs {missing}\nhelp: --netuid N --endpoint ws://127.0.0.1:9944")]
-    Local {
-        /// What.
-        missing: &'static str,
-    },
+    /// Arguments that do not fit together.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// A beacon for a network that has one.
     #[error("--beacon is for network local: {network} keeps quicknet's pulses")]
     Beacon {
@@ -34,15 +29,6 @@ pub enum LandError {
         "there is no place for intents: neither GRADUS_STATE_DIR, XDG_STATE_HOME nor HOME is set\nhelp: --state DIR"
     )]
     NoState,
-    /// The state directory.
-    #[error("{} cannot be made", path.display())]
-    State {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
     /// The nodes.
     #[error("the nodes cannot be used")]
     Agree(#[from] AgreeError),
@@ -126,6 +112,15 @@ pub enum LandError {
         #[source]
         source: serde_json::Error,
     },
+    /// A record by rules that are not there.
+    #[error("--values {} was computed by rules that are not there", path.display())]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// Which rules there are.
+        #[source]
+        source: RuleSetError,
+    },
     /// A file that is read.
     #[error(transparent)]
     Input(#[from] InputFileError),
@@ -174,7 +169,7 @@ impl LandError {
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Self::NoNetwork | Self::Local { .. } | Self::Beacon { .. } | Self::SignerEmpty => 2,
+            Self::Plan(_) | Self::Beacon { .. } | Self::SignerEmpty => 2,
             Self::Drive(_) => 3,
             _ => 1,
         }

@@ -7,7 +7,8 @@ use crate::interrupt::Interrupt;
 use gradus_chain::land::{Landing, OsRng, Stopping, Watched, block_time_ms};
 use gradus_chain::signer::Signer;
 use gradus_chain::submission::{
-    BeaconCipher, DriveLimits, Driven, IntentId, IntentStatus, Ledger, Machine, Record, drive,
+    BeaconCipher, Drive, DriveError, DriveLimits, Driven, ERA_PERIOD_BLOCKS, IntentId,
+    IntentStatus, Ledger, Machine, Record, drive_each,
 };
 
 /// Errors of nodes in a row, each followed by a pause of up to a block's time.
@@ -15,36 +16,58 @@ const ERRORS_MAX: u32 = 50;
 /// Pauses without a newer final block: about ten minutes.
 const SILENT_PAUSES_MAX: u32 = 100;
 
-/// Drives one intent until its verdict, or until somebody wants to stop; where it is then.
+/// What came of following an intent.
+pub(in super::super) struct Followed {
+    /// How the drive ended.
+    pub(in super::super) driven: Result<Driven, DriveError>,
+    /// Where the intent is then.
+    pub(in super::super) status: IntentStatus,
+}
+
+/// Drives intents, each with who signs for it, until their verdicts, or until somebody wants to stop. They take turns: one that waits for its epoch
+/// does not hold up another.
 pub(in super::super) fn follow(
     connected: &Connected,
     ledger: &mut Ledger,
-    id: &IntentId,
-    signer: &dyn Signer,
+    intents: &[(&IntentId, &dyn Signer)],
     interrupt: &Interrupt,
     teller: Teller,
-) -> Result<(Driven, IntentStatus), LandError> {
-    let (records, journal) = ledger.resume(id)?;
-    let mut machine = Machine::resume(&records)?;
-    let mut journal = Watched::new(journal, |record: &Record| teller.record(id, record));
+) -> Result<Vec<Followed>, LandError> {
+    let mut machines = Vec::new();
+    let mut journals = Vec::new();
+    let mut chains = Vec::new();
+    for (id, signer) in intents {
+        let (records, journal) = ledger.resume(id)?;
+        machines.push(Machine::resume(&records)?);
+        let tell = move |record: &Record| teller.record(id, record);
+        journals.push(Watched::new(journal, tell));
+        let left_out = |one: &_| teller.left_out(one);
+        chains.push(Landing::new(&connected.endpoints, *signer, left_out));
+    }
     let pinned = connected.pin()?;
-    let block_time_ms = block_time_ms(pinned.first().capabilities())?;
     let limits = DriveLimits {
-        block_time_ms,
+        block_time_ms: block_time_ms(pinned.first().capabilities())?,
         errors_max: ERRORS_MAX,
         silent_pauses_max: SILENT_PAUSES_MAX,
+        birth_age_blocks_max: ERA_PERIOD_BLOCKS / 2,
     };
-    let mut chain = Landing::new(&connected.endpoints, signer, |one| teller.left_out(one));
+    let drives = machines.iter_mut().zip(&mut journals);
+    let mut drives: Vec<_> = drives
+        .map(|(machine, journal)| Drive::new(machine, journal, limits))
+        .collect();
     let mut cipher = BeaconCipher::new(connected.beacon.clone(), OsRng);
     let mut clock = Stopping::new(|| interrupt.requested());
-    let driven = drive(
-        &mut machine,
-        &mut journal,
-        &mut chain,
-        &mut cipher,
-        &mut clock,
-        &limits,
-    )
-    .map_err(LandError::Drive)?;
-    Ok((driven, IntentStatus::of(machine.state())))
+    let driven = drive_each(&mut drives, &mut chains, &mut cipher, &mut clock);
+    drop(drives);
+    let mut followed = Vec::new();
+    for ((driven, machine), (id, _)) in driven.into_iter().zip(&machines).zip(intents) {
+        match &driven {
+            Ok(Driven::Overdue { blocks }) => teller.overdue(id, *blocks),
+            Err(error) => teller.failed(id, error),
+            Ok(_) => {}
+        }
+        let status = IntentStatus::of(machine.state());
+        followed.push(Followed { driven, status });
+    }
+    Ok(followed)
 }

@@ -2,7 +2,7 @@
 
 use crate::printable::printable;
 use gradus_chain::node::Excluded;
-use gradus_chain::submission::{IntentId, Record};
+use gradus_chain::submission::{DriveError, IntentId, Record};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 
@@ -40,6 +40,22 @@ impl Teller {
             &format!("waits for block {until_block}, the chain is at {best}"),
             &event,
         );
+    }
+
+    /// A commit that waits for longer than epochs explain.
+    pub(in super::super) fn overdue(self, id: &IntentId, blocks: u64) {
+        let event = json!({"event": "overdue", "intent": id, "blocks": blocks});
+        let line = format!(
+            "{id}  the commit is stored and waits since {blocks} blocks: does the subnet run epochs? go on with --resume"
+        );
+        self.say(&line, &event);
+    }
+
+    /// An intent that could not be driven on.
+    pub(in super::super) fn failed(self, id: &IntentId, error: &DriveError) {
+        let why = error.to_string();
+        let event = json!({"event": "failed", "intent": id, "why": why});
+        self.say(&format!("{id}  not driven on: {why}"), &event);
     }
 
     fn say(self, line: &str, event: &Value) {

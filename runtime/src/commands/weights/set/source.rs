@@ -20,6 +20,8 @@ use std::path::Path;
 pub(super) struct Vector {
     pub(super) targets: Vec<Target>,
     pub(super) origin: Origin,
+    /// The rule set's.
+    pub(super) version_key: u64,
     pub(super) audit: Option<AuditFile>,
     hotkeys: Vec<String>,
 }
@@ -66,6 +68,7 @@ pub(super) fn read(
     Ok(Vector {
         targets,
         origin: Origin::Results,
+        version_key: plan.rules.emission.version_key,
         audit: Some(plan.audit),
         hotkeys,
     })
@@ -125,6 +128,13 @@ fn same_subnet(path: &Path, file: &Snapshot, connected: &Connected) -> Result<()
 fn of_values(path: &Path, connected: &Connected) -> Result<Vector, LandError> {
     let bytes = input_file::read("--values", path, FILE_BYTES_MAX)?;
     let recipe = AuditFile::parse(&bytes).ok().and_then(|file| file.gradus);
+    let rules = match &recipe {
+        Some(recipe) => RuleSet::named(&recipe.rule_set).map_err(|source| LandError::Rules {
+            path: path.to_owned(),
+            source,
+        })?,
+        None => RuleSet::newest(),
+    };
     let (values, hotkeys) = match recipe {
         Some(recipe) => {
             let (found, expected) = (recipe.netuid, connected.profile.netuid);
@@ -151,6 +161,7 @@ fn of_values(path: &Path, connected: &Connected) -> Result<Vector, LandError> {
     Ok(Vector {
         targets: targets(path, &values, &hotkeys)?,
         origin: Origin::Results,
+        version_key: rules.emission.version_key,
         audit: None,
         hotkeys,
     })
@@ -176,7 +187,8 @@ fn of_incentives(
             failures_in_a_row(&status, netuid, mechanism, own)
         }
     };
-    let rules = RuleSet::newest().emission.fallback;
+    let emission = RuleSet::newest().emission;
+    let rules = emission.fallback;
     let blocks = snapshot.block.saturating_sub(neuron.last_update);
     let lately = Lately {
         enabled: true,
@@ -203,6 +215,7 @@ fn of_incentives(
     Ok(Vector {
         targets: targets(Path::new("the metagraph"), &values, &hotkeys)?,
         origin: Origin::Fallback { rule, failures },
+        version_key: emission.version_key,
         audit: None,
         hotkeys,
     })

@@ -20,7 +20,7 @@ impl Snapshot<'_> {
         let mut oldest: Vec<Option<u64>> = vec![None; hotkeys.len()];
         let note =
             |at: &mut Option<u64>, block: u64| *at = Some(at.map_or(block, |b| b.min(block)));
-        if self.capabilities().has(items::WEIGHT_COMMITS) {
+        if self.stored_by().has(items::WEIGHT_COMMITS) {
             let keys: Vec<Vec<Vec<u8>>> = hotkeys
                 .iter()
                 .map(|hotkey| vec![index.to_vec(), hotkey.to_vec()])
@@ -40,7 +40,7 @@ impl Snapshot<'_> {
                 }
             }
         }
-        if self.capabilities().has(items::TIMELOCKED_COMMITS) {
+        if self.stored_by().has(items::TIMELOCKED_COMMITS) {
             let prefixes = self.keys(items::TIMELOCKED_COMMITS, &[index])?;
             let made: Vec<Vec<u8>> = prefixes
                 .iter()

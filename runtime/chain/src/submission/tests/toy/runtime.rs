@@ -1,6 +1,7 @@
 //! What blocks do to the state: the chain's rules for weights, as far as they decide anything here.
 
 use super::*;
+use crate::Hash;
 use crate::timelock::{EpochState, WeightsPayload};
 
 /// The state after a block, of one hotkey and mechanism.

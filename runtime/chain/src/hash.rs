@@ -1,4 +1,4 @@
-//! Hashes of blocks and extrinsics: BLAKE2b-256, written as `0x` and 64 digits.
+//! Hashes of blocks, extrinsics and commits: BLAKE2b-256, written as `0x` and 64 digits; blocks by number and hash.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -13,6 +13,16 @@ pub struct Hash(pub [u8; 32]);
 #[error("{shown:?} is not 32 bytes in hexadecimal: copy the hash again, with its 0x")]
 pub struct ParseHashError {
     shown: String,
+}
+
+/// A block by number and hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockRef {
+    /// Its number.
+    pub number: u64,
+    /// Its header's hash.
+    pub hash: Hash,
 }
 
 impl Hash {
@@ -31,6 +41,12 @@ impl fmt::Display for Hash {
 impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for BlockRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.number, self.hash)
     }
 }
 
