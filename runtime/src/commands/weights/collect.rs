@@ -2,7 +2,7 @@
 
 use super::{WeightsError, print};
 use crate::cli::weights::CollectArgs;
-use crate::commands::tournament::read_finished;
+use crate::commands::tournament::{Begun, read_begun};
 use crate::exit::Exit;
 use crate::input_file;
 use crate::output_file::OutputFile;
@@ -26,9 +26,13 @@ pub(super) fn run(arguments: &CollectArgs) -> Result<Exit, WeightsError> {
         .filter(|line| !line.is_empty())
         .map(str::to_owned)
         .collect();
-    let finished = arguments.tournaments.iter().map(|path| read_finished(path));
-    let finished = finished.collect::<Result<Vec<_>, _>>();
-    let finished = finished.map_err(|error| WeightsError::Tournament(Box::new(error)))?;
+    let (mut finished, mut running) = (Vec::new(), Vec::new());
+    for path in &arguments.tournaments {
+        match read_begun(path).map_err(|error| WeightsError::Tournament(Box::new(error)))? {
+            Begun::Over(one) => finished.push(one),
+            Begun::Runs(one) => running.push(one),
+        }
+    }
     let now = match arguments.now {
         Some(now) => now.saturating_mul(1_000_000),
         None => {
@@ -39,7 +43,7 @@ pub(super) fn run(arguments: &CollectArgs) -> Result<Exit, WeightsError> {
             since.ok_or(WeightsError::Clock)?
         }
     };
-    let results = collect::collect(&rules, finished, participants, Vec::new(), now)
+    let results = collect::collect(&rules, finished, &running, participants, Vec::new(), now)
         .map_err(WeightsError::Collect)?;
     let text = serde_json::to_string_pretty(&results).expect("plain data") + "\n";
     match file {

@@ -2,10 +2,12 @@
 
 use super::RpcError;
 use super::authorities::client_config;
+use super::dial::Dial;
+use super::wait::Wait;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// A connection, encrypted or not.
@@ -16,10 +18,12 @@ pub(super) enum Stream {
     Tls(Box<StreamOwned<ClientConnection, Timed>>),
 }
 
-/// A socket whose every read and write waits until a deadline at most, however few bytes the other side sends at a time.
+/// A socket whose every read and write waits until a deadline at most, however few bytes the other side sends at a time, and ends sooner if nobody
+/// waits for it any more.
 pub(super) struct Timed {
     socket: TcpStream,
     deadline: Instant,
+    wait: Wait,
 }
 
 /// A node's address in parts.
@@ -59,6 +63,12 @@ fn parse(url: &str) -> Option<Address<'_>> {
     (!host.is_empty()).then_some(Address { tls, host, port })
 }
 
+/// A node's host, in small letters.
+pub(in crate::node) fn host_of(url: &str) -> Option<String> {
+    let host = parse(url)?.host.trim_end_matches('.');
+    Some(host.to_ascii_lowercase())
+}
+
 /// Whether others may read and change what is said to a node: without encryption, and to a host that is not of this machine or a private
 /// network.
 pub fn is_exposed(url: &str) -> bool {
@@ -73,8 +83,14 @@ pub fn is_exposed(url: &str) -> bool {
 }
 
 impl Stream {
-    /// Connects, within the deadline. TLS shakes hands with the first read or write.
-    pub(super) fn connect(url: &str, deadline: Instant) -> Result<Self, RpcError> {
+    /// Connects, within the limit. TLS shakes hands with the first read or write.
+    pub(super) fn connect(
+        url: &str,
+        dial: &Dial,
+        limit: Duration,
+        wait: &Wait,
+    ) -> Result<Self, RpcError> {
+        let deadline = Instant::now() + limit;
         let bad_url = || RpcError::Url {
             url: url.to_owned(),
         };
@@ -90,9 +106,16 @@ impl Stream {
             })?),
             false => None,
         };
-        let socket = open(&address, deadline).map_err(failed)?;
+        let socket = dial
+            .socket((address.host, address.port), limit, wait)
+            .map_err(failed)?;
         socket.set_nodelay(true).map_err(failed)?;
-        let timed = Timed { socket, deadline };
+        let wait = wait.clone();
+        let timed = Timed {
+            socket,
+            deadline,
+            wait,
+        };
         let Some(config) = tls else {
             return Ok(Self::Plain(timed));
         };
@@ -102,54 +125,53 @@ impl Stream {
         Ok(Self::Tls(Box::new(StreamOwned::new(connection, timed))))
     }
 
-    pub(super) fn set_deadline(&mut self, deadline: Instant) {
+    fn timed(&mut self) -> &mut Timed {
         match self {
-            Self::Plain(timed) => timed.deadline = deadline,
-            Self::Tls(stream) => stream.sock.deadline = deadline,
+            Self::Plain(timed) => timed,
+            Self::Tls(stream) => &mut stream.sock,
         }
     }
+
+    pub(super) fn set_deadline(&mut self, deadline: Instant) {
+        self.timed().deadline = deadline;
+    }
+
+    pub(super) fn set_wait(&mut self, wait: &Wait) {
+        self.timed().wait = wait.clone();
+    }
 }
 
-/// A socket to the first of the host's addresses that answers.
-fn open(address: &Address<'_>, deadline: Instant) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for candidate in (address.host, address.port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&candidate, left(deadline)?) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// What is left until a deadline, if anything.
-fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(io::ErrorKind::TimedOut.into());
-    }
-    Ok(left)
-}
-
-/// A socket's own limit shows as `WouldBlock`, which would be taken for an invitation to ask again.
-fn timed_out(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-        _ => error,
-    }
+/// A socket's own limit shows as one of these, which would be taken for an invitation to ask again.
+fn is_slice_over(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }
 
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.set_read_timeout(Some(left(self.deadline)?))?;
-        self.socket.read(buffer).map_err(timed_out)
+        loop {
+            let slice = self.wait.slice(self.deadline)?;
+            self.socket.set_read_timeout(Some(slice))?;
+            match self.socket.read(buffer) {
+                Err(error) if is_slice_over(&error) => {}
+                done => return done,
+            }
+        }
     }
 }
 
 impl Write for Timed {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.socket.set_write_timeout(Some(left(self.deadline)?))?;
-        self.socket.write(buffer).map_err(timed_out)
+        loop {
+            let slice = self.wait.slice(self.deadline)?;
+            self.socket.set_write_timeout(Some(slice))?;
+            match self.socket.write(buffer) {
+                Err(error) if is_slice_over(&error) => {}
+                done => return done,
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -185,6 +207,14 @@ impl Write for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_the_same_in_any_letters_and_at_any_port() {
+        for url in ["wss://Node.Example", "ws://node.example.:9944/path"] {
+            assert_eq!(host_of(url).as_deref(), Some("node.example"), "{url}");
+        }
+        assert_eq!(host_of("node.example"), None);
+    }
 
     #[test]
     fn what_is_not_encrypted_is_exposed_beyond_private_networks() {
