@@ -57,6 +57,14 @@ impl Place {
         Self::at(10, nodes, |config| edit(&mut config.subnets[0]))
     }
 
+    /// A subnet that takes commits alone. Its epochs are long enough for one to be made before the last rounds of the first.
+    fn hidden() -> Self {
+        Self::new(1, |subnet| {
+            subnet.commit_reveal = true;
+            subnet.tempo = 80;
+        })
+    }
+
     /// A chain as [`Place::new`]'s with slower blocks: an extrinsic may land for sixteen of them, and what is in between takes longer.
     fn slow(nodes: usize) -> Self {
         let slow = Duration::from_millis(BLOCK_TIME_MS);

@@ -61,7 +61,7 @@ fn plain_weights_are_verified_and_set_again_is_refused_until_a_block_that_is_wai
 
 #[test]
 fn timelocked_weights_are_verified_once_the_chain_has_opened_them() {
-    let place = Place::new(1, |subnet| subnet.commit_reveal = true);
+    let place = Place::hidden();
     let shown = finish(&mut place.set(&[]));
     assert!(
         shown.stdout.contains("method timelocked"),

@@ -37,7 +37,7 @@ fn what_was_killed_goes_on_by_looking() {
 
 #[test]
 fn ctrl_c_stops_between_two_steps_and_says_how_to_go_on() {
-    let place = Place::new(1, |subnet| subnet.commit_reveal = true);
+    let place = Place::hidden();
     let mut set = place.set(&["--yes"]);
     let mut child = set
         .stderr(Stdio::piped())
