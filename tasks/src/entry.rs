@@ -15,7 +15,7 @@
 //! | [`duplicates`] | copies of one another, by commit and by normalised source |
 //! | [`ledger`] | balances and fees, as events |
 //! | [`facts`] | what is found out, each of one hotkey, repository and commit |
-//! | [`file`] | all that the gate is asked about, as a file |
+//! | [`file`](mod@file) | all that the gate is asked about, as a file |
 //! | [`gate`] | all of it in order, as one function of facts |
 //! | [`schedule`] | when the next tournament starts |
 //! | [`review`] | reviews that hold a tournament, and what they decide |
