@@ -134,7 +134,7 @@ pub fn run(arguments: &TournamentArgs) -> Result<Exit, TournamentError> {
 /// A tournament from its file, as weights count it.
 pub(crate) enum Begun {
     /// It is over.
-    Over(Finished),
+    Over(Box<Finished>),
     /// It is played.
     Runs(Running),
 }
@@ -162,11 +162,11 @@ pub(crate) fn read_begun(path: &Path) -> Result<Begun, TournamentError> {
         (Some(_), _) => 1,
         (None, _) => 0,
     };
-    Ok(Begun::Over(Finished {
+    Ok(Begun::Over(Box::new(Finished {
         result,
         consecutive_wins: wins,
         ended_unix_us: journal.events.last().map_or(0, |event| event.at_unix_us),
-    }))
+    })))
 }
 
 /// To standard output; a reader that went away is no failure.

@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &CollectArgs) -> Result<Exit, WeightsError> {
     let (mut finished, mut running) = (Vec::new(), Vec::new());
     for path in &arguments.tournaments {
         match read_begun(path).map_err(|error| WeightsError::Tournament(Box::new(error)))? {
-            Begun::Over(one) => finished.push(one),
+            Begun::Over(one) => finished.push(*one),
             Begun::Runs(one) => running.push(one),
         }
     }

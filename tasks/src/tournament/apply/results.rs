@@ -152,7 +152,7 @@ impl Tournament {
             }
             (Some(_), None) => return refuse("ranking", "null".to_owned(), "a number"),
             (Some(kind), Some(found))
-                if kind.higher_is_better() && !(found.abs() <= limits::SCORE) =>
+                if kind.higher_is_better() && (found.is_nan() || found.abs() > limits::SCORE) =>
             {
                 return refuse(
                     "ranking",
