@@ -16,8 +16,8 @@ mod message;
 mod stream;
 
 pub use authorities::AuthoritiesError;
-pub use error::{RpcError, RpcLimits};
-pub use stream::is_exposed;
+pub use error::{RpcError, RpcLimits, Stop};
+pub use stream::{is_address, is_exposed};
 
 pub(super) use message::subscription_name;
 pub use message::{Incoming, Refusal, parse_message};
@@ -55,7 +55,7 @@ impl Rpc {
     /// [`RpcError`].
     pub fn connect(url: &str, limits: &RpcLimits) -> Result<Self, RpcError> {
         let deadline = Instant::now() + limits.connect;
-        let stream = Stream::connect(url, deadline)?;
+        let stream = Stream::connect(url, deadline, limits.stop)?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(limits.answer_bytes_max))
             .max_frame_size(Some(limits.answer_bytes_max));
@@ -64,6 +64,9 @@ impl Rpc {
             reason: shown(&reason),
         };
         match tungstenite::client::client_with_config(url, stream, Some(config)) {
+            Err(_) if limits.stop.is_set() => Err(RpcError::Stopped {
+                url: url.to_owned(),
+            }),
             Ok((socket, _)) => Ok(Self {
                 url: url.to_owned(),
                 limits: *limits,
@@ -256,6 +259,7 @@ impl Rpc {
         let url = self.url.clone();
         let method = method.to_owned();
         match error {
+            _ if self.limits.stop.is_set() => RpcError::Stopped { url },
             tungstenite::Error::Io(error) if is_time(&error) => RpcError::TimeLimit {
                 url,
                 method,

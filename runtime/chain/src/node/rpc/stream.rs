@@ -1,12 +1,16 @@
-//! TCP, with TLS for `wss`, whose reads and writes all end at one deadline.
+//! TCP, with TLS for `wss`, whose reads and writes all end at one deadline, or when somebody wants to stop.
 
-use super::RpcError;
 use super::authorities::client_config;
+use super::{RpcError, Stop};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+/// How long a socket is waited for before it is asked again whether to stop.
+const NAP: Duration = Duration::from_millis(100);
 
 /// A connection, encrypted or not.
 pub(super) enum Stream {
@@ -20,6 +24,7 @@ pub(super) enum Stream {
 pub(super) struct Timed {
     socket: TcpStream,
     deadline: Instant,
+    stop: Stop,
 }
 
 /// A node's address in parts.
@@ -59,6 +64,11 @@ fn parse(url: &str) -> Option<Address<'_>> {
     (!host.is_empty()).then_some(Address { tls, host, port })
 }
 
+/// Whether a text is a node's address: `ws` or `wss`, a host, perhaps a port.
+pub fn is_address(url: &str) -> bool {
+    parse(url).is_some()
+}
+
 /// Whether others may read and change what is said to a node: without encryption, and to a host that is not of this machine or a private
 /// network.
 pub fn is_exposed(url: &str) -> bool {
@@ -73,8 +83,8 @@ pub fn is_exposed(url: &str) -> bool {
 }
 
 impl Stream {
-    /// Connects, within the deadline. TLS shakes hands with the first read or write.
-    pub(super) fn connect(url: &str, deadline: Instant) -> Result<Self, RpcError> {
+    /// Connects, within the deadline and unless somebody wants to stop. TLS shakes hands with the first read or write.
+    pub(super) fn connect(url: &str, deadline: Instant, stop: Stop) -> Result<Self, RpcError> {
         let bad_url = || RpcError::Url {
             url: url.to_owned(),
         };
@@ -90,9 +100,18 @@ impl Stream {
             })?),
             false => None,
         };
-        let socket = open(&address, deadline).map_err(failed)?;
+        let socket = open(&address, deadline, stop).map_err(|source| match stop.is_set() {
+            true => RpcError::Stopped {
+                url: url.to_owned(),
+            },
+            false => failed(source),
+        })?;
         socket.set_nodelay(true).map_err(failed)?;
-        let timed = Timed { socket, deadline };
+        let timed = Timed {
+            socket,
+            deadline,
+            stop,
+        };
         let Some(config) = tls else {
             return Ok(Self::Plain(timed));
         };
@@ -111,9 +130,25 @@ impl Stream {
 }
 
 /// A socket to the first of the host's addresses that answers.
-fn open(address: &Address<'_>, deadline: Instant) -> io::Result<TcpStream> {
+fn open(address: &Address<'_>, deadline: Instant, stop: Stop) -> io::Result<TcpStream> {
+    let (host, port) = (address.host.to_owned(), address.port);
+    let (answer, answered) = mpsc::channel();
+    // Neither looking a name up nor connecting can be ended early; a thread that nobody waits for any more ends by itself.
+    std::thread::spawn(move || answer.send(open_and_wait(&host, port, deadline)));
+    loop {
+        match answered.recv_timeout(nap(deadline, stop)?) {
+            Ok(opened) => return opened,
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(io::Error::other("nobody looks for it any more"));
+            }
+        }
+    }
+}
+
+fn open_and_wait(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for candidate in (address.host, address.port).to_socket_addrs()? {
+    for candidate in (host, port).to_socket_addrs()? {
         match TcpStream::connect_timeout(&candidate, left(deadline)?) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
@@ -131,25 +166,45 @@ fn left(deadline: Instant) -> io::Result<Duration> {
     Ok(left)
 }
 
-/// A socket's own limit shows as `WouldBlock`, which would be taken for an invitation to ask again.
-fn timed_out(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-        _ => error,
+/// How long to wait at once.
+fn nap(deadline: Instant, stop: Stop) -> io::Result<Duration> {
+    match stop.is_set() {
+        // No `Interrupted`, which would be taken for an invitation to ask again.
+        true => Err(io::Error::other("it is not waited for any longer")),
+        false => Ok(left(deadline)?.min(NAP)),
+    }
+}
+
+/// Does what a socket can do, nap by nap: its own limit shows as `WouldBlock`.
+fn nap_by_nap(
+    (deadline, stop): (Instant, Stop),
+    mut act: impl FnMut(Duration) -> io::Result<usize>,
+) -> io::Result<usize> {
+    loop {
+        match act(nap(deadline, stop)?) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            done => return done,
+        }
     }
 }
 
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.set_read_timeout(Some(left(self.deadline)?))?;
-        self.socket.read(buffer).map_err(timed_out)
+        let socket = &mut self.socket;
+        nap_by_nap((self.deadline, self.stop), |nap| {
+            socket.set_read_timeout(Some(nap))?;
+            socket.read(buffer)
+        })
     }
 }
 
 impl Write for Timed {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.socket.set_write_timeout(Some(left(self.deadline)?))?;
-        self.socket.write(buffer).map_err(timed_out)
+        let socket = &mut self.socket;
+        nap_by_nap((self.deadline, self.stop), |nap| {
+            socket.set_write_timeout(Some(nap))?;
+            socket.write(buffer)
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
