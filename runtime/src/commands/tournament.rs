@@ -109,6 +109,27 @@ pub enum TournamentError {
     /// Standard output.
     #[error("standard output")]
     Print(#[source] io::Error),
+    /// Standard output, after the file was written.
+    #[error("{what} in {}, and what follows could not be written to standard output\nhelp: do not do it again; `gradus tournament show` says where it stands", path.display())]
+    Unsaid {
+        /// The tournament's file.
+        path: PathBuf,
+        /// What the file has, and its verb.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl TournamentError {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Output(error) if error.is_usage() => 2,
+            _ => 1,
+        }
+    }
 }
 
 /// Does what the arguments say.
@@ -122,12 +143,12 @@ pub fn run(arguments: &TournamentArgs) -> Result<Exit, TournamentError> {
     }
 }
 
-/// A tournament that is over, from its file.
-pub(crate) fn read_finished(path: &Path) -> Result<Finished, TournamentError> {
+/// A tournament that is over, from its file, and the rules that it was played by.
+pub(crate) fn read_finished(path: &Path) -> Result<(Finished, String), TournamentError> {
     let journal_file::Read {
         journal,
         tournament,
-    } = journal_file::read(path)?;
+    } = journal_file::read(path, None)?;
     let result = tournament.result();
     let result = result.ok_or_else(|| TournamentError::Unfinished(path.to_owned()))?;
     let before = journal.setup.champion.as_ref();
@@ -136,11 +157,12 @@ pub(crate) fn read_finished(path: &Path) -> Result<Finished, TournamentError> {
         (Some(_), _) => 1,
         (None, _) => 0,
     };
-    Ok(Finished {
+    let finished = Finished {
         result,
         consecutive_wins: wins,
         ended_unix_us: journal.events.last().map_or(0, |event| event.at_unix_us),
-    })
+    };
+    Ok((finished, journal.setup.rules))
 }
 
 /// To standard output; a reader that went away is no failure.

@@ -5,15 +5,19 @@ use crate::cli::weights::CollectArgs;
 use crate::commands::tournament::read_finished;
 use crate::exit::Exit;
 use crate::input_file;
-use crate::output_file::OutputFile;
+use crate::output_file::{OutputFile, apart};
 use gradus_tasks::rules::RuleSet;
 use gradus_tasks::tournament::collect;
 use gradus_tasks::weights::plan::FILE_BYTES_MAX;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn run(arguments: &CollectArgs) -> Result<Exit, WeightsError> {
     let file = arguments.output.as_deref().map(OutputFile::checked);
     let file = file.transpose()?;
+    let tournaments = arguments.tournaments.iter().map(PathBuf::as_path);
+    let inputs: Vec<&Path> = tournaments.chain([&*arguments.participants]).collect();
+    apart(&file.iter().collect::<Vec<_>>(), &inputs)?;
     let rules = match &arguments.rules {
         Some(name) => RuleSet::named(name).map_err(WeightsError::Rules)?,
         None => RuleSet::newest(),
@@ -26,9 +30,20 @@ pub(super) fn run(arguments: &CollectArgs) -> Result<Exit, WeightsError> {
         .filter(|line| !line.is_empty())
         .map(str::to_owned)
         .collect();
-    let finished = arguments.tournaments.iter().map(|path| read_finished(path));
-    let finished = finished.collect::<Result<Vec<_>, _>>();
-    let finished = finished.map_err(|error| WeightsError::Tournament(Box::new(error)))?;
+    let mut finished = Vec::new();
+    for path in &arguments.tournaments {
+        let read = read_finished(path);
+        let (one, played) = read.map_err(|error| WeightsError::Tournament(Box::new(error)))?;
+        // Names of rule sets begin with their dates.
+        if played > rules.id {
+            return Err(WeightsError::NewerRules {
+                path: path.clone(),
+                played,
+                rules: rules.id,
+            });
+        }
+        finished.push(one);
+    }
     let now = match arguments.now {
         Some(now) => now.saturating_mul(1_000_000),
         None => {
