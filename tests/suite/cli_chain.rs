@@ -1,5 +1,13 @@
 //! `gradus weights set` and `status` against a double of the chain's node: what is shown, what lands and is proven, what is refused and by which
 //! words, and what a kill leaves.
+//!
+//! | module | is about |
+//! |---|---|
+//! | `interrupts` | Ctrl-C while somebody else is waited for |
+//! | `operator` | what operators get wrong, and what they are told |
+
+mod interrupts;
+mod operator;
 
 use crate::binary::{Finished, command, finish, repository};
 use gradus_node::{Blocks, Chain, ChainConfig, Fault, Neuron, Node, SubnetConfig, address, hex};
