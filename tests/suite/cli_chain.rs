@@ -432,6 +432,6 @@ fn on_finney_one_node_is_not_believed_by_default() {
             .arg(place.path());
         crate::binary::finish(command.args(more))
     };
-    status(&[]).complains(1, &["of at least 2 nodes"]);
+    status(&[]).complains(2, &["2 nodes have to agree, 1 are named"]);
     status(&["--agree", "1"]).complains(1, &["of at least 1 nodes"]);
 }

@@ -19,6 +19,7 @@ impl Place {
         let place = Self(tempfile::tempdir().unwrap());
         fs::copy(golden(), place.path("t.jsonl")).unwrap();
         place.file("p", "a\n");
+        place.file("entrants", ENTRANTS);
         place
     }
 
@@ -43,7 +44,6 @@ impl Place {
     }
 
     fn new_command(&self, name: &str) -> Command {
-        self.file("entrants", ENTRANTS);
         let line = "tournament new --id t --type text --seed 11 --entrants entrants";
         self.command(line.split_whitespace().chain([name]))
     }
