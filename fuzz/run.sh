@@ -26,6 +26,9 @@ if [ "$mode" = --canary ]; then
 else
     artifacts=$here/artifacts/$target
 fi
+seeds=$here/seeds/$target
+# Rule sets have to be whole, so the embedded ones are the seeds.
+[ "$target" = rule_set ] && seeds=$here/../tasks/rules
 mkdir -p "$corpus" "$artifacts"
 cover="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters"
 cover="$cover -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing"
@@ -36,7 +39,7 @@ dict=$here/seeds/$target.dict
 set -- -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$artifacts/" -print_final_stats=1 -use_value_profile=1
 [ -f "$dict" ] && set -- "$@" -dict="$dict"
 log=$artifacts/log
-if "$build/$triple/release/$target" "$@" "$corpus" "$here/seeds/$target" >"$log" 2>&1; then found=no; else found=yes; fi
+if "$build/$triple/release/$target" "$@" "$corpus" "$seeds" >"$log" 2>&1; then found=no; else found=yes; fi
 if ! grep -aq '^stat::number_of_executed_units' "$log"; then
     echo "$target: it did not run at all" >&2
     tail -n 5 "$log" >&2

@@ -109,19 +109,21 @@ def main():
     }
     hotkey = lambda uid: HOTKEYS[uid]
     results = {
-        "version": 1,
+        "version": 2,
         "rule_set": "2026-09-30-27931f9d",
         "input": {
             "now_unix_us": None,
             "text": {
                 "performance": {"won": {"difference": 0.12, "burn_account": False}},
                 "entrants_newest_first": [14, 12, 11, 16, 9],
+                "running": 0,
                 "reign": None,
             },
-            "image": {"performance": {"defended": {"stored_difference": 0.08}}, "entrants_newest_first": [8, 7, 9, 6, 8], "reign": None},
+            "image": {"performance": {"defended": {"stored_difference": 0.08}}, "entrants_newest_first": [8, 7, 9, 6, 8], "running": 0, "reign": None},
             "environment": {
                 "performance": {"won": {"difference": 0.105, "burn_account": False}},
                 "entrants_newest_first": [6, 5, 7, 7, 5],
+                "running": 0,
                 "reign": None,
             },
         },

@@ -14,6 +14,8 @@
 //! | [`licence`] | licence and notice, line by line |
 //! | [`duplicates`] | copies of one another, by commit and by normalised source |
 //! | [`ledger`] | balances and fees, as events |
+//! | [`facts`] | what is found out, each of one hotkey, repository and commit |
+//! | [`file`] | all that the gate is asked about, as a file |
 //! | [`gate`] | all of it in order, as one function of facts |
 //! | [`schedule`] | when the next tournament starts |
 //! | [`review`] | reviews that hold a tournament, and what they decide |
@@ -21,6 +23,8 @@
 //! Nothing here asks anybody: what was found out comes in, what is still to be found out goes out.
 
 pub mod duplicates;
+pub mod facts;
+pub mod file;
 pub mod gate;
 pub mod identity;
 pub mod ledger;
@@ -32,9 +36,11 @@ pub mod schedule;
 mod text;
 
 pub use duplicates::{Basis, Cluster, SourceFact, SourceFile, find_duplicates, source_digest};
+pub use facts::{CheckVerdict, Facts, Need, SourceState, Subject, TokenFact};
+pub use file::{EntryFile, EntryFileError};
 pub use gate::{
-    Candidate, CheckVerdict, Decision, Enrolled, Facts, Field, GateError, GateInput, GateOutcome,
-    Need, Refusal, Refused, SourceState, TokenFact, decide,
+    Candidate, Decision, Enrolled, Field, GateError, GateInput, GateOutcome, Note, Refusal,
+    Refused, decide,
 };
 pub use identity::{Duplicate, Entrant, deduplicate};
 pub use ledger::{Applied, Ledger, LedgerError, LedgerEvent};
@@ -42,7 +48,7 @@ pub use licence::{LicenceRefusal, check_licence};
 pub use repository::{Repository, RepositoryError};
 pub use response::{Commit, GithubToken, ResponseError, TrainingRepoResponse, requested_datasets};
 pub use review::{ChallengerState, Holds, PairwiseState, promoted};
-pub use schedule::{NextStart, ScheduleError, next_start};
+pub use schedule::{NextStart, Previous, ScheduleError, Start, may_start, next_start};
 
 /// One function of bytes for each hostile input, for fuzzers: whatever the bytes are, each returns.
 pub mod fuzzing {

@@ -27,6 +27,7 @@
 //! | `finish` | title, places |
 //! | [`pending`] | what is waited for |
 //! | [`result`] | what weights are computed from |
+//! | `record` | its rounds, as audit records have them |
 //! | [`collect`](mod@collect) | finished tournaments to the file that weights are computed from |
 //! | [`journal`] | setup and events as a file |
 //!
@@ -38,6 +39,7 @@ mod field;
 mod finish;
 mod limits;
 mod machine;
+mod record;
 mod rounds;
 mod settle;
 mod standings;
@@ -48,7 +50,7 @@ pub mod event;
 pub mod journal;
 pub mod pending;
 pub mod plan;
-pub mod refusal;
+mod refusal;
 pub mod result;
 pub mod setup;
 pub mod state;
@@ -56,13 +58,14 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-pub use collect::{CollectError, Finished};
+pub use collect::{CollectError, Finished, Running};
 pub use effect::Effect;
 pub use event::{
     Departure, Evaluated, EvaluationOutcome, Event, InvalidReason, Rows, Score, Trained,
     TrainingOutcome, What,
 };
 pub use journal::{Journal, JournalError};
+pub(crate) use limits::{is_name, shortened};
 pub use machine::{StateError, Tournament};
 pub use pending::Pending;
 pub use plan::{EnvironmentPlan, ModelPlan, Plan};

@@ -247,7 +247,7 @@ fn wrong_files_are_refused_by_name_and_nothing_is_written() {
         place.file("changed.json", &whole)
     };
     for (pointer, value, says) in [
-        ("/version", json!(7), "version 7, expected 1"),
+        ("/version", json!(7), "version 7, expected 2"),
         ("/rule_set", json!("2019"), "2026-09-30-27931f9d"),
         (
             "/input/text/performance/won/difference",

@@ -14,7 +14,7 @@
 //! | `gpu_doctor` | GPUs, drivers and faults that a stand-in for NVML shows |
 //! | `gpu_lease` | (in this process and children) leases, quarantine, the memory watch |
 //! | `rootfs` | (what jobs are run on) |
-//! | `cli_tournament` | tournaments: files that grow by events, are replayed, shown, reported, and paid |
+//! | `cli_tournament` | tournaments: who may enter, files that grow by events, are replayed, shown, reported, and paid |
 //! | `cli_tournament_files` | tournaments' files and their outputs: never lost, never made twice, never waited for |
 //! | `cli_weights` | vectors of finished tournaments, records that are recomputed, epochs that are simulated |
 //! | `cli_chain` | weights on a double of the chain: shown, set, proven, refused, killed and gone on with |

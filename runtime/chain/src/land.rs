@@ -11,17 +11,19 @@
 //! | `chain` | [`Landing`] as the [`Chain`](crate::submission::Chain) of a drive |
 //! | `convert` | the client's words for the submission's, and back |
 //! | `look` | looking for an extrinsic through a node's blocks |
+//! | `submit` | handing an extrinsic to every node |
 //! | `prepare` | method and intent by what the subnet is at one block; rules that are broken, before anything is written down |
 //! | `watch` | journals that tell of each record; clocks that stop |
 //!
-//! Every answer is one that enough nodes give of the same block. A node that lags, lies, hangs or prunes is left out of that answer, and told of
-//! once for each reason. What is signed is the bytes that enough nodes' metadata give for the call. An extrinsic goes to every node, the same
+//! Every answer is one that enough nodes give of the same block. A node that lags, lies, hangs, is slow or prunes is left out of that answer, and
+//! told of once for each reason. What is signed is the bytes that enough nodes' metadata give for the call. An extrinsic goes to every node, the same
 //! bytes, once: one that swallows it does not decide.
 
 mod chain;
 mod convert;
 mod look;
 mod prepare;
+mod submit;
 mod watch;
 
 pub use prepare::{Basis, PrepareError, Prepared, Wanted, block_time_ms, prepare};
@@ -52,7 +54,7 @@ impl<'a> Landing<'a> {
             left_out: Vec::new(),
             tell: Box::new(tell),
         };
-        landing.note(endpoints.excluded());
+        landing.note(&endpoints.excluded());
         landing
     }
 

@@ -11,7 +11,7 @@
 //! | [`timelock`] | weights that are encrypted until a beacon's round: payload, ciphertext, schedule |
 //! | [`fuzzing`] | one function of bytes for each hostile input |
 //!
-//! [`AccountId`] and its addresses, [`Hash`] and [`BlockRef`], [`Keypair`] and [`Signature`] are what the others share.
+//! [`AccountId`] and its addresses, [`Hash`](struct@Hash) and [`BlockRef`], [`Keypair`] and [`Signature`] are what the others share.
 //!
 //! ```no_run
 //! use gradus_chain::keyfile::{FileRules, read_keyfile};

@@ -51,6 +51,7 @@
 //!         block_time_ms: 12_000,
 //!         errors_max: 20,
 //!         silent_pauses_max: 100,
+//!         birth_age_blocks_max: ERA_PERIOD_BLOCKS / 2,
 //!     };
 //!     Ok(drive(&mut machine, &mut journal, chain, &mut cipher, clock, &limits)?)
 //! }

@@ -117,6 +117,8 @@ impl Plan {
             policy: AgreementPolicy {
                 required,
                 limits,
+                // Whatever it takes of connections and calls.
+                question: 2 * limits.call,
                 ..AgreementPolicy::default()
             },
         })

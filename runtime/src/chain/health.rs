@@ -120,8 +120,9 @@ impl Checks {
         let nodes = "name other nodes with --endpoint, or mend these";
         let endpoints = self.need("endpoints", plan.connect(), nodes)?;
         self.endpoints(plan, &endpoints);
+        let known = endpoints.excluded();
         let pinned = self.need("agreement", endpoints.pin(Head::Finalized), nodes)?;
-        self.left_out("agreement", &pinned.excluded, endpoints.excluded());
+        self.left_out("agreement", &pinned.excluded, &known);
         let (count, required) = (pinned.snapshots().len(), plan.policy.required);
         let block = pinned.block.number;
         self.ok(
@@ -145,7 +146,7 @@ impl Checks {
     }
 
     fn endpoints(&mut self, plan: &Plan, endpoints: &Endpoints) {
-        self.left_out("endpoints", endpoints.excluded(), &[]);
+        self.left_out("endpoints", &endpoints.excluded(), &[]);
         for url in plan.profile.endpoints.iter().filter(|url| is_exposed(url)) {
             self.warn(
                 "endpoints",

@@ -62,7 +62,7 @@ pub struct NodeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub agree: Option<u8>,
 
-    /// Seconds to wait for a connection or an answer, before it is tried once more.
+    /// Seconds to wait for a connection or an answer, before it is tried once more; a whole question takes twice that at most.
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub timeout: u16,
 }

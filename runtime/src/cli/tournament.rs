@@ -16,6 +16,8 @@ pub struct TournamentArgs {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum TournamentCommand {
+    /// Decide who may enter: a file of answers and facts to who is in, who is not and why, and when it may start.
+    Entry(EntryArgs),
     /// Begin a tournament: a file with its setup, to which events are added.
     New(NewArgs),
     /// Show where it stands and what it waits for.
@@ -49,6 +51,21 @@ impl From<TypeArg> for TournamentType {
     }
 }
 
+/// Arguments of `gradus tournament entry`.
+#[derive(Debug, Args)]
+pub struct EntryArgs {
+    /// Answers, facts, payments: JSON or TOML; `-` is standard input. Paths in it are from its own directory.
+    pub file: PathBuf,
+
+    /// Write the decision to this file, with the fees to take and the entrants for the next call.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Write the field to this file, as `gradus tournament new --entrants` reads it; the field has to be ready.
+    #[arg(long, value_name = "FILE")]
+    pub entrants: Option<PathBuf>,
+}
+
 /// Arguments of `gradus tournament new`.
 #[derive(Debug, Args)]
 pub struct NewArgs {
@@ -75,7 +92,7 @@ pub struct NewArgs {
     #[arg(long, value_name = "FILE")]
     pub entrants: PathBuf,
 
-    /// Hotkey of the champion who defends.
+    /// Hotkey of the champion who defends. The burn hotkey where nobody has the title and it has been kept for nobody before.
     #[arg(long, value_name = "ADDRESS", requires = "wins")]
     pub champion: Option<String>,
 
@@ -159,6 +176,7 @@ Exit codes:
   2    the arguments do not fit
 
 Examples:
+  gradus tournament entry entry.toml --json decision.json --entrants hotkeys.txt
   gradus tournament new t.jsonl --id t-1 --type text --seed 7 --entrants hotkeys.txt
   echo '{\"event\":\"started\"}' | gradus tournament apply t.jsonl - --stamp
   gradus tournament show t.jsonl";

@@ -60,8 +60,9 @@ impl From<RoundingArg> for Rounding {
 /// Arguments of `gradus weights collect`.
 #[derive(Debug, Args)]
 pub struct CollectArgs {
-    /// Files of tournaments that are over, of all types, in any order. Of each type the one that ended last counts; the others
-    /// say how many entered before, and since when a champion reigns.
+    /// Files of tournaments that have begun, of all types, in any order. Of each type the one that ended last counts; the others
+    /// say how many entered before, and since when a champion reigns. Those that run have to be named too: the newest rules take
+    /// one for a type's newest.
     #[arg(required = true)]
     pub tournaments: Vec<PathBuf>,
 

@@ -1,11 +1,14 @@
 //! `gradus tournament`: events in, a champion out, and a file from which anyone can recompute it.
 
 mod apply;
+mod entry;
 mod journal_file;
 mod new;
 mod replay;
 mod report;
 mod show;
+
+pub use entry::EntryError;
 
 use crate::cli::tournament::{TournamentArgs, TournamentCommand};
 use crate::exit::Exit;
@@ -13,7 +16,7 @@ use crate::input_file::InputFileError;
 use crate::output_file::OutputFileError;
 use gradus_tasks::rules::RuleSetError;
 use gradus_tasks::tournament::journal::ReplayError;
-use gradus_tasks::tournament::{Finished, JournalError, Refusal, SetupError};
+use gradus_tasks::tournament::{Finished, JournalError, Refusal, Running, SetupError, Stage};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -81,9 +84,9 @@ pub enum TournamentError {
     /// A result that is not there yet.
     #[error("--result {}: the tournament is not over\nhelp: `gradus tournament show` says what it waits for", .0.display())]
     NotOver(PathBuf),
-    /// A tournament that has no result yet.
-    #[error("{}: the tournament is not over\nhelp: `gradus tournament show` says what it waits for", .0.display())]
-    Unfinished(PathBuf),
+    /// A tournament that counts for nothing yet.
+    #[error("{}: the tournament has not begun\nhelp: leave it out; those that run and those that are over count", .0.display())]
+    NotBegun(PathBuf),
     /// More events asked for than there are.
     #[error("--until {asked}: there are {events} events")]
     Until {
@@ -106,6 +109,9 @@ pub enum TournamentError {
         #[source]
         source: io::Error,
     },
+    /// The gate.
+    #[error(transparent)]
+    Entry(Box<EntryError>),
     /// Standard output.
     #[error("standard output")]
     Print(#[source] io::Error),
@@ -135,6 +141,9 @@ impl TournamentError {
 /// Does what the arguments say.
 pub fn run(arguments: &TournamentArgs) -> Result<Exit, TournamentError> {
     match &arguments.command {
+        TournamentCommand::Entry(arguments) => {
+            entry::run(arguments).map_err(|error| TournamentError::Entry(Box::new(error)))
+        }
         TournamentCommand::New(arguments) => new::run(arguments),
         TournamentCommand::Show(arguments) => show::run(arguments),
         TournamentCommand::Apply(arguments) => apply::run(arguments),
@@ -143,26 +152,44 @@ pub fn run(arguments: &TournamentArgs) -> Result<Exit, TournamentError> {
     }
 }
 
-/// A tournament that is over, from its file, and the rules that it was played by.
-pub(crate) fn read_finished(path: &Path) -> Result<(Finished, String), TournamentError> {
+/// A tournament from its file, as weights count it.
+pub(crate) enum Begun {
+    /// It is over.
+    Over(Finished),
+    /// It is played.
+    Runs(Running),
+}
+
+/// A tournament that has begun, from its file, and the rules that it is played by.
+pub(crate) fn read_begun(path: &Path) -> Result<(Begun, String), TournamentError> {
     let journal_file::Read {
         journal,
         tournament,
     } = journal_file::read(path, None)?;
-    let result = tournament.result();
-    let result = result.ok_or_else(|| TournamentError::Unfinished(path.to_owned()))?;
+    let Some(result) = tournament.result() else {
+        if matches!(tournament.state().stage, Stage::Pending {}) {
+            return Err(TournamentError::NotBegun(path.to_owned()));
+        }
+        let champion = tournament.champion();
+        let running = Begun::Runs(Running {
+            tournament_id: journal.setup.tournament_id.clone(),
+            tournament_type: journal.setup.tournament_type,
+            champion: champion.map(|champion| champion.hotkey.clone()),
+        });
+        return Ok((running, journal.setup.rules));
+    };
     let before = journal.setup.champion.as_ref();
     let wins = match (&result.champion, before) {
         (Some(champion), Some(before)) if *champion == before.hotkey => before.consecutive_wins + 1,
         (Some(_), _) => 1,
         (None, _) => 0,
     };
-    let finished = Finished {
+    let over = Begun::Over(Finished {
         result,
         consecutive_wins: wins,
         ended_unix_us: journal.events.last().map_or(0, |event| event.at_unix_us),
-    };
-    Ok((finished, journal.setup.rules))
+    });
+    Ok((over, journal.setup.rules))
 }
 
 /// To standard output; a reader that went away is no failure.

@@ -39,7 +39,7 @@ fn name(tournament: &Tournament, hotkey: &str, most: usize) -> String {
     if hotkey != tournament.boss() {
         return label(hotkey, most);
     }
-    match &tournament.state().setup.champion {
+    match tournament.champion() {
         Some(champion) => format!("boss {}", label(&champion.hotkey, most.saturating_sub(5))),
         None => "boss (nobody)".to_owned(),
     }

@@ -10,23 +10,33 @@
 //! | fee | the coldkey's balance does not cover it |
 //!
 //! Then the field is large enough or waits. If it is, copies of one another fall, who have paid; the rest is the bracket.
+//! The field is counted before copies fall and not again, as the subnet counts it: a bracket can be smaller than a field
+//! has to be, and where copies leave no first round, nothing can be drawn ([`Field::Stuck`]).
+//!
+//! Who falls to another of the same operator falls before anything is known of that one's source, licence and balance, and
+//! does not come back if that one is refused: the subnet's order, in all its versions that have the rule. A [`Note`] says
+//! so, since it is hard on whoever shared an address. Copies by commit or source are only looked for among those who passed
+//! everything else.
 //!
 //! Facts cost time, so the gate asks for those it needs: called with too few, it names them and decides nothing. The same
 //! input gives the same decision, and no order of facts matters.
 
 mod decide;
+mod note;
 
 pub use decide::decide;
+pub use note::Note;
 
-use super::duplicates::{Basis, Cluster, SourceFact};
+use super::duplicates::{Basis, Cluster};
+use super::facts::{Facts, Need, Subject};
 use super::identity::Duplicate;
 use super::ledger::{Ledger, LedgerError, LedgerEvent};
 use super::licence::LicenceRefusal;
-use super::response::{Commit, GithubToken, ResponseError, TrainingRepoResponse};
+use super::response::{Commit, ResponseError, TrainingRepoResponse};
 use crate::Owner;
 use crate::rules::RuleSet;
 use crate::weights::TournamentType;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 /// A miner of the metagraph that was asked.
@@ -57,79 +67,6 @@ pub struct Enrolled {
     pub commit: Commit,
     /// Data sets that it gets.
     pub datasets: Vec<String>,
-}
-
-/// Whether a token opens its repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenFact {
-    /// It does.
-    Opens,
-    /// It does not, or nobody could tell: it is dropped.
-    Dropped,
-}
-
-/// What a checker said of a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CheckVerdict {
-    /// Nothing was found.
-    Clean,
-    /// Something was.
-    Rejected {
-        /// The code that it ended with.
-        code: i32,
-    },
-    /// It did not end in time, which counts as found.
-    TimedOut {
-        /// The limit, milliseconds.
-        limit_ms: u64,
-    },
-}
-
-/// What is known of an entrant's source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SourceState {
-    /// It was read.
-    Read(SourceFact),
-    /// It could not be had: no copy of anything.
-    Unavailable,
-}
-
-/// What was found out, by hotkey.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// Of those that gave a token.
-    pub tokens: BTreeMap<String, TokenFact>,
-    /// What the obfuscation checker said.
-    pub obfuscation: BTreeMap<String, CheckVerdict>,
-    /// What the licence check said.
-    pub licences: BTreeMap<String, Result<(), LicenceRefusal>>,
-    /// Sources of entrants, and of the boss where it is compared too.
-    pub sources: BTreeMap<String, SourceState>,
-}
-
-/// A fact that is needed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
-    /// Whether a token opens its repository.
-    Token {
-        /// Whose.
-        hotkey: String,
-    },
-    /// What the obfuscation checker says.
-    Obfuscation {
-        /// Of whom.
-        hotkey: String,
-    },
-    /// What the licence check says.
-    Licence {
-        /// Of whom.
-        hotkey: String,
-    },
-    /// Commit and digest of the source.
-    Source {
-        /// Of whom.
-        hotkey: String,
-    },
 }
 
 /// Everything that a decision depends on.
@@ -170,7 +107,7 @@ pub enum Refusal {
     #[error("{0}")]
     Response(ResponseError),
     /// Another of the same operator is in.
-    #[error("{} stays, which has the same {:?}", .0.kept, .0.identity)]
+    #[error("{} stays, which has the same {}", .0.kept, .0.identity.word())]
     Identity(Duplicate),
     /// The obfuscation checker rejects the source.
     #[error("the obfuscation check ended with code {code}")]
@@ -200,6 +137,21 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The word of it, for programs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Twice => "twice",
+            Self::Response(_) => "response",
+            Self::Identity(_) => "identity",
+            Self::Obfuscated { .. } => "obfuscated",
+            Self::ObfuscationTimedOut { .. } => "obfuscation_timed_out",
+            Self::Licence(_) => "licence",
+            Self::Fee(_) => "fee",
+            Self::Copy(_) => "copy",
+        }
+    }
+
     /// Whose fault: nearly always the miner's.
     pub fn owner(&self) -> Owner {
         match self {
@@ -236,6 +188,13 @@ pub enum Field {
         /// When to ask again, seconds since 1970.
         until_unix_s: i64,
     },
+    /// Enough came, but copies of one another left too few to draw a first round of: somebody has to look.
+    Stuck {
+        /// Who is left, in the order of entry.
+        bracket: Vec<String>,
+        /// How many a first round has at least.
+        least: u32,
+    },
 }
 
 /// A decision. Record it and apply the fees as one, or neither.
@@ -251,6 +210,8 @@ pub struct Decision {
     pub copies: Vec<Cluster>,
     /// Whether there are enough.
     pub field: Field,
+    /// What somebody should know of it.
+    pub notes: Vec<Note>,
 }
 
 /// What the gate says.
@@ -278,6 +239,32 @@ pub enum GateError {
     /// The ledger has another event of a fee's name.
     #[error("the ledger does not fit the tournament")]
     Ledger(#[source] LedgerError),
+    /// A fact of something that its hotkey does not submit.
+    #[error(
+        "the {fact} of {hotkey} is of {found}, but {hotkey} submits {expected}\nhelp: leave it out, and find out about what is submitted"
+    )]
+    Stale {
+        /// Which fact.
+        fact: &'static str,
+        /// Whose.
+        hotkey: String,
+        /// What it is of: repository and commit.
+        found: String,
+        /// What the hotkey submits.
+        expected: String,
+    },
+    /// A source that was read at another commit.
+    #[error(
+        "the source of {hotkey} was read at commit {found}, expected {expected}\nhelp: check out the commit that it submits"
+    )]
+    SourceCommit {
+        /// Whose.
+        hotkey: String,
+        /// Where it was read.
+        found: String,
+        /// What the hotkey submits.
+        expected: String,
+    },
 }
 
 impl GateError {
@@ -287,9 +274,11 @@ impl GateError {
     }
 }
 
-/// A token that counts: given, and found to open its repository.
-fn opens(facts: &Facts, hotkey: &str, token: Option<&GithubToken>) -> bool {
-    token.is_some() && facts.tokens.get(hotkey) == Some(&TokenFact::Opens)
+impl Enrolled {
+    /// What its facts are about.
+    pub fn subject(&self) -> Subject {
+        self.response.subject(&self.hotkey)
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod json;
 
+use super::facts::Subject;
 use super::repository::{Repository, RepositoryError};
 use crate::Owner;
 use crate::rules::{CommitRule, DatasetRules, ExtraFields};
@@ -180,6 +181,11 @@ impl TrainingRepoResponse {
             github_token: github_token.map(GithubToken),
             requested_datasets: datasets,
         })
+    }
+
+    /// What facts about this answer of a hotkey are about.
+    pub fn subject(&self, hotkey: &str) -> Subject {
+        Subject::new(hotkey, &self.repository, &self.commit_hash)
     }
 
     /// The commit, if it is one that the rules allow. Letters may be of either case.

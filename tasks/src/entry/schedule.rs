@@ -1,8 +1,10 @@
 //! When the next tournament of a type starts.
 
+use super::review::{ChallengerState, Holds};
 use crate::Owner;
 use crate::rules::{RuleSet, ScheduleRules, TypeEntry};
 use crate::weights::TournamentType;
+use serde::{Deserialize, Serialize};
 
 const WEEK_S: i64 = 7 * 86_400;
 /// 1970-01-05, a Monday, at midnight UTC.
@@ -109,6 +111,86 @@ pub fn next_start(
         });
     }
     Ok(NextStart::At(reference - into_week + WEEK_S))
+}
+
+/// How the last tournament of a type stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Previous {
+    /// There was none.
+    None {},
+    /// It waits for its field, or is played.
+    Running {},
+    /// Its boss round is over, and its challenger is being reviewed.
+    UnderReview {
+        /// Who.
+        challenger: String,
+        /// What the review said so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        review: Option<ChallengerState>,
+    },
+    /// It is over.
+    Completed {
+        /// Since when, seconds since 1970.
+        unix_s: i64,
+    },
+}
+
+/// When a tournament may start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "may", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Start {
+    /// At once.
+    Now {},
+    /// Later.
+    At {
+        /// When, seconds since 1970.
+        unix_s: i64,
+    },
+    /// Not before the last one is over.
+    Held {
+        /// What it waits for.
+        why: String,
+    },
+}
+
+/// When a tournament of a type may start: never beside another of its type, and not while the last one's result is held by
+/// the review of its challenger.
+///
+/// # Errors
+/// Those of [`next_start`].
+pub fn may_start(
+    rules: &RuleSet,
+    tournament: TournamentType,
+    now_unix_s: i64,
+    previous: &Previous,
+) -> Result<Start, ScheduleError> {
+    let last = match previous {
+        Previous::Completed { unix_s } => Some(*unix_s),
+        _ => None,
+    };
+    let start = next_start(rules, tournament, now_unix_s, last)?;
+    let held = |why: String| Ok(Start::Held { why });
+    match previous {
+        Previous::Running {} => held(format!("the last {tournament} tournament is not over")),
+        Previous::UnderReview { challenger, review } => {
+            match ChallengerState::holds(*review, &rules.entry.review, challenger) {
+                Holds::Review {} => held(format!(
+                    "{challenger}, who challenged the boss, has to be reviewed"
+                )),
+                Holds::Waits {} => held(format!(
+                    "the review of {challenger}, who challenged the boss, has to be decided"
+                )),
+                Holds::Proceeds { .. } => held(format!(
+                    "the review of {challenger} is decided, and the tournament has to be ended by it"
+                )),
+            }
+        }
+        Previous::None {} | Previous::Completed { .. } => Ok(match start {
+            NextStart::Now => Start::Now {},
+            NextStart::At(unix_s) => Start::At { unix_s },
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -302,7 +302,7 @@ fn long_talk(turns: usize, model_max_length: Option<u64>) -> Result<EvalSet, Pre
     let rows = json!([{"c": short}, {"c": turns}]);
     let started = std::time::Instant::now();
     let prepared = run(&own, chat, rows, None);
-    assert!(started.elapsed() < std::time::Duration::from_secs(5));
+    assert!(started.elapsed() < std::time::Duration::from_secs(30));
     prepared.map(sft)
 }
 

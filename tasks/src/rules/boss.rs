@@ -54,6 +54,8 @@ pub struct BossRules {
     pub lineages: LineageRule,
     /// What becomes of drawn tasks.
     pub draws: DrawRule,
+    /// Which scores a record of a duel has.
+    pub recorded: RecordedScores,
 }
 
 /// By how much a challenger's score must be better than the boss's.
@@ -98,6 +100,16 @@ pub enum LineageRule {
     None,
     /// Every one has to be won or drawn.
     WonOrDrawn,
+}
+
+/// Which scores a record of a duel has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordedScores {
+    /// Those of the ranking, whatever the duel decided.
+    Ranking,
+    /// Those of the duel, where both sides have a score.
+    Verdicts,
 }
 
 /// What becomes of drawn tasks.

@@ -63,6 +63,8 @@ pub enum SplitShares {
         floor: f64,
         /// The newest so many tournaments of a type do not count.
         lag: usize,
+        /// Whether one that runs is the newest. It has no entrants that count, so that fewer of those that are over are left out.
+        lag_counts_running: bool,
         /// So many after them do.
         window: usize,
         /// Tournaments with fewer entrants do not count, not for the lag either. No source says which of the two the
@@ -91,6 +93,11 @@ pub struct BoostRules {
 pub enum ReignDecay {
     /// Nothing.
     None {},
+    /// By defences alone; it never takes more than the boost.
+    Wins {
+        /// For each defence.
+        per_defence: f64,
+    },
     /// By defences until `start_unix_s`, by days from then on; a champion from before has both.
     WinsThenDays {
         /// For each defence.
@@ -100,6 +107,18 @@ pub enum ReignDecay {
         /// When days began to count, seconds since 1970.
         start_unix_s: i64,
     },
+}
+
+impl ReignDecay {
+    /// Whether a reign's length counts.
+    pub fn counts_reigns(&self) -> bool {
+        !matches!(self, Self::None {})
+    }
+
+    /// Whether it counts in days, so that its beginning and the present have to be known.
+    pub fn counts_days(&self) -> bool {
+        matches!(self, Self::WinsThenDays { .. })
+    }
 }
 
 /// What happens to the rest.
@@ -189,13 +208,12 @@ impl EmissionRules {
                 fields.push(("emission.split.floor", floor, SHARE));
             }
         }
-        if let ReignDecay::WinsThenDays {
-            per_defence,
-            per_day,
-            ..
-        } = self.decay
+        if let ReignDecay::Wins { per_defence } | ReignDecay::WinsThenDays { per_defence, .. } =
+            self.decay
         {
             fields.push(("emission.decay.per_defence", per_defence, SHARE));
+        }
+        if let ReignDecay::WinsThenDays { per_day, .. } = self.decay {
             fields.push(("emission.decay.per_day", per_day, SHARE));
         }
         let (RankShares::Points { decline } | RankShares::Positions { decline, .. }) = self.ranks;
@@ -252,49 +270,4 @@ impl EmissionRules {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::EMBEDDED;
-    use super::*;
-
-    #[test]
-    fn every_number_of_the_emissions_is_needed_and_held_to_its_range() {
-        for (name, text) in EMBEDDED {
-            let (before, section) = text.split_once("[emission]\n").unwrap();
-            // Other sections have their own tests.
-            let end = section
-                .match_indices("\n[")
-                .find(|(at, _)| !section[at + 1..].starts_with("[emission."))
-                .map_or(section.len(), |(at, _)| at);
-            let (section, after) = section.split_at(end);
-            let lines: Vec<&str> = section.lines().collect();
-            for (index, line) in lines.iter().enumerate() {
-                let Some((key, _)) = line.split_once(" = ") else {
-                    continue;
-                };
-                let key = key.trim();
-                let without = |replacement: &str| {
-                    let mut rest = lines.clone();
-                    rest[index] = replacement;
-                    let rest = rest.join("\n");
-                    RuleSet::from_toml(name, &format!("{before}[emission]\n{rest}{after}"))
-                };
-                if key != "audit_cosine_min" {
-                    let error = without("").unwrap_err().to_string();
-                    assert!(error.contains(key), "{name} without {key}: {error}");
-                }
-                for wrong in ["nan", "-1.0", "1e9"] {
-                    let error = without(&format!("{key} = {wrong}"));
-                    assert!(error.is_err(), "{name}: {key} = {wrong}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_value_that_a_set_does_not_know_is_an_error_when_asked_for() {
-        assert_eq!(RuleSet::newest().audit_cosine_min().unwrap(), 0.98);
-        let old = RuleSet::named(EMBEDDED[0].0).unwrap();
-        let error = old.audit_cosine_min().unwrap_err().to_string();
-        assert!(error.contains("audit_cosine_min"), "{error}");
-    }
-}
+mod tests;

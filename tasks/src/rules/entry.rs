@@ -80,6 +80,17 @@ pub enum Identity {
     Coldkey,
 }
 
+impl Identity {
+    /// What it is called in messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ip => "address",
+            Self::GithubOwner => "owner of its repository",
+            Self::Coldkey => "coldkey",
+        }
+    }
+}
+
 /// Entry of one type of tournament.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]

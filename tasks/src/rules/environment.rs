@@ -1,7 +1,7 @@
 //! What ranks environment tournaments, normalises rewards and measures margins: the sections `[environment]`, `[grpo]`
 //! and `[performance]` of a rule set.
 
-use super::{RuleSet, RuleSetError};
+use super::{EnvironmentBracket, RuleSet, RuleSetError, StartPoint};
 use serde::{Deserialize, Serialize};
 
 /// Standings and finals of environment tournaments.
@@ -87,12 +87,30 @@ pub enum Divisor {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WinShareRules {
+    /// Where the share comes from.
+    pub share: ShareRule,
     /// Below this share there is no margin.
     pub share_min: f64,
     /// The margin at that share.
     pub base: f64,
     /// Margin per share above it.
     pub slope: f64,
+}
+
+/// Where a share of games won comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ShareRule {
+    /// From both sides' results of a task, taken for points of games: what they weigh, without this for each environment,
+    /// over this for each environment.
+    Points {
+        /// Weight of the challenger's result.
+        challenger: f64,
+        /// Weight of the boss's result.
+        boss: f64,
+        /// Points of an environment.
+        environment: f64,
+    },
 }
 
 impl RuleSet {
@@ -151,15 +169,20 @@ impl RuleSet {
             let found = self.grpo.candidates_min.to_string();
             return Some(("grpo.candidates_min", found, "at least 2"));
         }
+        let groups = match &self.bracket.environment {
+            EnvironmentBracket::Groups(groups) => Some(groups),
+            EnvironmentBracket::None {} => None,
+        };
         let present = [
+            groups.is_some(),
             self.environment.is_some(),
             self.performance.environment.is_some(),
             self.emission.environment.is_some(),
         ];
         if present.contains(&true) && present.contains(&false) {
             return Some((
-                "environment, performance.environment, emission.environment",
-                format!("{} of 3", present.iter().filter(|there| **there).count()),
+                "bracket.environment, environment, performance.environment, emission.environment",
+                format!("{} of 4", present.iter().filter(|there| **there).count()),
                 "all, or none where there were no environment tournaments",
             ));
         }
@@ -176,6 +199,17 @@ impl RuleSet {
         if required.is_empty() || required.len() > 64 {
             let found = required.clone();
             return Some(("environment.title.required", found, "an environment's name"));
+        }
+        let groups = groups?;
+        if !groups.environments.contains(required) {
+            let found = required.clone();
+            let expected = "one of bracket.environment.environments";
+            return Some(("environment.title.required", found, expected));
+        }
+        if !groups.final_tasks.contains(&StartPoint::PreviousWinner) {
+            let found = format!("{:?}", groups.final_tasks);
+            let expected = "previous_winner among them: his task alone decides the title";
+            return Some(("bracket.environment.final_tasks", found, expected));
         }
         None
     }

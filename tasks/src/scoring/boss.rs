@@ -146,7 +146,8 @@ impl RowEvidence {
 /// * `wins`: tournaments that the champion has won in a row; only progressive margins look at it
 ///
 /// The reference takes a task by rows away from a challenger whose ranking score is worse than the boss's, whatever
-/// the kind; outside KL tasks the bound of the gap is stricter than that.
+/// the kind; outside KL tasks the bound of the gap is stricter than that. A task whose rows all lie inside the dead zone is
+/// drawn; few decided rows are no reason by themselves, since the bounds widen with them.
 pub fn decide_task(
     kind: TaskKind,
     challenger: &Showing<'_>,

@@ -126,7 +126,7 @@ pub fn win_shares(entrants: usize, games: &[Games]) -> Result<Vec<Option<f64>>, 
 }
 
 /// Average-rank quantiles: 0 for the lowest score, 1 for the highest, the mean of their ranks for those that tie; `alone`
-/// for a single one. Scores have to be numbers.
+/// for a single one. Scores have to be numbers: one that is none has the rank of the lowest.
 pub fn quantiles(scores: &[f64], alone: f64) -> Vec<f64> {
     if scores.len() < 2 {
         return vec![alone; scores.len()];
@@ -137,7 +137,7 @@ pub fn quantiles(scores: &[f64], alone: f64) -> Vec<f64> {
         .map(|score| {
             let below = scores.iter().filter(|other| *other < score).count();
             let tied = scores.iter().filter(|other| *other == score).count();
-            (below + below + tied - 1) as f64 / 2.0 / last
+            (below + below + tied.max(1) - 1) as f64 / 2.0 / last
         })
         .collect()
 }

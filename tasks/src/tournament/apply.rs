@@ -30,6 +30,12 @@ impl Tournament {
                 expected: self.state.next_sequence,
             });
         }
+        if let Some(before) = self.state.last_unix_us.filter(|at| event.at_unix_us < *at) {
+            return Err(Refusal::Time {
+                found: event.at_unix_us,
+                before,
+            });
+        }
         if event.sequence >= limits::EVENTS {
             return Err(Refusal::TooMany {
                 what: "events",
@@ -39,6 +45,7 @@ impl Tournament {
         let mut effects = Vec::new();
         self.apply_what(&event.what, &mut effects)?;
         self.state.next_sequence += 1;
+        self.state.last_unix_us = Some(event.at_unix_us);
         Ok(effects)
     }
 

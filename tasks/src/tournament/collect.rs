@@ -1,12 +1,13 @@
-//! From finished tournaments to the file that weights are computed from.
+//! From tournaments to the file that weights are computed from.
 
 use super::result::TournamentResult;
 use crate::Owner;
-use crate::rules::{ReignDecay, RuleSet};
+use crate::rules::RuleSet;
 use crate::weights::{
     EmissionInput, PerType, Performance, Reign, Results, ResultsFile, TournamentType, TypeInput,
 };
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 /// A tournament that is over.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,17 @@ pub struct Finished {
     pub consecutive_wins: u32,
     /// When its last event was, microseconds since 1970.
     pub ended_unix_us: i64,
+}
+
+/// A tournament that has begun and is not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Which.
+    pub tournament_id: String,
+    /// What is competed in.
+    pub tournament_type: TournamentType,
+    /// Who was champion when it began.
+    pub champion: Option<String>,
 }
 
 /// Why tournaments are no results.
@@ -82,13 +94,16 @@ impl CollectError {
 
 /// The results of tournaments, in any order; of each type the one that ended last counts, the others are its history.
 ///
-/// `now_unix_us` is written where the rules count days, and nowhere else.
+/// `running` tournaments are counted: rules can take one for a type's newest. `now_unix_us` is written where the rules count
+/// days, and nowhere else.
 ///
 /// # Errors
-/// `Twice`, `UnknownType`, `Champion` where one does not begin with whom the one before it left, and `FirstWin` where days count and a defending champion's first win is not given.
+/// `Twice`, `UnknownType`, `Champion` where one does not begin with whom the one before it left, and `FirstWin` where days
+/// count and a defending champion's first win is not given.
 pub fn collect(
     rules: &RuleSet,
     mut finished: Vec<Finished>,
+    running: &[Running],
     participants: Vec<String>,
     weekly_participation: Vec<Map<String, Value>>,
     now_unix_us: i64,
@@ -96,13 +111,17 @@ pub fn collect(
     // Names break ties of time, so that the order of files does not matter.
     let key = |one: &Finished| (one.ended_unix_us, one.result.tournament_id.clone());
     finished.sort_by_key(|one| std::cmp::Reverse(key(one)));
-    for (at, one) in finished.iter().enumerate() {
-        let tournament_id = one.result.tournament_id.clone();
-        let same = |other: &Finished| other.result.tournament_id == tournament_id;
-        if finished[..at].iter().any(same) {
+    let over = finished.iter().map(|one| &one.result);
+    let over = over.map(|result| (&result.tournament_id, result.tournament_type));
+    let run = running
+        .iter()
+        .map(|one| (&one.tournament_id, one.tournament_type));
+    let mut seen = HashSet::new();
+    for (tournament_id, tournament_type) in over.chain(run) {
+        let tournament_id = tournament_id.clone();
+        if !seen.insert(tournament_id.clone()) {
             return Err(CollectError::Twice { tournament_id });
         }
-        let tournament_type = one.result.tournament_type;
         let types = rules.emission.types();
         if !types.iter().any(|(known, _)| *known == tournament_type) {
             return Err(CollectError::UnknownType {
@@ -112,7 +131,7 @@ pub fn collect(
             });
         }
     }
-    let days = matches!(rules.emission.decay, ReignDecay::WinsThenDays { .. });
+    let decay = rules.emission.decay;
     let of = |kind| -> Vec<&Finished> {
         let all = finished.iter();
         all.filter(|one| one.result.tournament_type == kind)
@@ -120,13 +139,24 @@ pub fn collect(
     };
     let input = |kind| -> Result<TypeInput, CollectError> {
         let history = of(kind);
-        champions(&history)?;
+        let of_kind = running.iter().filter(|one| one.tournament_type == kind);
+        let running: Vec<&Running> = of_kind.collect();
+        champions(&history, &running)?;
+        let performance = match history.first().map(|latest| latest.result.performance) {
+            None => Performance::NoTournament,
+            // Kept for nobody again: a fresh margin is that of a type's first tournament alone.
+            Some(Performance::Won {
+                burn_account: true, ..
+            }) if history.len() > 1 => Performance::Defended {
+                stored_difference: None,
+            },
+            Some(performance) => performance,
+        };
         Ok(TypeInput {
-            performance: history
-                .first()
-                .map_or(Performance::NoTournament, |one| one.result.performance),
+            performance,
             entrants_newest_first: history.iter().map(|one| one.result.entrants).collect(),
-            reign: match days {
+            running: running.len() as u32,
+            reign: match decay.counts_reigns() {
                 true => reign(rules, kind, &history)?,
                 false => None,
             },
@@ -135,10 +165,10 @@ pub fn collect(
     let latest =
         |kind| -> Option<Results> { of(kind).first().map(|one| one.result.results.clone()) };
     Ok(ResultsFile {
-        version: 1,
+        version: ResultsFile::VERSION,
         rule_set: rules.id.clone(),
         input: EmissionInput {
-            now_unix_us: days.then_some(now_unix_us),
+            now_unix_us: decay.counts_days().then_some(now_unix_us),
             text: input(TournamentType::Text)?,
             image: input(TournamentType::Image)?,
             environment: match rules.emission.environment {
@@ -156,14 +186,21 @@ pub fn collect(
     })
 }
 
-/// Whether each tournament of a type, the newest first, began with whom the one before it left.
-fn champions(history: &[&Finished]) -> Result<(), CollectError> {
-    for pair in history.windows(2) {
+/// Whether each tournament of a type, the newest first, began with whom the one before it left, those that run included.
+fn champions(history: &[&Finished], running: &[&Running]) -> Result<(), CollectError> {
+    let run = running.iter().filter_map(|later| {
+        let earlier = history.first()?;
+        Some((&later.tournament_id, &later.champion, &earlier.result))
+    });
+    let over = history.windows(2).map(|pair| {
         let [later, earlier] = [&pair[0].result, &pair[1].result];
         let began_with = &later.results.base_winner_hotkey;
+        (&later.tournament_id, began_with, earlier)
+    });
+    for (tournament_id, began_with, earlier) in run.chain(over) {
         if *began_with != earlier.champion {
             return Err(CollectError::Champion {
-                tournament_id: later.tournament_id.clone(),
+                tournament_id: tournament_id.clone(),
                 began_with: began_with.clone(),
                 before: earlier.tournament_id.clone(),
                 left: earlier.champion.clone(),
@@ -185,20 +222,24 @@ fn reign(
     else {
         return Ok(None);
     };
-    // His wins in a row go back from the latest; the first of them is the one in which he was not yet champion.
-    let first = history
-        .iter()
-        .take_while(|one| one.result.champion.as_deref() == Some(champion))
-        .find(|one| matches!(one.result.performance, Performance::Won { .. }));
-    let first = first.ok_or_else(|| CollectError::FirstWin {
-        tournament_type: kind,
-        hotkey: champion.to_owned(),
-        rule_set: rules.id.clone(),
-    })?;
-    Ok(Some(Reign {
-        first_won_unix_us: first.ended_unix_us,
+    let mut reign = Reign {
+        first_won_unix_us: None,
         consecutive_wins: latest.consecutive_wins,
-    }))
+    };
+    if rules.emission.decay.counts_days() {
+        // His wins in a row go back from the latest; the first of them is the one in which he was not yet champion.
+        let first = history
+            .iter()
+            .take_while(|one| one.result.champion.as_deref() == Some(champion))
+            .find(|one| matches!(one.result.performance, Performance::Won { .. }));
+        let first = first.ok_or_else(|| CollectError::FirstWin {
+            tournament_type: kind,
+            hotkey: champion.to_owned(),
+            rule_set: rules.id.clone(),
+        })?;
+        reign.first_won_unix_us = Some(first.ended_unix_us);
+    }
+    Ok(Some(reign))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What happens to a tournament. Events carry all that decides, so that everything can be recomputed from them.
 
+mod strict;
+
 use crate::entry::review::{ChallengerState, PairwiseState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,7 +14,8 @@ pub struct Event {
     pub sequence: u64,
     /// To which tournament.
     pub tournament_id: String,
-    /// When, microseconds since 1970. Decides nothing here; [`collect`](super::collect) orders tournaments by their last one.
+    /// When, microseconds since 1970, not before the event before it. Decides nothing else here;
+    /// [`collect`](super::collect) orders tournaments by their last one.
     pub at_unix_us: i64,
     /// What.
     pub what: What,
@@ -198,7 +201,7 @@ pub enum InvalidReason {
     Unloadable,
     /// It failed while it was evaluated.
     Failed,
-    /// It repeats another's, where the rules look for that.
+    /// It repeats another's, where the rules look for that. Equal scores are found here, without an event that says so.
     Duplicate,
 }
 
@@ -217,14 +220,19 @@ pub struct Score {
     #[serde(deserialize_with = "Option::deserialize")]
     pub kl_term: Option<f64>,
     /// Scores by environment, more is better; empty for other tasks.
+    #[serde(deserialize_with = "strict::each_once")]
     pub environments: BTreeMap<String, f64>,
+    /// When the entry's repository was last changed, microseconds since 1970, where rules look at that; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uploaded_unix_us: Option<i64>,
 }
 
 /// Losses row by row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rows {
-    /// In evaluation order, nats; null is a loss that is not a number.
+    /// In evaluation order, nats; null is a loss that is not a number. 100,000 at most.
+    #[serde(deserialize_with = "strict::rows")]
     pub losses: Vec<Option<f64>>,
     /// Of the evaluated set.
     pub fingerprint: String,

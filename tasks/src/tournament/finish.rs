@@ -13,7 +13,7 @@ use crate::entry::review::promoted;
 use crate::rules::{ChallengerReview, StartPoint, ThirdPlace};
 use crate::scoring::Verdict;
 use crate::scoring::environment::{FinalStart, FinalTask, decide_final};
-use crate::scoring::performance::{task_margin, tournament_margin, win_share_margin};
+use crate::scoring::performance::{task_margin, tournament_margin, win_share, win_share_margin};
 use std::collections::BTreeMap;
 
 impl Tournament {
@@ -172,29 +172,30 @@ impl Tournament {
 impl Tournament {
     /// By how much the challenger was better than the boss, over the tasks of the boss round.
     ///
-    /// The share of an environment task is that of its environments in which the challenger was better.
+    /// A task of environments counts by the standings of both; one that a side has none in does not count.
     fn difference(&self) -> Option<f64> {
         let last = self.current().filter(|round| round.kind.is_final())?;
         let boss = self.boss();
         let margin = |task: &Task| {
-            let [challenger, boss] = [false, true].map(|wanted| {
+            let sides = [false, true].map(|wanted| {
                 let mut contestants = task.contestants.iter();
-                let found = contestants.find(|c| (c.hotkey == boss) == wanted);
-                found.and_then(|contestant| match &contestant.evaluation {
-                    Evaluation::Scored { score } => Some(score),
-                    _ => None,
-                })
+                contestants.position(|contestant| (contestant.hotkey == boss) == wanted)
             });
             let Some(kind) = task.plan.kind() else {
-                let (challenger, boss) = (&challenger?.environments, &boss?.environments);
-                let better = |(name, score): &(&String, &f64)| {
-                    boss.get(*name).is_some_and(|other| *score > other)
+                let Some(Decision::Standings { scores }) = &task.decision else {
+                    return None;
                 };
-                let won = challenger.iter().filter(better).count();
-                let share = won as f64 / challenger.len().max(1) as f64;
+                let [challenger, boss] = sides.map(|side| *scores.get(side?)?);
+                let environments = task.built.as_ref()?.environments.len();
                 let rules = self.rules.win_shares().ok()?;
+                let share = win_share(challenger?, boss?, environments, &rules.share);
                 return win_share_margin(share, &rules).ok();
             };
+            let [challenger, boss] =
+                sides.map(|side| match &task.contestants.get(side?)?.evaluation {
+                    Evaluation::Scored { score } => Some(score),
+                    _ => None,
+                });
             let ranking = |score: Option<&Score>| score.and_then(|score| score.ranking);
             task_margin(
                 kind,
@@ -204,7 +205,8 @@ impl Tournament {
             )
         };
         let margins: Vec<Option<f64>> = self.tasks_of(last.number).map(margin).collect();
-        Some(tournament_margin(&margins, &self.rules.performance))
+        // Each is finite; two whose mean is not say as little as one that is not.
+        tournament_margin(&margins, &self.rules.performance).ok()
     }
 
     /// Who has the title after the final of an environment tournament.

@@ -3,7 +3,7 @@
 use super::event::Event;
 use super::setup::{Setup, SetupError};
 use super::state::{
-    Contestant, Entrant, Evaluation, Round, Stage, State, Task, TaskState, Training,
+    Contestant, Decision, Entrant, Evaluation, Round, Stage, State, Task, TaskState, Training,
 };
 use crate::Owner;
 use crate::canonical::canonical_json;
@@ -74,6 +74,7 @@ impl Tournament {
             entrants: entrants.collect(),
             setup,
             next_sequence: 0,
+            last_unix_us: None,
             stage: Stage::Pending {},
             rounds: Vec::new(),
             tasks: Vec::new(),
@@ -269,6 +270,8 @@ fn inconsistent(state: &State) -> Option<&'static str> {
     };
     if !entrants.eq(&state.setup.entrants) {
         Some("its entrants are not the setup's")
+    } else if (state.next_sequence == 0) != state.last_unix_us.is_none() {
+        Some("it has events without a time, or a time without events")
     } else if !numbered(&mut state.rounds.iter().map(|round| round.number)) {
         Some("its rounds are not numbered from 1")
     } else if !numbered(&mut state.tasks.iter().map(|task| task.number)) {
@@ -281,6 +284,8 @@ fn inconsistent(state: &State) -> Option<&'static str> {
         Some("a task is of no round")
     } else if !state.tasks.iter().all(plays) {
         Some("a task's contestants are not its place's")
+    } else if !state.tasks.iter().all(decided_for_each) {
+        Some("a task's standings are not one for each contestant")
     } else if (state.stage == Stage::Finished {}) != state.outcome.is_some() {
         Some("it is finished without an outcome, or has one before")
     } else if (state.stage == Stage::Pending {}) != state.rounds.is_empty()
@@ -289,5 +294,13 @@ fn inconsistent(state: &State) -> Option<&'static str> {
         Some("it plays without a round, or has one before it began")
     } else {
         None
+    }
+}
+
+/// Whether a decision has as many entries as there are contestants, where it has one for each.
+fn decided_for_each(task: &Task) -> bool {
+    match &task.decision {
+        Some(Decision::Standings { scores }) => scores.len() == task.contestants.len(),
+        _ => true,
     }
 }

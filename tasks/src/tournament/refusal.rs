@@ -22,6 +22,16 @@ pub enum Refusal {
         /// The number that is next.
         expected: u64,
     },
+    /// It is earlier than the one before it.
+    #[error(
+        "the event is of {found} microseconds after 1970, expected {before} or later, when the one before it was\nhelp: set the clock of the machine that adds events; times of a tournament never go back"
+    )]
+    Time {
+        /// When it says that it was, microseconds since 1970.
+        found: i64,
+        /// When the one before it was, microseconds since 1970.
+        before: i64,
+    },
     /// The tournament is not where such events come.
     #[error("{event} does not come while the tournament is {}\nhelp: see what is pending", stage_text(.stage))]
     Stage {
@@ -45,6 +55,16 @@ pub enum Refusal {
         task: u32,
         /// Its round.
         round: u32,
+    },
+    /// Scores that are known are not thrown away.
+    #[error(
+        "{event} does not come for task {task}, of which a score is known and which nobody holds\nhelp: let its evaluations end; what cannot be decided is held then"
+    )]
+    ScoreKnown {
+        /// Which event.
+        event: &'static str,
+        /// Its number.
+        task: u32,
     },
     /// The task is not where such events come.
     #[error("{event} does not come while task {task} is {}\nhelp: see what is pending", task_text(.state))]

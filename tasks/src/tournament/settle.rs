@@ -1,13 +1,14 @@
 //! What results come to: complete tasks, complete rounds, who goes on.
 
 use super::effect::Effect;
+use super::event::InvalidReason;
 use super::machine::Tournament;
 use super::standings;
 use super::state::{
-    Decision, Evaluation, Hold, OutReason, OutcomeReason, RoundKind, Stage, Task, TaskState,
-    TitleRecord, Training,
+    Contestant, Decision, Evaluation, Hold, OutReason, OutcomeReason, RoundKind, Stage, Task,
+    TaskState, TitleRecord, Training,
 };
-use crate::rules::SmallFieldRules;
+use crate::rules::{EqualScores, SmallFieldRules};
 use crate::scoring::{RoundTask, Showing, TitleOutcome, decide_task, decide_title, degenerate};
 
 impl Tournament {
@@ -30,6 +31,10 @@ impl Tournament {
         if training > 0 || evaluations().filter(|e| evaluated(e)).count() < trained {
             return;
         }
+        if self.rules.ranking.equal_scores == EqualScores::EarliestUpload {
+            drop_copies(task);
+        }
+        let evaluations = || task.contestants.iter().map(|c| &c.evaluation);
         let hold = if trained == 0 {
             Some(Hold::NobodyTrained)
         } else if !evaluations().any(scored) {
@@ -235,6 +240,28 @@ impl Tournament {
             if let Evaluation::Scored { score } = &mut contestant.evaluation {
                 score.rows = None;
             }
+        }
+    }
+}
+
+/// Of entries with the same score the one that was uploaded first counts, of those of one time the first contestant's.
+fn drop_copies(task: &mut Task) {
+    let entry = |(index, contestant): (usize, &Contestant)| match &contestant.evaluation {
+        Evaluation::Scored { score } => Some((score.ranking?, score.uploaded_unix_us?, index)),
+        _ => None,
+    };
+    let entries: Vec<(f64, i64, usize)> = task
+        .contestants
+        .iter()
+        .enumerate()
+        .filter_map(entry)
+        .collect();
+    for (score, uploaded, index) in &entries {
+        let before = |(_, other, at): &&(f64, i64, usize)| (other, at) < (uploaded, index);
+        let mut same = entries.iter().filter(|(other, ..)| other == score);
+        if same.any(|other| before(&other)) {
+            let why = InvalidReason::Duplicate;
+            task.contestants[*index].evaluation = Evaluation::Invalid { why };
         }
     }
 }

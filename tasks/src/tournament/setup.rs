@@ -23,7 +23,8 @@ pub struct Setup {
     pub seed: u64,
     /// Hotkeys of those who were admitted, in the order of admission; 1 to 1,000. The order decides where numbers tie.
     pub entrants: Vec<String>,
-    /// Who defends, if anybody does. The rule set's burn hotkey plays for him, and for nobody if there is none.
+    /// Who defends, if anybody does. The rule set's burn hotkey plays for him, and for nobody if there is none. Where it has
+    /// kept the title for nobody before, it is named here itself, with how often in a row.
     #[serde(deserialize_with = "Option::deserialize")]
     pub champion: Option<Champion>,
 }
@@ -32,11 +33,11 @@ pub struct Setup {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Champion {
-    /// His own hotkey.
+    /// His own hotkey, or the burn hotkey where nobody has the title.
     pub hotkey: String,
-    /// Tournaments that he has won in a row, 1 or more.
+    /// Tournaments that he has won in a row, 1 or more. Margins that shrink with wins count those of the burn hotkey too.
     pub consecutive_wins: u32,
-    /// The margin that was stored when he became champion; it counts again if he defends.
+    /// The margin that was stored when he became champion; it counts again if he defends. Nobody has none.
     #[serde(deserialize_with = "Option::deserialize")]
     pub stored_difference: Option<f64>,
 }
@@ -104,7 +105,7 @@ pub enum SetupError {
         /// Which.
         hotkey: String,
     },
-    /// A champion without a win, or with a margin that is no number.
+    /// A champion without a win, with a margin that is no number, or nobody with a margin.
     #[error("the champion has {what} {found}, expected {expected}")]
     Champion {
         /// What of him.
@@ -174,21 +175,19 @@ impl Setup {
             return Ok(());
         };
         name("the champion's hotkey", &champion.hotkey)?;
-        if champion.hotkey == *burn {
-            return Err(SetupError::Champion {
-                what: "the hotkey",
-                found: champion.hotkey.clone(),
-                expected: "his own hotkey, or no champion",
-            });
-        }
-        if champion.consecutive_wins == 0 {
+        if !(1..=limits::WINS).contains(&champion.consecutive_wins) {
             return Err(SetupError::Champion {
                 what: "consecutive_wins",
-                found: "0".to_owned(),
-                expected: "1 or more",
+                found: champion.consecutive_wins.to_string(),
+                expected: "1 to 100000",
             });
         }
         match champion.stored_difference {
+            Some(difference) if champion.hotkey == *burn => Err(SetupError::Champion {
+                what: "stored_difference",
+                found: difference.to_string(),
+                expected: "none: the burn hotkey keeps the title for nobody",
+            }),
             Some(difference) if !difference.is_finite() => Err(SetupError::Champion {
                 what: "stored_difference",
                 found: difference.to_string(),

@@ -16,7 +16,11 @@ pub(super) fn ranked(task: &Task) -> (Vec<usize>, bool) {
         .rankings()
         .into_iter()
         .enumerate()
-        .filter_map(|(index, ranking)| Some((index, if higher { -ranking? } else { ranking? })))
+        .filter_map(|(index, ranking)| {
+            let ranking = if higher { -ranking? } else { ranking? };
+            // Zeros of either sign are one number.
+            Some((index, ranking + 0.0))
+        })
         .collect();
     entries.sort_by(|a, b| a.1.total_cmp(&b.1));
     let tied = entries.windows(2).any(|pair| pair[0].1 == pair[1].1);
@@ -81,7 +85,7 @@ fn better(a: &Standing<'_>, b: &Standing<'_>) -> Ordering {
     (a.missing > 0)
         .cmp(&(b.missing > 0))
         .then(a.ranks.cmp(&b.ranks))
-        .then(a.summed.total_cmp(&b.summed))
+        .then((a.summed + 0.0).total_cmp(&(b.summed + 0.0)))
         .then(a.hotkey.cmp(b.hotkey))
 }
 

@@ -23,6 +23,9 @@ pub struct State {
     pub setup: Setup,
     /// The sequence number that the next event has.
     pub next_sequence: u64,
+    /// When the last event was, microseconds since 1970; nothing before the first.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub last_unix_us: Option<i64>,
     /// What it is in.
     pub stage: Stage,
     /// Everybody who was admitted, in the setup's order.

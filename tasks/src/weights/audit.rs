@@ -34,11 +34,27 @@ pub struct AuditFile {
     pub gradus: Option<Recipe>,
 }
 
+/// What is read first: a section of another version has other fields.
+#[derive(Deserialize)]
+struct Section {
+    gradus: Option<Version>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+impl Recipe {
+    /// The version that is written and read.
+    pub const VERSION: u32 = 2;
+}
+
 /// What it takes to recompute a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Of this section; 1.
+    /// Of this section; [`Recipe::VERSION`].
     pub version: u32,
     /// The rule set's name.
     pub rule_set: String,
@@ -89,7 +105,10 @@ pub enum AuditError {
     )]
     NoRecipe,
     /// A recipe of another version.
-    #[error("the audit file's \"gradus\" section is of version {found}, expected 1")]
+    #[error(
+        "the audit file's \"gradus\" section is of version {found}, expected {}\nhelp: use the program that wrote it",
+        Recipe::VERSION
+    )]
     Version {
         /// Which.
         found: u32,
@@ -136,13 +155,11 @@ impl AuditFile {
             let found = bytes.len();
             return Err(AuditError::TooLarge { found });
         }
-        let file: Self = serde_json::from_slice(bytes)
-            .map_err(|error| AuditError::Malformed(error.to_string()))?;
-        match &file.gradus {
-            Some(recipe) if recipe.version != 1 => Err(AuditError::Version {
-                found: recipe.version,
-            }),
-            _ => Ok(file),
+        let malformed = |error: serde_json::Error| AuditError::Malformed(error.to_string());
+        let section: Section = serde_json::from_slice(bytes).map_err(malformed)?;
+        match section.gradus.map(|version| version.version) {
+            Some(found) if found != Recipe::VERSION => Err(AuditError::Version { found }),
+            _ => serde_json::from_slice(bytes).map_err(malformed),
         }
     }
 

@@ -23,6 +23,7 @@ pub fn base_shares(
         alpha,
         floor,
         lag,
+        lag_counts_running,
         window,
         entrants_min,
     } = rules.split
@@ -36,13 +37,17 @@ pub fn base_shares(
         .iter()
         .zip(&bases)
         .map(|((tournament, _), base)| {
+            let input = input.of(*tournament);
+            let running = match (lag_counts_running, input) {
+                (true, Some(input)) => input.running as usize,
+                _ => 0,
+            };
             let counted = input
-                .of(*tournament)
                 .map(|input| &input.entrants_newest_first[..])
                 .unwrap_or_default()
                 .iter()
                 .filter(|entrants| **entrants >= entrants_min)
-                .skip(lag)
+                .skip(lag.saturating_sub(running))
                 .take(window);
             let (count, total) =
                 counted.fold((0u64, 0u64), |(n, sum), e| (n + 1, sum + u64::from(*e)));

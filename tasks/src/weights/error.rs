@@ -43,6 +43,14 @@ pub enum EmissionError {
         "the rules count the days of a reign, but the input has no now_unix_us\nhelp: record when the weights were computed"
     )]
     NoPresent,
+    /// A champion's reign, where the rules count days, without its beginning.
+    #[error(
+        "the rules count the days of a reign, but that of the {tournament} champion has no first_won_unix_us\nhelp: name the tournament in which he first won when collecting"
+    )]
+    NoFirstWin {
+        /// Of what he is champion.
+        tournament: TournamentType,
+    },
     /// A final position below the first.
     #[error("{hotkey} has final position 0 in {tournament_id}, expected 1 or more")]
     Position {

@@ -20,7 +20,7 @@ pub const FILE_BYTES_MAX: usize = 64 << 20;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResultsFile {
-    /// Of this form; 1.
+    /// Of this form; [`ResultsFile::VERSION`].
     pub version: u32,
     /// By which rules.
     pub rule_set: String,
@@ -32,6 +32,12 @@ pub struct ResultsFile {
     pub participants: Vec<String>,
     /// Who took part lately, as it is published; nothing is computed from it.
     pub weekly_participation: Vec<Map<String, Value>>,
+}
+
+/// What is read first: a file of another version has other fields.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
 }
 
 /// What goes on chain, and why.
@@ -62,7 +68,10 @@ pub enum PlanError {
     #[error("the results file does not fit: {0}")]
     Malformed(String),
     /// Of another version.
-    #[error("the results file is of version {found}, expected 1")]
+    #[error(
+        "the results file is of version {found}, expected {}\nhelp: collect it anew from the tournaments' files",
+        ResultsFile::VERSION
+    )]
     Version {
         /// Which.
         found: u32,
@@ -95,6 +104,9 @@ impl PlanError {
 }
 
 impl ResultsFile {
+    /// The version that is written and read.
+    pub const VERSION: u32 = 2;
+
     /// Reads a file.
     ///
     /// # Errors
@@ -104,10 +116,10 @@ impl ResultsFile {
             let found = bytes.len();
             return Err(PlanError::TooLarge { found });
         }
-        let file: Self = serde_json::from_slice(bytes)
-            .map_err(|error| PlanError::Malformed(error.to_string()))?;
-        match file.version {
-            1 => Ok(file),
+        let malformed = |error: serde_json::Error| PlanError::Malformed(error.to_string());
+        let version: Version = serde_json::from_slice(bytes).map_err(malformed)?;
+        match version.version {
+            Self::VERSION => serde_json::from_slice(bytes).map_err(malformed),
             found => Err(PlanError::Version { found }),
         }
     }
@@ -170,7 +182,7 @@ impl ResultsFile {
                 self.weekly_participation.clone(),
             ),
             gradus: Some(Recipe {
-                version: 1,
+                version: Recipe::VERSION,
                 rule_set: rules.id.clone(),
                 netuid: subnet.netuid,
                 block_number: subnet.block,

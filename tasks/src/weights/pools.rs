@@ -30,6 +30,8 @@ pub struct TypeInput {
     pub performance: Performance,
     /// Entrants of completed tournaments, the newest first.
     pub entrants_newest_first: Vec<u32>,
+    /// Tournaments that have begun and are not over.
+    pub running: u32,
     /// The champion's reign, if there is a champion.
     #[serde(deserialize_with = "Option::deserialize")]
     pub reign: Option<Reign>,
@@ -43,7 +45,7 @@ pub enum Performance {
     NoTournament,
     /// There is a new champion.
     Won {
-        /// The margin of the boss round; `None` if it has none.
+        /// The margin of the boss round; `None` if there is no such number. Tournaments that were played have one.
         #[serde(deserialize_with = "Option::deserialize")]
         difference: Option<f64>,
         /// Whether the winner is the burn account itself.
@@ -61,8 +63,9 @@ pub enum Performance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reign {
-    /// When he first won, microseconds since 1970.
-    pub first_won_unix_us: i64,
+    /// When he first won, microseconds since 1970; needed where a reign's days count.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub first_won_unix_us: Option<i64>,
     /// Tournaments won in a row, the first included.
     pub consecutive_wins: u32,
 }
@@ -137,7 +140,7 @@ impl Performance {
 ///
 /// # Errors
 /// `Number` for a margin that is not finite, `MissingType` and `UnknownType` where input and rules differ,
-/// `NoPresent` where days count and the input does not say when.
+/// `NoPresent` and `NoFirstWin` where days count and the input does not say when.
 pub fn pools(rules: &EmissionRules, input: &EmissionInput) -> Result<Pools, EmissionError> {
     let bases = base_shares(rules, input)?;
     let mut weights = PerType::<f64>::default();
@@ -159,7 +162,7 @@ pub fn pools(rules: &EmissionRules, input: &EmissionInput) -> Result<Pools, Emis
             }
             _ => 0.0,
         };
-        let decay = Decay::of(rules.decay, input_of.reign, input.now_unix_us)?;
+        let decay = Decay::of(rules.decay, tournament, input_of.reign, input.now_unix_us)?;
         let weight = decay.apply(*bases.get(tournament), boost);
         *weights.get_mut(tournament) = weight.min(type_rules.cap);
     }
@@ -192,24 +195,33 @@ struct Decay {
 impl Decay {
     fn of(
         rule: ReignDecay,
+        tournament: TournamentType,
         reign: Option<Reign>,
         now_unix_us: Option<i64>,
     ) -> Result<Self, EmissionError> {
-        let (
+        let Some(reign) = reign else {
+            return Ok(Self::default());
+        };
+        let defences = f64::from(reign.consecutive_wins.saturating_sub(1));
+        let (per_defence, per_day, start_unix_s) = match rule {
+            ReignDecay::None {} => return Ok(Self::default()),
+            ReignDecay::Wins { per_defence } => {
+                return Ok(Self {
+                    by_defences: defences * per_defence,
+                    ..Self::default()
+                });
+            }
             ReignDecay::WinsThenDays {
                 per_defence,
                 per_day,
                 start_unix_s,
-            },
-            Some(reign),
-        ) = (rule, reign)
-        else {
-            return Ok(Self::default());
+            } => (per_defence, per_day, start_unix_s),
         };
         let now = i128::from(now_unix_us.ok_or(EmissionError::NoPresent)?);
-        let first_won = i128::from(reign.first_won_unix_us);
+        let first_won = reign.first_won_unix_us;
+        let first_won = i128::from(first_won.ok_or(EmissionError::NoFirstWin { tournament })?);
         let start = i128::from(start_unix_s) * 1_000_000;
-        let by_defences = f64::from(reign.consecutive_wins.saturating_sub(1)) * per_defence;
+        let by_defences = defences * per_defence;
         // Microseconds to seconds to days: two roundings, as a difference of times has them in Python.
         let days_since = |then: i128| (now - then) as f64 / 1e6 / 86_400.0;
         Ok(if now < start {

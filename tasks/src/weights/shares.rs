@@ -4,6 +4,8 @@ use super::error::EmissionError;
 use super::results::Results;
 use crate::rules::{EmissionRules, RankShares};
 use serde::{Deserialize, Serialize};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 /// A hotkey's part of a type's pool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,13 +50,30 @@ pub fn shares(
     }
 }
 
-/// The share of a rank, which is fractional for ties, among `ranks`.
-fn rank_share(decline: f64, ranks: usize, rank: f64) -> f64 {
-    if ranks <= 1 {
-        return 1.0;
+/// Ranks that share a pool.
+struct Ranks {
+    decline: f64,
+    count: usize,
+    whole: f64,
+}
+
+impl Ranks {
+    fn new(decline: f64, count: usize) -> Self {
+        let whole = (0..count).fold(0.0, |total, before| total + decline.powf(before as f64));
+        Self {
+            decline,
+            count,
+            whole,
+        }
     }
-    let whole = (0..ranks).fold(0.0, |total, before| total + decline.powf(before as f64));
-    decline.powf(rank - 1.0) / whole
+
+    /// The share of a rank, which is fractional for ties.
+    fn share(&self, rank: f64) -> f64 {
+        match self.count {
+            0 | 1 => 1.0,
+            _ => self.decline.powf(rank - 1.0) / self.whole,
+        }
+    }
 }
 
 fn by_positions(
@@ -65,7 +84,9 @@ fn by_positions(
     results: &Results,
 ) -> Result<Vec<Share>, EmissionError> {
     let ranks = positions.len().min(paid as usize);
+    let each = Ranks::new(decline, ranks);
     let mut shares: Vec<Share> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
     for (hotkey, position) in positions {
         if *position == 0 {
             return Err(EmissionError::Position {
@@ -84,14 +105,17 @@ fn by_positions(
         let share = if ranks > 1 && *position as usize > ranks {
             0.0
         } else {
-            rank_share(decline, ranks, f64::from(*position))
+            each.share(f64::from(*position))
         };
-        match shares.iter_mut().find(|known| known.hotkey == hotkey) {
-            Some(known) => known.share += share,
-            None => shares.push(Share {
-                hotkey: hotkey.to_owned(),
-                share,
-            }),
+        match known.entry(hotkey) {
+            Entry::Occupied(at) => shares[*at.get()].share += share,
+            Entry::Vacant(new) => {
+                new.insert(shares.len());
+                shares.push(Share {
+                    hotkey: hotkey.to_owned(),
+                    share,
+                });
+            }
         }
     }
     Ok(shares)
@@ -99,25 +123,27 @@ fn by_positions(
 
 fn by_finalists(rules: &EmissionRules, decline: f64, paid: u32, results: &Results) -> Vec<Share> {
     let mut order: Vec<&str> = results.champion(&rules.burn_hotkey).into_iter().collect();
+    let mut known: HashSet<&str> = order.iter().copied().collect();
     if let Some(last) = results.rounds.iter().find(|round| round.is_final_round) {
         for scores in last.tasks.iter().flat_map(|task| &task.participant_scores) {
             let hotkey = scores.get("hotkey").and_then(|hotkey| hotkey.as_str());
             let hotkey = hotkey.map(|hotkey| results.resolve(hotkey, &rules.burn_hotkey));
             if let Some(hotkey) = hotkey.filter(|hotkey| !hotkey.is_empty())
-                && !order.contains(&hotkey)
+                && known.insert(hotkey)
             {
                 order.push(hotkey);
             }
         }
     }
     let ranks = order.len().min(paid as usize);
+    let each = Ranks::new(decline, ranks);
     order
         .iter()
         .take(ranks)
         .zip(1u32..)
         .map(|(hotkey, rank)| Share {
             hotkey: (*hotkey).to_owned(),
-            share: rank_share(decline, ranks, f64::from(rank)),
+            share: each.share(f64::from(rank)),
         })
         .collect()
 }
@@ -125,6 +151,7 @@ fn by_finalists(rules: &EmissionRules, decline: f64, paid: u32, results: &Result
 fn by_points(rules: &EmissionRules, base: f64, decline: f64, results: &Results) -> Vec<Share> {
     let champion = results.champion(&rules.burn_hotkey);
     let mut points: Vec<(&str, f64)> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
     for round in &results.rounds {
         for winner in round.tasks.iter().filter_map(|task| task.winner.as_deref()) {
             // The burn hotkey stands for the former champion, who earns no points either.
@@ -133,9 +160,12 @@ fn by_points(rules: &EmissionRules, base: f64, decline: f64, results: &Results) 
                 continue;
             }
             let won = f64::from(round.round_number) * base;
-            match points.iter_mut().find(|(hotkey, _)| *hotkey == winner) {
-                Some((_, points)) => *points += won,
-                None => points.push((winner, won)),
+            match known.entry(winner) {
+                Entry::Occupied(at) => points[*at.get()].1 += won,
+                Entry::Vacant(new) => {
+                    new.insert(points.len());
+                    points.push((winner, won));
+                }
             }
         }
     }
@@ -149,11 +179,12 @@ fn by_points(rules: &EmissionRules, base: f64, decline: f64, results: &Results) 
     // Stable: ties keep the order in which they first scored.
     points.sort_by(|a, b| b.1.total_cmp(&a.1));
     let scorers = points.len();
+    let each = Ranks::new(decline, scorers);
     let mut shares = Vec::with_capacity(scorers);
     for tied in points.chunk_by(|a, b| a.1 == b.1) {
         let first_rank = shares.len() + 1;
         let rank = first_rank as f64 + (tied.len() - 1) as f64 / 2.0;
-        let share = rank_share(decline, scorers, rank);
+        let share = each.share(rank);
         shares.extend(tied.iter().map(|(hotkey, _)| Share {
             hotkey: (*hotkey).to_owned(),
             share,

@@ -157,20 +157,15 @@ pub fn weight_vector(
 }
 
 impl WeightVector {
-    /// Stops a vector that does not sum to 1 within the rules' tolerance, which the reference only logs. What the burned
-    /// rest replaced counts here: a boss who plays for nobody earns it, and the chain scales the row by its largest
-    /// value.
+    /// Stops a vector whose parts do not sum to 1 within the rules' tolerance, which the reference only logs. Parts that are
+    /// nobody's by the rules count: shares of who took part and is not registered any more, and what the burned rest
+    /// replaced, since the chain scales the row by its largest value. What would be burned and cannot does not.
     ///
     /// # Errors
     /// `Total`, with what reached nobody.
     pub fn check_total(&self, rules: &EmissionRules) -> Result<(), EmissionError> {
         let tolerance = rules.total_tolerance;
-        let replaced = self
-            .lost
-            .iter()
-            .filter(|lost| lost.what == LostFor::BurnUid);
-        let replaced: f64 = replaced.map(|lost| lost.weight).sum();
-        if (self.total + replaced - 1.0).abs() < tolerance {
+        if (self.total + self.nobodys() - 1.0).abs() < tolerance {
             return Ok(());
         }
         Err(EmissionError::Total {
@@ -183,6 +178,13 @@ impl WeightVector {
                 .map(|lost| (lost.hotkey.clone(), lost.weight))
                 .collect(),
         })
+    }
+
+    /// What is nobody's by the rules: it is missing in the total.
+    pub fn nobodys(&self) -> f64 {
+        let nobodys = |what| matches!(what, LostFor::Participation | LostFor::BurnUid);
+        let lost = self.lost.iter().filter(|lost| nobodys(lost.what));
+        lost.map(|lost| lost.weight).sum()
     }
 
     /// Uids that have weight.

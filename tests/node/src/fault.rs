@@ -2,6 +2,7 @@
 
 use crate::config::Neuron;
 use crate::runtime::Spec;
+use std::time::Duration;
 
 /// Which requests a fault of an endpoint is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +89,8 @@ pub enum Fault {
     HangBefore(Method),
     /// Does what is asked, and never answers; subscriptions stay silent as well.
     HangAfter(Method),
+    /// Does what is asked, and answers rightly, but so long after it was asked; requests of the same connection wait behind it.
+    Slow(Method, Duration),
     /// Answers with something that is no answer.
     Garbage(Method, Garbage),
     /// Takes an extrinsic, and never includes it or tells another.

@@ -50,7 +50,15 @@ impl Node {
     /// # Errors
     /// If the port is taken.
     pub fn serve_at(chain: &Chain, port: u16) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        Self::serve_on(chain, Ipv4Addr::LOCALHOST, port)
+    }
+
+    /// Opens an endpoint on another address of loopback, as 127.0.0.2: what a second operator's machine is.
+    ///
+    /// # Errors
+    /// If the address is none of this machine's, or the port is taken.
+    pub fn serve_on(chain: &Chain, host: Ipv4Addr, port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind((host, port))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             chain: chain.clone(),

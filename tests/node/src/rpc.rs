@@ -117,7 +117,7 @@ fn answer_one(shared: &Shared, subscriptions: &mut Subscriptions, request: &Json
     let result = methods::call(shared, subscriptions, method, &params);
     let after = shared.take(|fault| match fault {
         Fault::DropAfter(m) | Fault::HangAfter(m) => is(m),
-        Fault::FailAfter(m, _) | Fault::Garbage(m, _) => is(m),
+        Fault::FailAfter(m, _) | Fault::Garbage(m, _) | Fault::Slow(m, _) => is(m),
         _ => false,
     });
     match after {
@@ -127,6 +127,10 @@ fn answer_one(shared: &Shared, subscriptions: &mut Subscriptions, request: &Json
             Reply::Silence
         }
         Some(Fault::FailAfter(_, error)) => send(id, Err(error)),
+        Some(Fault::Slow(_, wait)) => {
+            std::thread::sleep(wait);
+            send(id, result)
+        }
         Some(Fault::Garbage(_, garbage)) => Reply::Send(garble::message(garbage, id, result)),
         _ => send(id, result),
     }

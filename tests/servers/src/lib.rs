@@ -3,6 +3,7 @@
 //! | module | is about |
 //! |---|---|
 //! | [`server`] | HTTP, with or without TLS |
+//! | [`front`] | TLS before a server that speaks none |
 //! | [`tls`] | certificates that are right and wrong, and a client |
 //! | [`registry`] | an image made here, and a registry that has it |
 //! | [`distribution`] | a registry that others made |
@@ -11,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod distribution;
+pub mod front;
 pub mod git;
 pub mod registry;
 pub mod server;

@@ -1,5 +1,6 @@
 //! What operators get wrong, and what they are told before anything is on its way.
 
+use super::stopping::kill_at;
 use super::*;
 use std::os::unix::fs::symlink;
 

@@ -194,3 +194,24 @@ fn a_chain_that_stands_still_is_told_by_the_clock() {
     let health = examine(&[&node], 1, &[]);
     has(&health, "clock", "failed", &["clock", "NTP"]);
 }
+
+#[test]
+fn a_node_far_away_that_is_asked_without_encryption_is_a_warning() {
+    let chain = plain();
+    let node = serve(&chain);
+    // Addresses for documents: nobody has them.
+    let far = "ws://192.0.2.1:9944".to_owned();
+    let urls = [node.url(), far.clone()];
+    let arguments = ["doctor", "--json", "--agree", "1", "--timeout", "1"];
+    let done = ask_urls(&urls, "local", &arguments);
+    let health: Value = serde_json::from_str(&done.stdout).unwrap();
+    let said = checks(&health, "endpoints");
+    let exposed = said
+        .iter()
+        .filter(|(_, found, _)| found.contains("without encryption"));
+    let exposed: Vec<_> = exposed.collect();
+    assert_eq!(exposed.len(), 1, "loopback is near: {health}");
+    let (verdict, found, help) = exposed[0];
+    assert!(*verdict == "warning" && found.contains(&far), "{health}");
+    assert!(help.contains("wss://"), "{health}");
+}

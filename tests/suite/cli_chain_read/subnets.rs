@@ -264,7 +264,7 @@ fn people_read_tables() {
     };
     for (name, expected) in [
         ("tempo", "77"),
-        ("max_weight", "40000"),
+        ("max_weight", "65535"),
         ("kappa", "31000"),
         ("yuma3", "on"),
         ("liquid_alpha", "off"),

@@ -3,10 +3,10 @@
 use super::Landing;
 use super::convert::outcome;
 use super::look::{find, in_one_line, is_discarded, of_hash, of_timelocked, unavailable};
+use super::submit::submit_to_each;
 use crate::node::{
-    self, AgreeError, Agreed, Era, Exclusion, ExtrinsicContext, ExtrinsicError, Head, Node,
-    PoolReason, ReadError, Snapshot, SubmitError, Unsigned, WeightsCall, WeightsEvent,
-    storage_index,
+    self, AgreeError, Agreed, Era, Exclusion, ExtrinsicContext, ExtrinsicError, Head, ReadError,
+    Snapshot, Unsigned, WeightsCall, WeightsEvent, storage_index,
 };
 use crate::submission::{
     Account, Call, Chain, ChainError, CommitSet, Heads, Intent, Method, Order, Outcome, Place,
@@ -34,10 +34,10 @@ impl Landing<'_> {
                     _ => false,
                 };
                 let excluded = error.excluded();
-                // Only if every node says so: one that hangs, rests or was lost may keep what the others do not, and one that
-                // answers does.
-                let all = excluded.len() == self.endpoints.nodes().len();
-                if error.found() == 0 && all && excluded.iter().all(pruned) {
+                // Only if every node says so: one that hangs, rests, was lost or never connected may keep what the others do not,
+                // and one that answers does.
+                let said = excluded.iter().filter(|one| pruned(one)).count();
+                if error.found() == 0 && said > 0 && said == self.endpoints.named() {
                     return Err(ChainError::Pruned { number });
                 }
                 self.note(excluded);
@@ -66,6 +66,7 @@ impl Chain for Landing<'_> {
         // Nodes may be on different branches of what is not final; then the final block is the best that all have.
         let pinned = match self.endpoints.pin(Head::Best) {
             Ok(pinned) => pinned,
+            Err(error) if !error.is_of_a_fork() => return Err(unavailable(&error)),
             Err(_) => self
                 .endpoints
                 .pin(Head::Finalized)
@@ -152,30 +153,7 @@ impl Chain for Landing<'_> {
     }
 
     fn submit(&mut self, extrinsic: &[u8]) -> Result<Result<(), Refusal>, ChainError> {
-        let signed = node::Signed {
-            bytes: extrinsic.to_vec(),
-            hash: crate::Hash::of(extrinsic),
-        };
-        let (mut taken, mut refused, mut unknown) = (false, None, None);
-        for word in self.submit_to_each(&signed) {
-            match word {
-                Ok(()) => taken = true,
-                Err(SubmitError::Refused { refusal, .. }) => match refusal.reason {
-                    PoolReason::AlreadyImported => taken = true,
-                    _ => refused = refused.or(Some(Refusal::from(&refusal))),
-                },
-                Err(error) => unknown = unknown.or(Some(in_one_line(&error))),
-            }
-        }
-        match (taken, refused, unknown) {
-            (true, ..) => Ok(Ok(())),
-            // One that did not answer may have taken what another refused.
-            (false, _, Some(why)) => Err(ChainError::Unavailable { why }),
-            (false, Some(refusal), None) => Ok(Err(refusal)),
-            (false, None, None) => Err(ChainError::Unavailable {
-                why: "there is no node".into(),
-            }),
-        }
+        submit_to_each(self.endpoints, extrinsic)
     }
 
     fn find(
@@ -257,33 +235,6 @@ impl Chain for Landing<'_> {
     fn pulse(&mut self, round: u64, at: BlockRef) -> Result<Option<BeaconSignature>, ChainError> {
         self.read(at, "the beacon's pulse", |snapshot| {
             snapshot.pulse_signature(round)
-        })
-    }
-}
-
-impl Landing<'_> {
-    /// All nodes at once, so that one which hangs does not use up the era of what the others would have taken.
-    fn submit_to_each(&self, signed: &node::Signed) -> Vec<Result<(), SubmitError>> {
-        // A pool's numbers are read by its runtime; under 0 none has a meaning.
-        let version = |node: &Node| {
-            let head = node.best_head().ok()?;
-            Some(node.runtime_version(head.hash).ok()?.spec_version)
-        };
-        let submit = |node: &Node| {
-            let spec_version = version(node).unwrap_or_default();
-            // The subscription ends here: what becomes of it is looked for.
-            node.submit(signed, spec_version).map(drop)
-        };
-        std::thread::scope(|scope| {
-            let nodes = self.endpoints.nodes().iter();
-            let threads: Vec<_> = nodes
-                .map(|node| scope.spawn(move || submit(node)))
-                .collect();
-            let words = threads.into_iter().map(|thread| match thread.join() {
-                Ok(word) => word,
-                Err(panic) => std::panic::resume_unwind(panic),
-            });
-            words.collect()
         })
     }
 }

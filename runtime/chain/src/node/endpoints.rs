@@ -7,11 +7,25 @@
 //! ```
 //!
 //! Too few that agree is an error, which names everybody who was left out and why. Nothing is taken from a node that was left out.
+//!
+//! | module | is about |
+//! |---|---|
+//! | `question` | how long is waited for whom |
+//! | `seat` | nodes that rest, come back, or are of another chain |
+//! | `operator` | nodes that count as one |
+//! | `sort` | what most say |
+//! | `pin`, `at` | which block; what is read there |
+//! | `spread` | handing something to all |
+//! | `agree` | who is left out and why |
 
 mod agree;
 mod at;
+mod operator;
 mod pin;
-mod rest;
+mod question;
+mod seat;
+mod sort;
+mod spread;
 
 pub use agree::{AgreeError, Excluded, Exclusion};
 
@@ -21,21 +35,28 @@ use super::profile::Profile;
 use super::rpc::RpcLimits;
 use super::snapshot::Snapshot;
 use crate::{BlockRef, Hash};
-use agree::{on_each, sort_out};
-use rest::Resting;
+use seat::{Seat, Standing};
+use sort::Said;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What counts as agreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgreementPolicy {
-    /// How many nodes have to agree: 2 or more where a single node is not one's own.
+    /// How many nodes have to agree: 2 or more where a single node is not one's own. On a public network, nodes of one host or address are one.
     pub required: usize,
     /// How many blocks a node may be behind the others.
     pub lag_blocks_max: u64,
     /// How old the newest finalized block may be by this machine's clock, and how far in its future.
     pub clock_skew_max: Duration,
-    /// How long and how much is waited for.
+    /// How long and how much is waited for at one node and one call.
     pub limits: RpcLimits,
+    /// How long a question takes at most, for all nodes together and with all that it needs: connections, several calls.
+    pub question: Duration,
+    /// How long the others are waited for once enough agree, so that one that differs is noticed; half of what the agreeing took, if that is longer.
+    pub grace: Duration,
+    /// How long a node is not asked that did not answer: a few blocks.
+    pub rest: Duration,
 }
 
 impl Default for AgreementPolicy {
@@ -45,6 +66,9 @@ impl Default for AgreementPolicy {
             lag_blocks_max: 10,
             clock_skew_max: Duration::from_secs(180),
             limits: RpcLimits::default(),
+            question: Duration::from_secs(60),
+            grace: Duration::from_secs(1),
+            rest: Duration::from_secs(60),
         }
     }
 }
@@ -62,17 +86,17 @@ pub enum Head {
 
 /// Nodes of one chain.
 pub struct Endpoints {
-    nodes: Vec<Node>,
-    excluded: Vec<Excluded>,
+    seats: Vec<Arc<Seat>>,
+    profile: Profile,
     policy: AgreementPolicy,
-    genesis: Hash,
-    resting: Resting,
+    genesis: Option<Hash>,
 }
 
 /// Nodes that agree on a block.
 pub struct Pinned<'a> {
+    endpoints: &'a Endpoints,
+    seats: Vec<&'a Seat>,
     snapshots: Vec<Snapshot<'a>>,
-    required: usize,
     /// The block.
     pub block: BlockRef,
     /// The newest finalized block that all have.
@@ -81,7 +105,7 @@ pub struct Pinned<'a> {
     pub runtime: RuntimeVersion,
     /// Its time, milliseconds since 1970, as its author had it.
     pub timestamp_ms: u64,
-    /// Who was left out, since the connection or now.
+    /// Who was left out, since the connection or now, or counts for nothing beside another.
     pub excluded: Vec<Excluded>,
 }
 
@@ -92,12 +116,12 @@ pub struct Agreed<T> {
     pub value: T,
     /// Who gave it.
     pub by: Vec<String>,
-    /// Who gave another or none.
+    /// Who gave another or none, was not asked, or counts for nothing beside another.
     pub excluded: Vec<Excluded>,
 }
 
 impl Endpoints {
-    /// Connects to all at once; who does not answer or is of another chain is left out.
+    /// Connects to all at once. Who is of another chain is left out for good; who does not answer is tried again later.
     ///
     /// # Errors
     /// `TooFew`.
@@ -106,65 +130,65 @@ impl Endpoints {
         urls: &[String],
         policy: AgreementPolicy,
     ) -> Result<Self, AgreeError> {
-        let mut excluded = Vec::new();
-        let mut nodes = Vec::new();
-        let mut named: Vec<&String> = Vec::new();
+        let mut seats: Vec<Arc<Seat>> = Vec::new();
         for url in urls {
-            if !named.contains(&url) {
-                named.push(url);
+            if !seats.iter().any(|seat| seat.url == *url) {
+                seats.push(Arc::new(Seat::new(seats.len(), url)));
             }
         }
-        for (url, result) in on_each(&named, |url| Node::connect(url, policy.limits)) {
-            match result {
-                Ok(node) => match profile.check_genesis(url, node.genesis()) {
-                    Ok(()) => nodes.push(node),
-                    Err(error) => excluded.push(Excluded::new(url, Exclusion::OtherChain(error))),
-                },
-                Err(error) => excluded.push(Excluded::new(url, Exclusion::Unreadable(error))),
-            }
-        }
-        // A local chain is whatever most of its nodes have.
-        let geneses: Vec<(String, Hash)> = nodes
-            .iter()
-            .map(|node| (node.url().to_owned(), node.genesis()))
-            .collect();
-        let (genesis, same, differ) = sort_out("the genesis", &geneses);
-        excluded.extend(differ);
-        let kept: Vec<Node> = nodes
-            .into_iter()
-            .enumerate()
-            .filter(|(position, _)| same.contains(position))
-            .map(|(_, node)| node)
-            .collect();
-        let Some(genesis) = genesis else {
-            return Err(AgreeError::too_few("connect", 0, policy.required, excluded));
-        };
-        if kept.len() < policy.required.max(1) {
-            let found = kept.len();
-            return Err(AgreeError::too_few(
-                "connect",
-                found,
-                policy.required,
-                excluded,
-            ));
-        }
-        Ok(Self {
-            nodes: kept,
-            excluded,
+        let mut endpoints = Self {
+            seats,
+            profile: profile.clone(),
             policy,
-            genesis,
-            resting: Resting::default(),
-        })
+            genesis: None,
+        };
+        endpoints.genesis = Some(endpoints.agree_on_genesis()?);
+        Ok(endpoints)
+    }
+
+    /// A local chain is whatever most of its nodes have.
+    fn agree_on_genesis(&self) -> Result<Hash, AgreeError> {
+        let what = "the genesis";
+        let seats: Vec<&Seat> = self.seats.iter().map(|seat| &**seat).collect();
+        let enough = |said: &[Said<'_, Hash>]| self.sort_out(what, said).count >= self.required();
+        let mut excluded = Vec::new();
+        let ask = |node: &Node| Ok(node.genesis());
+        let said = self.question(self.now(what), &seats, ask, enough, &mut excluded);
+        let sorted = self.sort_out(what, &said);
+        let first = sorted.kept.first().map(|first| said[*first].value);
+        let Some(genesis) = first.filter(|_| sorted.count >= self.required()) else {
+            excluded.extend(sorted.differ);
+            excluded.extend(self.counted_with());
+            return Err(self.too_few("connect", sorted.count, excluded));
+        };
+        // One that was given up may be connected nevertheless.
+        for seat in &seats {
+            if let Some(found) = seat.node().map(Node::genesis).filter(|it| *it != genesis) {
+                seat.dismiss(Exclusion::differs(what, &genesis, &found));
+            }
+        }
+        Ok(genesis)
     }
 
     /// The chain's first block.
     pub fn genesis(&self) -> Hash {
-        self.genesis
+        self.genesis.expect("known since the connection")
     }
 
-    /// All that are connected.
-    pub fn nodes(&self) -> &[Node] {
-        &self.nodes
+    /// All that have been connected, and are of this chain.
+    pub fn nodes(&self) -> Vec<&Node> {
+        self.connected().filter_map(Seat::node).collect()
+    }
+
+    fn connected(&self) -> impl Iterator<Item = &Seat> {
+        let seats = self.seats.iter().map(|seat| &**seat);
+        seats.filter(|seat| seat.node().is_some() && seat.standing() != Standing::Foreign)
+    }
+
+    /// How many were named, without those of another chain: who is down may know what the others do not.
+    pub fn named(&self) -> usize {
+        let own = |seat: &&Arc<Seat>| seat.standing() != Standing::Foreign;
+        self.seats.iter().filter(own).count()
     }
 
     /// What counts as agreement.
@@ -172,9 +196,11 @@ impl Endpoints {
         &self.policy
     }
 
-    /// Who was left out when connecting.
-    pub fn excluded(&self) -> &[Excluded] {
-        &self.excluded
+    /// Who is left out now, or counts for nothing beside another: who is of another chain, and who has not answered since it was last asked.
+    pub fn excluded(&self) -> Vec<Excluded> {
+        let mut excluded = self.counted_with();
+        excluded.extend(self.seats.iter().filter_map(|seat| seat.excluded()));
+        excluded
     }
 }
 
@@ -184,12 +210,12 @@ impl<'a> Pinned<'a> {
         &self.snapshots[0]
     }
 
-    /// All that agree so far.
+    /// All that agreed on the block.
     pub fn snapshots(&self) -> &[Snapshot<'a>] {
         &self.snapshots
     }
 
-    /// The same question to each; the answer that the required number gave.
+    /// The same question to each; the answer that the required number gave, as soon as it has and a grace more has passed.
     ///
     /// * `what`: names it in errors
     ///
@@ -198,32 +224,13 @@ impl<'a> Pinned<'a> {
     pub fn read<T: PartialEq + Clone + std::fmt::Debug + Send>(
         &self,
         what: &'static str,
-        ask: impl Fn(&Snapshot<'a>) -> Result<T, ReadError> + Sync,
+        ask: impl Fn(&Snapshot<'_>) -> Result<T, ReadError> + Sync,
     ) -> Result<Agreed<T>, AgreeError> {
-        let mut excluded = Vec::new();
-        let mut answers = Vec::new();
-        let snapshots: Vec<&Snapshot<'a>> = self.snapshots.iter().collect();
-        for (snapshot, answer) in on_each(&snapshots, &ask) {
-            let url = snapshot.node().url();
-            match answer {
-                Ok(answer) => answers.push((url.to_owned(), answer)),
-                Err(error) => excluded.push(Excluded::new(url, Exclusion::Unreadable(error))),
-            }
-        }
-        let (value, kept, differ) = sort_out(what, &answers);
-        excluded.extend(differ);
-        match value {
-            Some(value) if kept.len() >= self.required => Ok(Agreed {
-                value,
-                by: kept.iter().map(|at| answers[*at].0.clone()).collect(),
-                excluded,
-            }),
-            _ => Err(AgreeError::too_few(
-                what,
-                kept.len(),
-                self.required,
-                excluded,
-            )),
-        }
+        let endpoints = self.endpoints;
+        let (seats, mut excluded) = endpoints.asked_of(self.seats.clone());
+        excluded.retain(|one| !self.excluded.contains(one));
+        // They have the same runtimes, by their digests.
+        let ask = |node: &Node| ask(&self.first().of(node));
+        endpoints.agree(endpoints.now(what), &seats, ask, excluded)
     }
 }

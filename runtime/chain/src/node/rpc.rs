@@ -3,7 +3,10 @@
 //! | module | is about |
 //! |---|---|
 //! | `stream` | TCP and TLS of which no read or write outlasts a deadline |
+//! | `dial` | sockets, made in a thread aside |
+//! | `wait` | the patience of a question, which ends for all that are asked it at once |
 //! | `authorities` | whose certificates nodes may show |
+//! | `connect` | a connection, with all that can be wrong with it |
 //! | `error` | what is waited for, and why there is no answer |
 //! | `message` | one text to an answer or a notification |
 //!
@@ -11,23 +14,28 @@
 //! off in one place. A node is hostile: its answers are capped, and one that drips bytes ends at the deadline as one that says nothing.
 
 mod authorities;
+mod connect;
+mod dial;
 mod error;
 mod message;
 mod stream;
+mod wait;
 
 pub use authorities::AuthoritiesError;
 pub use error::{RpcError, RpcLimits, Stop};
 pub use stream::{is_address, is_exposed};
 
+pub(super) use dial::Dial;
 pub(super) use message::subscription_name;
 pub use message::{Incoming, Refusal, parse_message};
+pub(super) use stream::host_of;
+pub(super) use wait::Wait;
 
 use serde_json::{Value as Json, json};
 use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
 use std::time::Instant;
 use stream::Stream;
-use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Message, WebSocket};
 
 /// Notifications that are kept while an answer is awaited.
@@ -49,62 +57,16 @@ pub struct Rpc {
 }
 
 impl Rpc {
-    /// Connects.
-    ///
-    /// # Errors
-    /// [`RpcError`].
-    pub fn connect(url: &str, limits: &RpcLimits) -> Result<Self, RpcError> {
-        let deadline = Instant::now() + limits.connect;
-        let stream = Stream::connect(url, deadline, limits.stop)?;
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(limits.answer_bytes_max))
-            .max_frame_size(Some(limits.answer_bytes_max));
-        let websocket = |reason: String| RpcError::WebSocket {
-            url: url.to_owned(),
-            reason: shown(&reason),
-        };
-        match tungstenite::client::client_with_config(url, stream, Some(config)) {
-            Err(_) if limits.stop.is_set() => Err(RpcError::Stopped {
-                url: url.to_owned(),
-            }),
-            Ok((socket, _)) => Ok(Self {
-                url: url.to_owned(),
-                limits: *limits,
-                socket,
-                next_id: 1,
-                notifications: VecDeque::new(),
-            }),
-            Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Io(error)))
-                if is_time(&error) =>
-            {
-                Err(RpcError::TimeLimit {
-                    url: url.to_owned(),
-                    method: "the handshake".into(),
-                    limit_ms: limits.connect.as_millis(),
-                })
-            }
-            Err(tungstenite::HandshakeError::Failure(error)) => Err(match &error {
-                tungstenite::Error::Io(source) => match authorities::refused(source) {
-                    Some((why, help)) => RpcError::Certificate {
-                        url: url.to_owned(),
-                        why,
-                        help,
-                    },
-                    None => websocket(error.to_string()),
-                },
-                _ => websocket(error.to_string()),
-            }),
-            Err(tungstenite::HandshakeError::Interrupted(_)) => Err(RpcError::TimeLimit {
-                url: url.to_owned(),
-                method: "the handshake".into(),
-                limit_ms: limits.connect.as_millis(),
-            }),
-        }
-    }
-
     /// The node.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// From now on answers are awaited for as long as somebody waits for them.
+    pub(super) fn set_wait(&mut self, wait: &Wait) {
+        self.socket
+            .get_mut()
+            .set_wait(&wait.or_stop(self.limits.stop));
     }
 
     /// One call's result.

@@ -63,6 +63,17 @@ impl<'a> Snapshot<'a> {
         }
     }
 
+    /// The same block of another node, which has the same runtimes there.
+    pub(super) fn of<'n>(&self, node: &'n Node) -> Snapshot<'n> {
+        let (capabilities, stored_by) = (&self.capabilities, &self.stored_by);
+        Snapshot::new(
+            node,
+            self.block,
+            Arc::clone(capabilities),
+            Arc::clone(stored_by),
+        )
+    }
+
     /// The node.
     pub fn node(&self) -> &'a Node {
         self.node

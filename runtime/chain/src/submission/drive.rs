@@ -16,6 +16,7 @@
 mod call;
 mod chain;
 mod error;
+mod fresh;
 mod perform;
 mod turns;
 
@@ -28,6 +29,7 @@ use super::ask::{Answer, Ask};
 use super::ledger::Journal;
 use super::machine::{Machine, Next};
 use super::verdict::Verdict;
+use fresh::Asked;
 use perform::{Failure, perform, same_chain};
 
 /// How long to try.
@@ -39,6 +41,8 @@ pub struct DriveLimits {
     pub errors_max: u32,
     /// Questions for newer heads in a row, two for each block at most, that brought no newer finalized block.
     pub silent_pauses_max: u32,
+    /// How many blocks of an era may be over when its extrinsic is signed, finality's lag among them; with more, heads are asked for again.
+    pub birth_age_blocks_max: u64,
 }
 
 /// How a drive ended.
@@ -77,6 +81,7 @@ pub struct Drive<'a, J> {
     begun: bool,
     errors: u32,
     silent: u32,
+    asked: Asked,
 }
 
 /// Asks, acts and writes down until the intent has ended or the clock says to stop.
@@ -112,6 +117,7 @@ impl<'a, J: Journal> Drive<'a, J> {
             begun: false,
             errors: 0,
             silent: 0,
+            asked: Asked::default(),
         }
     }
 
@@ -149,10 +155,15 @@ impl<'a, J: Journal> Drive<'a, J> {
                 }
                 Next::Ask(ask) => ask,
             };
+            self.asked.begin(clock);
             let answer = match self.begun {
                 true => perform(self.machine, chain, cipher, &self.limits, &ask),
                 false => same_chain(self.machine, chain),
             };
+            let (machine, limits) = (&*self.machine, &self.limits);
+            let answer = self
+                .asked
+                .unless_late(answer, machine, chain, clock, limits);
             match answer {
                 Ok(None) => self.begun = true,
                 Ok(Some(answer)) => {
@@ -161,7 +172,7 @@ impl<'a, J: Journal> Drive<'a, J> {
                     }
                 }
                 Err(Failure::Chain(source)) => {
-                    let milliseconds = self.fail(chain, source)?;
+                    let milliseconds = self.fail(chain, clock, source)?;
                     return Ok(Turn::Pause { milliseconds });
                 }
                 Err(Failure::Drive(error)) => return Err(error),
@@ -173,7 +184,7 @@ impl<'a, J: Journal> Drive<'a, J> {
     fn learn(&mut self, ask: &Ask, answer: Answer) -> Result<Option<u64>, DriveError> {
         self.errors = 0;
         let before = self.machine.finalized_number();
-        let used = self.machine.tell(answer).map_err(DriveError::Tell)?;
+        let used = self.tell(answer)?;
         // Nothing was learnt if the same question comes next.
         let stuck = !used || self.machine.next() == Next::Ask(ask.clone());
         if self.machine.finalized_number() > before {
@@ -188,8 +199,23 @@ impl<'a, J: Journal> Drive<'a, J> {
         Ok(stuck.then(|| u64::from(self.limits.block_time_ms)))
     }
 
+    /// Tells the machine; whether it used the answer.
+    fn tell(&mut self, answer: Answer) -> Result<bool, DriveError> {
+        let is_heads = matches!(answer, Answer::Heads(_));
+        let used = self.machine.tell(answer).map_err(DriveError::Tell)?;
+        if used && is_heads {
+            self.asked.taken();
+        }
+        Ok(used)
+    }
+
     /// Takes a failure of the chain; how long to wait, milliseconds.
-    fn fail(&mut self, chain: &mut impl Chain, source: ChainError) -> Result<u64, DriveError> {
+    fn fail(
+        &mut self,
+        chain: &mut impl Chain,
+        clock: &impl Clock,
+        source: ChainError,
+    ) -> Result<u64, DriveError> {
         self.errors += 1;
         if self.errors >= self.limits.errors_max {
             let count = self.errors;
@@ -197,11 +223,11 @@ impl<'a, J: Journal> Drive<'a, J> {
         }
         let pause = 250_u64 << self.errors.min(10);
         // The block that was asked about may be none of the chain any more: newer heads lead elsewhere.
+        self.asked.begin(clock);
         if self.begun
             && let Ok(heads) = chain.heads()
         {
-            let newer = Answer::Heads(heads);
-            self.machine.tell(newer).map_err(DriveError::Tell)?;
+            self.tell(Answer::Heads(heads))?;
         }
         Ok(pause.min(u64::from(self.limits.block_time_ms)))
     }

@@ -11,6 +11,7 @@
 //! | `error` | why something could not be written down or read again |
 //! | `files` | files and directories that are there after a crash |
 //! | `intent_file` | one intent's journal, open for more records |
+//! | `look` | intents for one who only shows them |
 //!
 //! New files are written aside, synced, renamed, and the directory is synced; so is the one that a new directory is in. Records are written
 //! behind the last and synced; a write that fails is cut off again, and if that fails too, the file takes no more records until it is opened anew.
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 mod error;
 mod files;
 mod intent_file;
+mod look;
 
 pub use error::LedgerError;
 pub use files::make_directory;
@@ -60,10 +62,6 @@ struct LedgerFile {
     profile: String,
     genesis: Hash,
 }
-
-/// How often a journal that another process may be writing is read again, and after how long.
-const LOOK_TRIES: u32 = 5;
-const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// A state directory, locked.
 #[derive(Debug)]
@@ -129,43 +127,6 @@ impl Ledger {
             ledger.states.insert(id, state);
         }
         Ok(ledger)
-    }
-
-    /// The intents as a state directory has them now, for one who only shows them: without the lock, so another process may be
-    /// writing. A directory without intents has none.
-    ///
-    /// # Errors
-    /// [`LedgerError`]: a journal is another chain's, or damaged.
-    pub fn look(directory: &Path, profile: &str, genesis: Hash) -> Result<Vec<State>, LedgerError> {
-        let ledger = Self {
-            directory: directory.to_owned(),
-            profile: profile.to_owned(),
-            genesis,
-            states: BTreeMap::new(),
-            _lock: None,
-        };
-        let intents = directory.join("intents");
-        if !intents.is_dir() {
-            return Ok(Vec::new());
-        }
-        let mut states = Vec::new();
-        for path in files::journals(&intents)? {
-            // A line that is being written lacks its end for a moment.
-            let mut tries = 0;
-            let (state, _) = loop {
-                match ledger.read(&path) {
-                    Err(LedgerError::Journal { .. } | LedgerError::NoNewline { .. })
-                        if tries < LOOK_TRIES =>
-                    {
-                        tries += 1;
-                        std::thread::sleep(LOOK_AGAIN);
-                    }
-                    read => break read?,
-                }
-            };
-            states.push(state);
-        }
-        Ok(states)
     }
 
     /// All intents as they were when the directory was opened, or made or resumed since.

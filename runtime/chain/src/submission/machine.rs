@@ -19,7 +19,7 @@ mod seen;
 
 pub use seen::TellError;
 
-use super::ask::{Account, Answer, Ask};
+use super::ask::{Account, Answer, Ask, Heads};
 use super::record::Record;
 use super::state::{Disorder, Stage, State};
 use super::verdict::Verdict;
@@ -102,6 +102,11 @@ impl Machine {
     /// The newest finalized block that is known.
     pub fn finalized_number(&self) -> u64 {
         self.seen.finalized_number()
+    }
+
+    /// The newest heads, if they have been asked for.
+    pub(super) fn heads(&self) -> Option<Heads> {
+        self.seen.heads
     }
 
     /// What the newest block says, if it has been asked.

@@ -9,12 +9,21 @@
 //! | `signing` | who signs, and what is not sent |
 //! | `agreement` | nodes that lag, lie, hang, or have another chain |
 //! | `garbage` | answers that are none |
+//! | `patience` | nodes that are slow, and how long is waited for them |
+//! | `returning` | nodes that are down, and come back |
+//! | `operators` | nodes that count as one |
+//! | `handing` | an extrinsic that goes to all |
 
 mod agreement;
 mod commits;
 mod garbage;
+mod handing;
+mod operators;
+mod patience;
 mod reads;
+mod returning;
 mod rules;
+mod several;
 mod signing;
 mod submissions;
 
@@ -55,6 +64,7 @@ fn policy(required: usize) -> AgreementPolicy {
         required,
         lag_blocks_max: 3,
         limits: limits(),
+        question: Duration::from_secs(5),
         ..AgreementPolicy::default()
     }
 }
@@ -74,6 +84,19 @@ fn chain(spec: Spec, edit: impl FnOnce(&mut SubnetConfig)) -> Chain {
         ..SubnetConfig::default()
     };
     edit(&mut subnet);
+    started(spec, subnet, ChainConfig::default().kept_states)
+}
+
+/// A chain that keeps the state of so few blocks.
+fn few_states(kept_states: u32) -> Chain {
+    let subnet = SubnetConfig {
+        netuid: NETUID,
+        ..SubnetConfig::default()
+    };
+    started(Spec::V461, subnet, kept_states)
+}
+
+fn started(spec: Spec, subnet: SubnetConfig, kept_states: u32) -> Chain {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("after 1970");
@@ -81,6 +104,7 @@ fn chain(spec: Spec, edit: impl FnOnce(&mut SubnetConfig)) -> Chain {
         spec,
         start_ms: now.as_millis() as u64 - 12_000 * 12,
         subnets: vec![subnet],
+        kept_states,
         ..ChainConfig::default()
     });
     chain.produce_to(10);

@@ -16,7 +16,7 @@ mod places;
 
 use gradus_chain::node::rpc::RpcLimits;
 use gradus_chain::node::{AgreeError, AgreementPolicy, Endpoints, Profile};
-use gradus_chain::submission::{DriveLimits, Status, Word};
+use gradus_chain::submission::{DriveLimits, ERA_PERIOD_BLOCKS, Status, Word};
 use gradus_chain::{AccountId, Keypair};
 use gradus_node::{Blocks, Chain, ChainConfig, Neuron, SubnetConfig};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -57,6 +57,10 @@ fn policy(required: usize) -> AgreementPolicy {
             back_off: Duration::from_millis(10),
             ..RpcLimits::default()
         },
+        question: Duration::from_secs(3),
+        // A third of a second is an era here.
+        grace: Duration::from_millis(100),
+        ..AgreementPolicy::default()
     }
 }
 
@@ -65,6 +69,8 @@ fn limits() -> DriveLimits {
         block_time_ms: BLOCK_TIME_MS,
         errors_max: 60,
         silent_pauses_max: 400,
+        // A third of a second is an era here: what a busy machine takes to sign is no reason to ask again.
+        birth_age_blocks_max: ERA_PERIOD_BLOCKS,
     }
 }
 

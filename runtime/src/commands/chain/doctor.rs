@@ -13,7 +13,9 @@ use std::fmt::Write;
 const INDENT: usize = 19;
 
 pub(super) fn run(arguments: &DoctorArgs) -> Result<Exit, ChainError> {
-    let plan = Plan::new(&arguments.nodes, Some(&arguments.subnet))?;
+    let mut plan = Plan::new(&arguments.nodes, Some(&arguments.subnet))?;
+    // What a slow node has to say is what is asked for here.
+    plan.policy.grace = plan.policy.limits.connect;
     let health = examine(&plan, arguments.hotkey, arguments.alarm);
     match arguments.json {
         true => print_json(&health)?,

@@ -2,7 +2,7 @@
 
 use super::{WeightsError, print};
 use crate::cli::weights::CollectArgs;
-use crate::commands::tournament::read_finished;
+use crate::commands::tournament::{Begun, read_begun};
 use crate::exit::Exit;
 use crate::input_file;
 use crate::output_file::{OutputFile, apart};
@@ -30,9 +30,9 @@ pub(super) fn run(arguments: &CollectArgs) -> Result<Exit, WeightsError> {
         .filter(|line| !line.is_empty())
         .map(str::to_owned)
         .collect();
-    let mut finished = Vec::new();
+    let (mut finished, mut running) = (Vec::new(), Vec::new());
     for path in &arguments.tournaments {
-        let read = read_finished(path);
+        let read = read_begun(path);
         let (one, played) = read.map_err(|error| WeightsError::Tournament(Box::new(error)))?;
         // Names of rule sets begin with their dates.
         if played > rules.id {
@@ -42,7 +42,10 @@ pub(super) fn run(arguments: &CollectArgs) -> Result<Exit, WeightsError> {
                 rules: rules.id,
             });
         }
-        finished.push(one);
+        match one {
+            Begun::Over(one) => finished.push(one),
+            Begun::Runs(one) => running.push(one),
+        }
     }
     let now = match arguments.now {
         Some(now) => now.saturating_mul(1_000_000),
@@ -54,7 +57,7 @@ pub(super) fn run(arguments: &CollectArgs) -> Result<Exit, WeightsError> {
             since.ok_or(WeightsError::Clock)?
         }
     };
-    let results = collect::collect(&rules, finished, participants, Vec::new(), now)
+    let results = collect::collect(&rules, finished, &running, participants, Vec::new(), now)
         .map_err(WeightsError::Collect)?;
     let text = serde_json::to_string_pretty(&results).expect("plain data") + "\n";
     match file {

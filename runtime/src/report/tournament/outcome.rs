@@ -21,7 +21,7 @@ pub(super) fn verdict(tournament: &Tournament) -> String {
     let margin = match result.performance {
         Performance::Won {
             difference: Some(difference),
-            ..
+            burn_account: false,
         } => format!(" by a margin of {} %", plain(difference * 100.0, 2)),
         _ => String::new(),
     };

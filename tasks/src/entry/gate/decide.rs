@@ -1,20 +1,26 @@
 //! The steps in order.
 
+mod known;
+
+use known::{fitting, missing_tokens, opens, sources};
+
 use super::{
-    Candidate, CheckVerdict, Decision, Enrolled, Field, GateError, GateInput, GateOutcome, Need,
-    Refusal, Refused, SourceState, opens,
+    Candidate, Decision, Enrolled, Field, GateError, GateInput, GateOutcome, Note, Refusal, Refused,
 };
-use crate::entry::duplicates::{SourceFact, find_duplicates};
+use crate::entry::duplicates::find_duplicates;
+use crate::entry::facts::{CheckVerdict, Need};
 use crate::entry::identity::{Entrant, deduplicate};
 use crate::entry::ledger::LedgerError;
 use crate::entry::response::{TrainingRepoResponse, requested_datasets};
-use crate::rules::{DuplicateRules, TokenRule, TypeEntry};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::rules::{EnvironmentBracket, TokenRule, TypeEntry};
+use crate::weights::TournamentType;
+use std::collections::{HashMap, HashSet};
 
 /// Decides, or says what it needs to know first.
 ///
 /// # Errors
-/// `NoSuchType` for a type that the rules do not have, `Ledger` if a fee's event is another one already.
+/// `NoSuchType` for a type that the rules do not have, `Ledger` if a fee's event is another one already, `Stale` and
+/// `SourceCommit` for facts of something that is not submitted.
 pub fn decide(input: &GateInput<'_>) -> Result<GateOutcome, GateError> {
     let rules = &input.rules.entry;
     let TypeEntry::Open { field_min, fee_rao } = rules.of(input.tournament) else {
@@ -25,6 +31,7 @@ pub fn decide(input: &GateInput<'_>) -> Result<GateOutcome, GateError> {
     };
     let mut refused = Vec::new();
     let answers = answered(input, &mut refused);
+    fitting(input, &answers)?;
     let needs = missing_tokens(input, &answers);
     if !needs.is_empty() {
         return Ok(GateOutcome::Needs(needs));
@@ -60,24 +67,24 @@ pub fn decide(input: &GateInput<'_>) -> Result<GateOutcome, GateError> {
             Err(error) => return Err(GateError::Ledger(error)),
         }
     }
-    let entrants: Vec<&str> = (input.enrolled.iter().chain(&admitted))
-        .map(|entrant| entrant.hotkey.as_str())
-        .collect();
+    let entrants: Vec<&Enrolled> = input.enrolled.iter().chain(&admitted).collect();
     if entrants.len() < field_min as usize {
         let field = Field::Waits {
             entrants: entrants.len(),
             field_min,
             until_unix_s: (input.now_unix_s).saturating_add(i64::from(rules.wait_minutes) * 60),
         };
+        let notes = Note::of_fallen(&refused);
         return Ok(GateOutcome::Decided(Decision {
             admitted,
             refused,
             fees,
             copies: Vec::new(),
             field,
+            notes,
         }));
     }
-    let sources = match sources(input, &entrants) {
+    let sources = match sources(input, &entrants)? {
         Ok(sources) => sources,
         Err(needs) => return Ok(GateOutcome::Needs(needs)),
     };
@@ -89,18 +96,41 @@ pub fn decide(input: &GateInput<'_>) -> Result<GateOutcome, GateError> {
             refuse(&mut refused, hotkey, Refusal::Copy(cluster.clone()));
         }
     }
-    let bracket = entrants
+    let bracket: Vec<String> = entrants
         .iter()
-        .filter(|hotkey| !fallen.contains(*hotkey))
-        .map(|hotkey| (*hotkey).to_owned())
+        .map(|entrant| entrant.hotkey.clone())
+        .filter(|hotkey| !fallen.contains(hotkey.as_str()))
         .collect();
+    let mut notes = Note::of_fallen(&refused);
+    if bracket.len() < field_min as usize {
+        notes.push(Note::FieldShrunk {
+            bracket: bracket.len(),
+            field_min,
+        });
+    }
+    let least = least(input);
+    let field = match bracket.len() < least as usize {
+        true => Field::Stuck { bracket, least },
+        false => Field::Ready { bracket },
+    };
     Ok(GateOutcome::Decided(Decision {
-        field: Field::Ready { bracket },
+        field,
         admitted,
         refused,
         fees,
         copies,
+        notes,
     }))
+}
+
+/// Entrants without whom the subnet draws no first round: one, or an environment group's least.
+fn least(input: &GateInput<'_>) -> u32 {
+    match (&input.rules.bracket.environment, input.tournament) {
+        (EnvironmentBracket::Groups(groups), TournamentType::Environment) => {
+            u32::try_from(groups.size_min).unwrap_or(u32::MAX).max(1)
+        }
+        _ => 1,
+    }
 }
 
 fn refuse(refused: &mut Vec<Refused>, hotkey: &str, refusal: Refusal) {
@@ -137,24 +167,6 @@ fn answered<'a>(
     answers
 }
 
-fn missing_tokens(
-    input: &GateInput<'_>,
-    answers: &[(&Candidate, &TrainingRepoResponse)],
-) -> Vec<Need> {
-    if input.rules.entry.tokens == TokenRule::None {
-        return Vec::new();
-    }
-    answers
-        .iter()
-        .filter(|(candidate, response)| {
-            response.github_token.is_some() && !input.facts.tokens.contains_key(&candidate.hotkey)
-        })
-        .map(|(candidate, _)| Need::Token {
-            hotkey: candidate.hotkey.clone(),
-        })
-        .collect()
-}
-
 /// Candidates without those that fall to another of the same operator, with the tokens that count.
 fn one_each<'a>(
     input: &GateInput<'a>,
@@ -175,12 +187,7 @@ fn one_each<'a>(
         coldkey: candidate.coldkey.clone(),
         ip: candidate.ip,
         repository: response.repository.clone(),
-        opens: counts
-            && opens(
-                input.facts,
-                &candidate.hotkey,
-                response.github_token.as_ref(),
-            ),
+        opens: counts && opens(input, &candidate.hotkey, response),
         enrolled: false,
     });
     let (kept, fallen) = deduplicate(
@@ -227,11 +234,10 @@ fn checked(
                 continue;
             }
         };
-        match input.facts.obfuscation.get(hotkey) {
+        let subject = response.subject(hotkey);
+        match input.facts.obfuscation.get(&subject) {
             None => {
-                needs.push(Need::Obfuscation {
-                    hotkey: hotkey.to_owned(),
-                });
+                needs.push(Need::Obfuscation(subject));
                 continue;
             }
             Some(CheckVerdict::Clean) => {}
@@ -245,11 +251,9 @@ fn checked(
                 continue;
             }
         }
-        match input.facts.licences.get(hotkey) {
+        match input.facts.licences.get(&subject) {
             None => {
-                needs.push(Need::Licence {
-                    hotkey: hotkey.to_owned(),
-                });
+                needs.push(Need::Licence(subject));
                 continue;
             }
             Some(Ok(())) => {}
@@ -268,32 +272,4 @@ fn checked(
         });
     }
     (passed, needs)
-}
-
-/// Sources of all entrants, and of the boss if it has one; none where the rules do not compare them.
-fn sources(
-    input: &GateInput<'_>,
-    entrants: &[&str],
-) -> Result<BTreeMap<String, SourceFact>, Vec<Need>> {
-    if matches!(input.rules.entry.duplicates, DuplicateRules::None {}) {
-        return Ok(BTreeMap::new());
-    }
-    let needs: Vec<Need> = entrants
-        .iter()
-        .filter(|hotkey| !input.facts.sources.contains_key(**hotkey))
-        .map(|hotkey| Need::Source {
-            hotkey: (*hotkey).to_owned(),
-        })
-        .collect();
-    if !needs.is_empty() {
-        return Err(needs);
-    }
-    Ok(entrants
-        .iter()
-        .chain([&input.boss])
-        .filter_map(|hotkey| match input.facts.sources.get(*hotkey)? {
-            SourceState::Read(fact) => Some(((*hotkey).to_owned(), fact.clone())),
-            SourceState::Unavailable => None,
-        })
-        .collect())
 }

@@ -1,28 +1,39 @@
 use super::*;
+use crate::entry::duplicates::SourceFact;
+use crate::entry::facts::{CheckVerdict, SourceState, TokenFact};
 use crate::rules::{ExtraFields, Identity};
 
+mod facts;
+mod notes;
 mod refused;
 
 const FEE: u64 = 700_000_000;
 
-/// A candidate of its own address, owner and coldkey; `more` is what its answer says besides.
-fn candidate(name: &str, more: &str) -> Candidate {
-    let number = name
-        .bytes()
+fn number(name: &str) -> u32 {
+    name.bytes()
         .map(u32::from)
-        .fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+        .fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
+}
+
+/// A commit of its own.
+fn sha(name: &str) -> String {
+    format!("{:040x}", number(name))
+}
+
+/// A candidate of its own address, owner, coldkey and commit; `more` is what its answer says besides.
+fn candidate(name: &str, more: &str) -> Candidate {
     let json = format!(
         r#"{{"github_repo":"https://github.com/{name}/r"{}{more}}}"#,
         if more.contains("commit_hash") {
-            ""
+            String::new()
         } else {
-            r#","commit_hash":"0123456789abcdef0123456789abcdef01234567""#
+            format!(r#","commit_hash":"{}""#, sha(name))
         }
     );
     Candidate {
         hotkey: name.to_owned(),
         coldkey: format!("cold-{name}"),
-        ip: std::net::Ipv4Addr::from(number).into(),
+        ip: std::net::Ipv4Addr::from(number(name)).into(),
         answer: Some(TrainingRepoResponse::from_json(
             json.as_bytes(),
             ExtraFields::Ignored,
@@ -68,19 +79,32 @@ impl World {
         self.ledger.apply(event).unwrap();
     }
 
+    /// What a candidate submits, or is enrolled with.
+    fn subject(&self, name: &str) -> Subject {
+        let candidate = self.candidates.iter().find(|one| one.hotkey == name);
+        let answer = candidate.and_then(|candidate| candidate.answer.as_ref());
+        answer.unwrap().as_ref().unwrap().subject(name)
+    }
+
     fn clean(&mut self, name: &str) {
-        let facts = &mut self.facts;
-        facts
-            .obfuscation
-            .insert(name.to_owned(), CheckVerdict::Clean);
-        facts.licences.insert(name.to_owned(), Ok(()));
-        let fact = SourceFact {
-            commit: format!("commit-{name}"),
-            digest: format!("digest-{name}"),
-        };
-        facts
-            .sources
-            .insert(name.to_owned(), SourceState::Read(fact));
+        self.obfuscation(name, CheckVerdict::Clean);
+        self.licence(name, Ok(()));
+        self.source(name, &sha(name), &format!("digest-{name}"));
+    }
+
+    fn obfuscation(&mut self, name: &str, verdict: CheckVerdict) {
+        let subject = self.subject(name);
+        self.facts.obfuscation.insert(subject, verdict);
+    }
+
+    fn licence(&mut self, name: &str, said: Result<(), LicenceRefusal>) {
+        let subject = self.subject(name);
+        self.facts.licences.insert(subject, said);
+    }
+
+    fn token(&mut self, name: &str, fact: TokenFact) {
+        let subject = self.subject(name);
+        self.facts.tokens.insert(subject, fact);
     }
 
     fn source(&mut self, name: &str, commit: &str, digest: &str) {
@@ -88,9 +112,27 @@ impl World {
             commit: commit.to_owned(),
             digest: digest.to_owned(),
         };
-        self.facts
-            .sources
-            .insert(name.to_owned(), SourceState::Read(fact));
+        let subject = self.subject(name);
+        self.facts.sources.insert(subject, SourceState::Read(fact));
+    }
+
+    /// Answers otherwise; what was known of the answer before is forgotten, and the new one is clean but for its source.
+    fn answers(&mut self, name: &str, more: &str) {
+        let old = self.subject(name);
+        let facts = &mut self.facts;
+        facts.tokens.remove(&old);
+        facts.obfuscation.remove(&old);
+        facts.licences.remove(&old);
+        let source = facts.sources.remove(&old);
+        let place = self.candidates.iter_mut().find(|one| one.hotkey == name);
+        let place = place.unwrap();
+        place.answer = candidate(name, more).answer;
+        self.obfuscation(name, CheckVerdict::Clean);
+        self.licence(name, Ok(()));
+        let subject = self.subject(name);
+        if let Some(source) = source {
+            self.facts.sources.insert(subject, source);
+        }
     }
 
     fn input(&self) -> GateInput<'_> {
@@ -188,10 +230,7 @@ fn too_few_wait_and_those_who_are_in_stay_in() {
     twin.coldkey = "cold-a".to_owned();
     world.candidates.push(twin);
     world.clean("twin");
-    world
-        .facts
-        .tokens
-        .insert("twin".to_owned(), TokenFact::Opens);
+    world.token("twin", TokenFact::Opens);
     let decision = world.decision();
     let expected = Duplicate {
         hotkey: "twin".to_owned(),
@@ -208,27 +247,18 @@ fn only_facts_that_decide_are_asked_for() {
     world.candidates[1] = candidate("b", r#","github_token":"t""#);
     world.candidates[2] = candidate("c", r#","commit_hash":"main""#);
     world.candidates[3].ip = world.candidates[0].ip;
-    let named = |hotkey: &str| hotkey.to_owned();
-    assert_eq!(world.needs(), [Need::Token { hotkey: named("b") }]);
-    world.facts.tokens.insert(named("b"), TokenFact::Dropped);
+    let (a, b) = (world.subject("a"), world.subject("b"));
+    assert_eq!(world.needs(), [Need::Token(b.clone())]);
+    world.token("b", TokenFact::Dropped);
     // Neither c, whose commit is none, nor d, who shares an address.
     assert_eq!(
         world.needs(),
-        [
-            Need::Obfuscation { hotkey: named("a") },
-            Need::Obfuscation { hotkey: named("b") }
-        ]
+        [Need::Obfuscation(a.clone()), Need::Obfuscation(b)]
     );
-    world
-        .facts
-        .obfuscation
-        .insert(named("a"), CheckVerdict::Clean);
-    world
-        .facts
-        .obfuscation
-        .insert(named("b"), CheckVerdict::Rejected { code: 1 });
-    assert_eq!(world.needs(), [Need::Licence { hotkey: named("a") }]);
-    world.facts.licences.insert(named("a"), Ok(()));
+    world.obfuscation("a", CheckVerdict::Clean);
+    world.obfuscation("b", CheckVerdict::Rejected { code: 1 });
+    assert_eq!(world.needs(), [Need::Licence(a)]);
+    world.licence("a", Ok(()));
     // Too few: sources are not looked at yet.
     assert!(matches!(
         world.decision().field,
@@ -239,16 +269,13 @@ fn only_facts_that_decide_are_asked_for() {
 #[test]
 fn a_token_that_opens_wins_and_one_that_does_not_is_dropped() {
     let mut world = World::new(&["a", "b", "c", "d", "e"]);
-    world.candidates[1] = candidate("b", r#","github_token":"t""#);
+    world.answers("b", r#","github_token":"t""#);
     world.candidates[1].ip = world.candidates[0].ip;
-    world.facts.tokens.insert("b".to_owned(), TokenFact::Opens);
+    world.token("b", TokenFact::Opens);
     let decision = world.decision();
     assert_eq!(bracket(&decision), "b c d e");
     assert!(decision.admitted[0].response.github_token.is_some());
-    world
-        .facts
-        .tokens
-        .insert("b".to_owned(), TokenFact::Dropped);
+    world.token("b", TokenFact::Dropped);
     assert_eq!(bracket(&world.decision()), "a c d e");
     world.candidates[1].ip = "9.9.9.9".parse().unwrap();
     let decision = world.decision();
@@ -259,8 +286,8 @@ fn a_token_that_opens_wins_and_one_that_does_not_is_dropped() {
 #[test]
 fn no_text_of_a_decision_has_a_token() {
     let mut world = World::new(&["a", "b", "c", "d"]);
-    world.candidates[0] = candidate("a", r#","github_token":"SECRET""#);
-    world.facts.tokens.insert("a".to_owned(), TokenFact::Opens);
+    world.answers("a", r#","github_token":"SECRET""#);
+    world.token("a", TokenFact::Opens);
     let decision = world.decision();
     assert_eq!(
         decision.admitted[0]
@@ -272,4 +299,5 @@ fn no_text_of_a_decision_has_a_token() {
         "SECRET"
     );
     assert!(!format!("{decision:?} {:?}", world.input()).contains("SECRET"));
+    assert!(!world.subject("a").to_string().contains("SECRET"));
 }

@@ -74,3 +74,44 @@ fn times_that_are_none_are_refused() {
         NextStart::At(4 * 24 * HOUR + 11 * HOUR)
     );
 }
+
+#[test]
+fn nothing_starts_beside_another_of_its_type_or_while_a_review_is_open() {
+    let rules = RuleSet::newest();
+    let of = |previous| may_start(&rules, TournamentType::Text, MONDAY, &previous).unwrap();
+    let why = |previous| match of(previous) {
+        Start::Held { why } => why,
+        start => panic!("{start:?}"),
+    };
+    assert_eq!(of(Previous::None {}), Start::Now {});
+    let last = MONDAY - 100 * HOUR;
+    let unix_s = MONDAY + 11 * HOUR;
+    assert_eq!(
+        of(Previous::Completed { unix_s: last }),
+        Start::At { unix_s }
+    );
+    assert!(why(Previous::Running {}).contains("the last text tournament is not over"));
+    let review = |review| {
+        let challenger = "c".to_owned();
+        why(Previous::UnderReview { challenger, review })
+    };
+    assert!(review(None).contains("c, who challenged the boss, has to be reviewed"));
+    for state in [ChallengerState::Pending, ChallengerState::Error] {
+        assert!(review(Some(state)).contains("has to be decided"));
+    }
+    for state in [
+        ChallengerState::Clean,
+        ChallengerState::Accepted,
+        ChallengerState::Rejected,
+    ] {
+        assert!(review(Some(state)).contains("has to be ended by it"));
+    }
+    let old = RuleSet::named(RuleSet::names()[0]).unwrap();
+    let error = may_start(
+        &old,
+        TournamentType::Environment,
+        MONDAY,
+        &Previous::None {},
+    );
+    assert!(matches!(error, Err(ScheduleError::NoSuchType { .. })));
+}

@@ -64,7 +64,24 @@ fn a_set_has_environments_in_all_sections_or_in_none() {
     let (before, rest) = text.split_once("[performance.environment]\n").unwrap();
     let (_, after) = rest.split_once("\n\n").unwrap();
     let error = RuleSet::from_toml(name, &format!("{before}{after}")).unwrap_err();
-    assert!(error.to_string().contains("2 of 3"), "{error}");
+    assert!(error.to_string().contains("3 of 4"), "{error}");
+    // A title's environment that nobody plays, a final without the task that decides it.
+    for (from, to, field) in [
+        (
+            "required = \"",
+            "required = \"no_",
+            "environment.title.required",
+        ),
+        (
+            ", \"previous_winner\"",
+            "",
+            "bracket.environment.final_tasks",
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let error = RuleSet::from_toml(name, &text.replacen(from, to, 1)).unwrap_err();
+        assert!(error.to_string().contains(field), "{error}");
+    }
     let old = RuleSet::named(EMBEDDED[0].0).unwrap();
     assert!(
         old.environment()

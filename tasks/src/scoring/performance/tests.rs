@@ -1,4 +1,4 @@
-use super::{task_margin, tournament_margin, win_share_margin};
+use super::{MarginError, task_margin, tournament_margin, win_share, win_share_margin};
 use crate::rules::{Divisor, PerformanceRules, RuleSet, TaskKind};
 use crate::scoring::bootstrap::tests::{double, results};
 use serde_json::Value;
@@ -39,7 +39,7 @@ fn margins_equal_those_of_the_definition_bit_for_bit() {
             .map(double)
             .collect();
         same(
-            Some(tournament_margin(&margins, &rules)),
+            tournament_margin(&margins, &rules).ok(),
             &case["median"],
             case,
         );
@@ -48,6 +48,25 @@ fn margins_equal_those_of_the_definition_bit_for_bit() {
     for case in golden["win_shares"].as_array().unwrap() {
         let share = double(&case[0]).unwrap();
         same(win_share_margin(share, &shares).ok(), &case[1], case);
+    }
+}
+
+#[test]
+fn points_of_games_give_their_share_and_standings_none() {
+    let rules = RuleSet::newest().win_shares().unwrap();
+    let of = |challenger, boss, environments| {
+        let share = win_share(challenger, boss, environments, &rules.share);
+        (share, win_share_margin(share, &rules).unwrap())
+    };
+    // Seven of ten won, two lost, one drawn: 22 points against 7.
+    assert_eq!(of(22.0, 7.0, 10).0, 0.7);
+    // All won.
+    assert_eq!(of(3.0, 0.0, 1), (1.0, 0.1 + 0.4 * 0.125));
+    // Standings are from 0 to 1, whoever has them.
+    for environments in 1..=8 {
+        let (share, margin) = of(1.0, 0.0, environments);
+        assert!(share < 0.0 && margin == 0.0, "{environments}: {share}");
+        assert_eq!(of(1.0, 1.0, environments).1, 0.0);
     }
 }
 
@@ -91,4 +110,33 @@ fn what_is_not_finite_gives_no_margin() {
             .contains("1.0001")
     );
     assert_eq!(win_share_margin(f64::NEG_INFINITY, &shares), Ok(0.0));
+}
+
+#[test]
+fn a_median_of_what_is_no_number_and_one_that_overflows_are_refused() {
+    let rules = rules(Divisor::Magnitude);
+    for found in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let error = tournament_margin(&[None, Some(0.5), Some(found)], &rules).unwrap_err();
+        assert!(
+            matches!(error, MarginError::NotFinite { task: 2, found: f } if f.to_bits() == found.to_bits()),
+            "{error}"
+        );
+    }
+    let of = |margins: &[f64]| {
+        let margins: Vec<_> = margins.iter().copied().map(Some).collect();
+        tournament_margin(&margins, &rules)
+    };
+    let (low, high) = (1e308, f64::MAX);
+    assert_eq!(of(&[high, low]), Err(MarginError::Overflow { low, high }));
+    assert_eq!(
+        of(&[-low, -high]),
+        Err(MarginError::Overflow {
+            low: -high,
+            high: -low
+        })
+    );
+    // Only the middle decides.
+    assert_eq!(of(&[high, 0.25, -high]), Ok(0.25));
+    assert_eq!(of(&[high, high, 0.25, -0.75, -high, -high]), Ok(-0.25));
+    assert_eq!(tournament_margin(&[None, None], &rules), Ok(rules.missing));
 }

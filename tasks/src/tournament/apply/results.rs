@@ -1,6 +1,7 @@
 //! Trainings and evaluations.
 
 use super::{contestants, text};
+use crate::rules::EqualScores;
 use crate::tournament::effect::Effect;
 use crate::tournament::event::{Evaluated, EvaluationOutcome, Score, Trained, TrainingOutcome};
 use crate::tournament::limits;
@@ -43,7 +44,9 @@ impl Tournament {
             let contestant = &mut task.contestants[contestant];
             match &result.outcome {
                 TrainingOutcome::Succeeded {} => contestant.training = Training::Succeeded {},
-                TrainingOutcome::Lost { .. } => contestant.interruptions += 1,
+                TrainingOutcome::Lost { .. } => {
+                    contestant.interruptions = contestant.interruptions.saturating_add(1);
+                }
                 TrainingOutcome::Failed { retry, .. } => {
                     if let Training::Waiting { failed } = &mut contestant.training {
                         *failed += 1;
@@ -107,7 +110,9 @@ impl Tournament {
                 EvaluationOutcome::Invalid { why, .. } => {
                     contestant.evaluation = Evaluation::Invalid { why: *why };
                 }
-                EvaluationOutcome::Infrastructure { .. } => contestant.interruptions += 1,
+                EvaluationOutcome::Infrastructure { .. } => {
+                    contestant.interruptions = contestant.interruptions.saturating_add(1);
+                }
             }
         }
         self.settle_task(index, effects);
@@ -124,16 +129,36 @@ impl Tournament {
                 expected,
             })
         };
-        const LOSS: &str = "a finite number that is not negative";
-        let loss = |value: f64| value.is_finite() && value >= 0.0;
+        match (self.rules.ranking.equal_scores, score.uploaded_unix_us) {
+            (EqualScores::EarliestUpload, None) => {
+                return refuse(
+                    "uploaded_unix_us",
+                    "null".to_owned(),
+                    "when its repository was last changed: of equal scores the earliest counts",
+                );
+            }
+            (EqualScores::Kept, Some(found)) => {
+                let expected = "null: the rules do not look at it";
+                return refuse("uploaded_unix_us", found.to_string(), expected);
+            }
+            _ => {}
+        }
+        const LOSS: &str = "a number from 0 to 1e100";
+        let loss = |value: f64| (0.0..=limits::SCORE).contains(&value);
         let kind = task.plan.kind();
         match (kind, score.ranking) {
             (None, Some(found)) => {
                 return refuse("ranking", found.to_string(), "null: environments rank");
             }
             (Some(_), None) => return refuse("ranking", "null".to_owned(), "a number"),
-            (Some(kind), Some(found)) if kind.higher_is_better() && !found.is_finite() => {
-                return refuse("ranking", found.to_string(), "a finite number");
+            (Some(kind), Some(found))
+                if kind.higher_is_better() && !(found.abs() <= limits::SCORE) =>
+            {
+                return refuse(
+                    "ranking",
+                    found.to_string(),
+                    "a number from -1e100 to 1e100",
+                );
             }
             (Some(kind), Some(found)) if !kind.higher_is_better() && !loss(found) => {
                 return refuse("ranking", found.to_string(), LOSS);

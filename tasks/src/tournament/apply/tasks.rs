@@ -104,6 +104,7 @@ impl Tournament {
             !matches!(state, TaskState::Complete {} | TaskState::Replaced { .. })
         })?;
         text("the reason", reason)?;
+        self.without_scores("task_replaced", index)?;
         self.replace(index, effects)
     }
 
@@ -117,6 +118,7 @@ impl Tournament {
             matches!(state, TaskState::Open {} | TaskState::Held { .. })
         })?;
         text("the reason", reason)?;
+        self.without_scores("task_reset", index)?;
         let task = &mut self.state.tasks[index];
         for contestant in &mut task.contestants {
             contestant.training = Training::Waiting { failed: 0 };
@@ -146,6 +148,20 @@ impl Tournament {
         Ok(())
     }
 
+    /// Refuses to begin a task anew that nobody holds, once one of its scores is known.
+    fn without_scores(&self, event: &'static str, index: usize) -> Result<(), Refusal> {
+        let task = &self.state.tasks[index];
+        let scored = |evaluation: &Evaluation| matches!(evaluation, Evaluation::Scored { .. });
+        let known = task.contestants.iter().any(|c| scored(&c.evaluation));
+        match task.state {
+            TaskState::Open {} if known => Err(Refusal::ScoreKnown {
+                event,
+                task: task.number,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Another task of the same plan and contestants takes the place of one.
     fn replace(&mut self, index: usize, effects: &mut Vec<Effect>) -> Result<(), Refusal> {
         if self.state.tasks.len() >= limits::TASKS {
@@ -157,13 +173,19 @@ impl Tournament {
         let by = self.state.tasks.len() as u32 + 1;
         let old = &mut self.state.tasks[index];
         old.state = TaskState::Replaced { by };
+        let (task, round) = (old.number, old.round);
         let hotkeys: Vec<String> = old.contestants.iter().map(|c| c.hotkey.clone()).collect();
-        let mut new = Task::planned(by, old.round, old.place, old.plan.clone(), &hotkeys);
-        new.replaces = Some(old.number);
-        effects.push(Effect::TaskReplaced {
-            task: old.number,
-            by,
-        });
+        let mut new = Task::planned(by, round, old.place, old.plan.clone(), &hotkeys);
+        new.replaces = Some(task);
+        // What tasks of a round share is chosen anew if none of them is built any more.
+        let built = |task: &Task| {
+            let replaced = matches!(task.state, TaskState::Replaced { .. });
+            task.round == round && task.built.is_some() && !replaced
+        };
+        if !self.state.tasks.iter().any(built) {
+            self.state.rounds[round as usize - 1].shared = None;
+        }
+        effects.push(Effect::TaskReplaced { task, by });
         self.state.tasks.push(new);
         Ok(())
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::rules::RuleSet;
+use crate::rules::{ReignDecay, RuleSet};
 use crate::tournament::OutcomeReason;
 
 const OLD: &str = "2025-12-12-86623e97";
@@ -44,7 +44,25 @@ fn finished(id: &str, before: Option<&str>, champion: Option<&str>, at_s: i64) -
 }
 
 fn collected(finished: Vec<Finished>) -> Result<ResultsFile, CollectError> {
-    collect(&RuleSet::named(OLD).unwrap(), finished, vec![], vec![], 77)
+    collect(
+        &RuleSet::named(OLD).unwrap(),
+        finished,
+        &[],
+        vec![],
+        vec![],
+        77,
+    )
+}
+
+/// Under rules that count the days of a reign.
+fn collected_by_days(finished: Vec<Finished>) -> Result<ResultsFile, CollectError> {
+    let mut rules = RuleSet::named(OLD).unwrap();
+    rules.emission.decay = ReignDecay::WinsThenDays {
+        per_defence: 0.01,
+        per_day: 0.0033,
+        start_unix_s: 0,
+    };
+    collect(&rules, finished, &[], vec![], vec![], 77)
 }
 
 #[test]
@@ -63,15 +81,18 @@ fn the_one_that_ended_last_counts_and_the_others_are_its_history() {
     all[2] = finished("two", Some("a"), Some("a"), 20);
     let file = collected(all.clone()).unwrap();
     assert_eq!(file.input.text.entrants_newest_first, [9, 9, 9]);
-    assert_eq!(file.results.text.unwrap().tournament_id, "three");
+    let latest = file.results.text.as_ref().unwrap();
+    assert_eq!(latest.tournament_id, "three");
     assert_eq!(file.input.image.performance, Performance::NoTournament);
-    // His reign began with the win that made him champion.
-    let reign = file.input.text.reign.unwrap();
-    assert_eq!(
-        (reign.first_won_unix_us, reign.consecutive_wins),
-        (10_000_000, 2)
-    );
-    assert_eq!(file.input.now_unix_us, Some(77));
+    // Where days count, his reign began with the win that made him champion.
+    let of = |file: &ResultsFile| {
+        let reign = file.input.text.reign.unwrap();
+        let wins = reign.consecutive_wins;
+        (reign.first_won_unix_us, wins, file.input.now_unix_us)
+    };
+    assert_eq!(of(&file), (None, 2, None));
+    let by_days = collected_by_days(all.clone()).unwrap();
+    assert_eq!(of(&by_days), (Some(10_000_000), 2, Some(77)));
     all.reverse();
     assert_eq!(
         collected(all).unwrap().input,
@@ -83,13 +104,16 @@ fn the_one_that_ended_last_counts_and_the_others_are_its_history() {
 #[test]
 fn a_reign_whose_beginning_is_not_there_is_asked_for_where_days_count() {
     let defended = || vec![finished("two", Some("a"), Some("a"), 20)];
-    let error = collected(defended()).unwrap_err();
+    // December counts wins, which the tournament itself knows.
+    let wins = collected(defended()).unwrap().input.text.reign.unwrap();
+    assert_eq!((wins.first_won_unix_us, wins.consecutive_wins), (None, 2));
+    let error = collected_by_days(defended()).unwrap_err();
     assert!(
         matches!(&error, CollectError::FirstWin { hotkey, .. } if hotkey == "a"),
         "{error}"
     );
     let newest = RuleSet::newest();
-    let file = collect(&newest, defended(), vec![], vec![], 77).unwrap();
+    let file = collect(&newest, defended(), &[], vec![], vec![], 77).unwrap();
     assert_eq!(
         (file.input.text.reign, file.input.now_unix_us),
         (None, None)
@@ -104,4 +128,59 @@ fn one_file_twice_is_refused() {
     let one = || finished("one", None, Some("a"), 10);
     let error = collected(vec![one(), one()]).unwrap_err();
     assert!(matches!(error, CollectError::Twice { .. }), "{error}");
+}
+
+#[test]
+fn a_title_kept_for_nobody_earns_its_own_margin_once_and_nothing_later() {
+    let kept = |id: &str, at_s| {
+        let mut one = finished(id, None, None, at_s);
+        one.result.performance = Performance::Won {
+            difference: Some(0.3),
+            burn_account: true,
+        };
+        one
+    };
+    let first = collected(vec![kept("one", 10)]).unwrap().input.text;
+    let second = collected(vec![kept("two", 20), kept("one", 10)]);
+    let second = second.unwrap().input.text;
+    let fresh = Performance::Won {
+        difference: Some(0.3),
+        burn_account: true,
+    };
+    let stored_difference = None;
+    assert_eq!(first.performance, fresh);
+    assert_eq!(
+        second.performance,
+        Performance::Defended { stored_difference }
+    );
+}
+
+#[test]
+fn what_runs_is_counted_and_has_to_follow_on_what_is_over() {
+    let newest = RuleSet::newest();
+    let run = |id: &str, champion: &str| Running {
+        tournament_id: id.to_owned(),
+        tournament_type: TournamentType::Text,
+        champion: Some(champion.to_owned()),
+    };
+    let with = |running: &[Running]| {
+        let over = vec![finished("one", None, Some("a"), 10)];
+        collect(&newest, over, running, vec![], vec![], 77)
+    };
+    let input = with(&[run("two", "a")]).unwrap().input;
+    assert_eq!((input.text.running, input.image.running), (1, 0));
+    assert_eq!(input.text.entrants_newest_first, [9]);
+    assert!(matches!(
+        with(&[run("one", "a")]),
+        Err(CollectError::Twice { .. })
+    ));
+    assert!(matches!(
+        with(&[run("two", "b")]),
+        Err(CollectError::Champion { .. })
+    ));
+    let mut environment = run("two", "a");
+    environment.tournament_type = TournamentType::Environment;
+    let old = RuleSet::named(OLD).unwrap();
+    let refused = collect(&old, vec![], &[environment], vec![], vec![], 77);
+    assert!(matches!(refused, Err(CollectError::UnknownType { .. })));
 }

@@ -5,6 +5,7 @@ use crate::entry::review::PairwiseState;
 use crate::tournament::state::Task;
 use crate::tournament::*;
 use crate::weights::{Performance, TournamentType};
+use std::sync::Arc;
 
 #[test]
 fn older_rules_have_no_review_and_no_positions() {
@@ -148,6 +149,20 @@ fn environment_groups_send_on_ties_and_nobody_past_the_boss() {
     );
 }
 
+/// What tasks of environments hold are standings, of which the rules' share of points is never above 0.
+#[test]
+fn a_champion_of_environments_has_no_margin() {
+    let mut tournament = begun(NEW, TournamentType::Environment, 6);
+    play(&mut tournament, &by_number, &never);
+    let result = tournament.result().unwrap();
+    assert_eq!(result.champion.as_deref(), Some("m000"));
+    let won = Performance::Won {
+        difference: Some(0.0),
+        burn_account: false,
+    };
+    assert_eq!(result.performance, won);
+}
+
 #[test]
 fn a_tournament_of_equals_ends() {
     // All tie and the boss has no entry that counts, so nobody is ever eliminated.
@@ -164,23 +179,72 @@ fn a_tournament_of_equals_ends() {
 #[test]
 fn without_a_champion_the_burn_account_plays_for_nobody() {
     let rules = rules(NEW);
-    let mut setup = setup(&rules, TournamentType::Text, 4, 4);
-    setup.champion = None;
-    let mut tournament = Tournament::new(setup, rules).unwrap();
-    let boss_wins = |task: &Task, hotkey: &str| match hotkey.starts_with('m') {
-        true => by_number(task, hotkey).map(|value| value + 0.3),
-        false => Some(1.0),
+    let kept = |champion: Option<Champion>| {
+        let mut setup = setup(&rules, TournamentType::Text, 4, 4);
+        setup.champion = champion;
+        let mut tournament = Tournament::new(setup, Arc::clone(&rules)).unwrap();
+        // Rewards of the boss are above, losses below everybody's.
+        let boss_wins = |task: &Task, hotkey: &str| match hotkey.starts_with('m') {
+            true => by_number(task, hotkey).map(|value| value + 0.3),
+            false if task.plan.higher_is_better() => Some(2.0),
+            false => Some(1.0),
+        };
+        play(&mut tournament, &boss_wins, &never);
+        let result = tournament.result().unwrap();
+        assert_eq!(
+            (result.why, &result.champion),
+            (OutcomeReason::Defended, &None)
+        );
+        assert_eq!(result.results.base_winner_hotkey, None);
+        result.performance
     };
-    play(&mut tournament, &boss_wins, &never);
-    let result = tournament.result().unwrap();
-    assert_eq!(
-        (result.why, result.champion),
-        (OutcomeReason::Defended, None)
-    );
-    let won = Performance::Won {
-        difference: None,
+    // Of the first tournament the margin counts as it was, here 1.3 against 1.0 in most tasks: nothing is earned.
+    let Performance::Won {
+        difference: Some(difference),
         burn_account: true,
+    } = kept(None)
+    else {
+        panic!("the burn account won");
     };
-    assert_eq!(result.performance, won);
-    assert_eq!(result.results.base_winner_hotkey, None);
+    assert!(
+        (difference - (1.0 - 1.3) / 1.3).abs() < 1e-12,
+        "{difference}"
+    );
+    // Of a later one what is stored counts, and nobody has stored anything.
+    let again = kept(Some(Champion {
+        hotkey: rules.emission.burn_hotkey.clone(),
+        consecutive_wins: 1,
+        stored_difference: None,
+    }));
+    let stored_difference = None;
+    assert_eq!(again, Performance::Defended { stored_difference });
+}
+
+/// December's margin is that of one win where the burn account has kept the title once, and of a win less before it has.
+#[test]
+fn what_the_burn_account_kept_counts_for_the_margin() {
+    let rules = rules(OLD);
+    let why = |champion: Option<Champion>| {
+        let mut setup = setup(&rules, TournamentType::Text, 8, 4);
+        setup.champion = champion;
+        let mut tournament = Tournament::new(setup, Arc::clone(&rules)).unwrap();
+        let value = |task: &Task, hotkey: &str| {
+            let boss_round = task.contestants.iter().any(|c| !c.hotkey.starts_with('m'));
+            match (boss_round, hotkey.starts_with('m')) {
+                (false, _) => by_number(task, hotkey),
+                (true, miner) if miner == task.plan.higher_is_better() => Some(1.0),
+                (true, _) => Some(0.89),
+            }
+        };
+        play(&mut tournament, &value, &never);
+        tournament.result().unwrap().why
+    };
+    let kept_once = Champion {
+        hotkey: rules.emission.burn_hotkey.clone(),
+        consecutive_wins: 1,
+        stored_difference: None,
+    };
+    // 0.89 is below 1 - 0.1, and not below 1 - 0.125.
+    assert_eq!(why(None), OutcomeReason::Defended);
+    assert_eq!(why(Some(kept_once)), OutcomeReason::Challenger);
 }

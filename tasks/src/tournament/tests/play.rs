@@ -1,7 +1,7 @@
 //! Whoever runs a tournament, in small: looks what is pending and makes an event of it.
 
 use crate::entry::review::{ChallengerState, PairwiseState};
-use crate::rules::{RuleSet, TaskKind};
+use crate::rules::{EqualScores, RuleSet, TaskKind};
 use crate::scoring::pcg64::Pcg64;
 use crate::tournament::*;
 use crate::weights::TournamentType;
@@ -116,7 +116,13 @@ pub(super) fn score(tournament: &Tournament, number: u32, value: f64, rows: usiz
         }),
         kl_term: kl.then_some(0.5),
         environments,
+        uploaded_unix_us: uploads(tournament).then_some(1_789_000_000_000_000),
     }
+}
+
+/// Whether the rules look at when an entry was uploaded.
+pub(super) fn uploads(tournament: &Tournament) -> bool {
+    tournament.rules().ranking.equal_scores == EqualScores::EarliestUpload
 }
 
 pub(super) fn scored(hotkey: &str, score: Score) -> Evaluated {

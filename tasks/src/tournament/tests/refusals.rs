@@ -38,6 +38,39 @@ fn refused(tournament: &mut Tournament, what: What) -> Refusal {
 }
 
 #[test]
+fn an_event_earlier_than_the_one_before_is_refused_and_one_of_the_same_time_is_not() {
+    let mut tournament = fresh(5);
+    let mut first = event(&tournament, What::Started {});
+    // Before 1970 there is no clock to compare with, and the first has none before it.
+    first.at_unix_us = -5;
+    tournament.apply(&first).unwrap();
+    let mut second = event(&tournament, build(&tournament, 1));
+    second.at_unix_us = -6;
+    let before = tournament.to_json();
+    let refusal = tournament.apply(&second).unwrap_err();
+    let expected = Refusal::Time {
+        found: -6,
+        before: -5,
+    };
+    assert_eq!(refusal, expected);
+    assert_eq!(tournament.to_json(), before);
+    second.at_unix_us = -5;
+    tournament.apply(&second).unwrap();
+    assert_eq!(tournament.state().last_unix_us, Some(-5));
+    // A state that was taken up knows it too.
+    let rules = rules(NEW);
+    let text = tournament.to_json();
+    let mut again = Tournament::from_json(text.as_bytes(), rules.clone()).unwrap();
+    let mut third = event(&again, build(&again, 2));
+    third.at_unix_us = -6;
+    let refusal = again.apply(&third).unwrap_err();
+    assert!(matches!(refusal, Refusal::Time { .. }), "{refusal}");
+    let lost = text.replace("\"last_unix_us\":-5", "\"last_unix_us\":null");
+    let error = Tournament::from_json(lost.as_bytes(), rules).unwrap_err();
+    assert!(matches!(error, StateError::Inconsistent { .. }), "{error}");
+}
+
+#[test]
 fn events_out_of_order_twice_or_of_another_tournament_are_refused() {
     let mut tournament = fresh(5);
     let mut started = event(&tournament, What::Started {});

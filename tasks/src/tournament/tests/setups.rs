@@ -45,12 +45,20 @@ fn setups_that_make_no_sense_are_refused() {
         with(&|s| s.entrants[0] = "é".repeat(500)),
         SetupError::Name { .. }
     ));
+    // Nobody can have kept the title, but has no margin.
     assert!(matches!(
         champion(&|c| c.hotkey = burn.clone()),
-        SetupError::Champion { .. }
+        SetupError::Champion {
+            what: "stored_difference",
+            ..
+        }
     ));
     assert!(matches!(
         champion(&|c| c.consecutive_wins = 0),
+        SetupError::Champion { .. }
+    ));
+    assert!(matches!(
+        champion(&|c| c.consecutive_wins = u32::MAX),
         SetupError::Champion { .. }
     ));
     assert!(matches!(

@@ -2,12 +2,13 @@
 
 use super::play::{
     NEW, OLD, apply, at_boss, begun, build, by_number, event, invalid, never, play, rules, score,
-    scored, text, trained,
+    scored, setup, text, trained,
 };
 use crate::rules::TaskKind;
 use crate::tournament::state::{Decision, Hold, Task, TaskState, Training};
 use crate::tournament::*;
 use crate::weights::{Performance, TournamentType};
+use std::sync::Arc;
 
 fn train(
     tournament: &mut Tournament,
@@ -296,4 +297,39 @@ fn a_task_whose_rows_decide_nothing_is_held_until_somebody_has_looked() {
             }
         }
     }
+}
+
+/// What a round's tasks share is chosen anew once all that were built with it have given their place to others.
+#[test]
+fn a_model_that_cannot_be_prepared_does_not_stay_the_rounds() {
+    let rules = rules(NEW);
+    let setup = setup(&rules, TournamentType::Environment, 5, 1);
+    let mut tournament = Tournament::new(setup, Arc::clone(&rules)).unwrap();
+    apply(&mut tournament, What::Started {});
+    let other = |tournament: &Tournament, number| match build(tournament, number) {
+        What::TaskBuilt {
+            task,
+            task_id,
+            environments,
+            ..
+        } => What::TaskBuilt {
+            task,
+            task_id,
+            model: "another/model".to_owned(),
+            environments,
+        },
+        event => panic!("{event:?}"),
+    };
+    let first = build(&tournament, 1);
+    apply(&mut tournament, first);
+    assert!(tournament.state().rounds[0].shared.is_some());
+    let reason = "no such model".to_owned();
+    let effects = apply(&mut tournament, What::PrepFailed { task: 1, reason });
+    let [Effect::TaskReplaced { by, .. }] = effects[..] else {
+        panic!("{effects:?}");
+    };
+    let anew = other(&tournament, by);
+    apply(&mut tournament, anew);
+    let shared = tournament.state().rounds[0].shared.as_ref().unwrap();
+    assert_eq!(shared.model, "another/model");
 }

@@ -28,7 +28,7 @@ fn file() -> AuditFile {
     AuditFile {
         tournament_audit_data: data,
         gradus: Some(Recipe {
-            version: 1,
+            version: Recipe::VERSION,
             rule_set: rules.id,
             netuid: 56,
             block_number: 7_000_000,
@@ -147,7 +147,7 @@ fn files_that_are_not_of_the_form_are_refused() {
     assert!(refused("\"burn_weight\": 0.0,", "").contains("burn_weight"));
     assert!(refused("\"burn_weight\"", "\"burn\": 1, \"burn_weight\"").contains("`burn`"));
     assert!(refused("\"winner_hotkey\": \"a\"", "\"x\": 1").contains('x'));
-    assert!(refused("\"version\": 1", "\"version\": 2").contains("version 2"));
+    assert!(refused("\"version\": 2", "\"version\": 1").contains("version 1"));
     assert!(AuditFile::parse(b"[]").is_err() && AuditFile::parse(b"").is_err());
     let large = vec![b' '; FILE_BYTES_MAX + 1];
     let large = AuditFile::parse(&large).unwrap_err();

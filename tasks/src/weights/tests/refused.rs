@@ -2,6 +2,7 @@
 
 use super::super::pools::Pools;
 use super::*;
+use crate::rules::ReignDecay;
 use serde_json::json;
 
 #[test]
@@ -82,10 +83,24 @@ fn what_the_rule_set_does_not_have_is_refused_in_both_directions() {
     assert!(matches!(refused, Err(EmissionError::UnknownType { .. })));
     let mut reigning = two;
     reigning.text.reign = Some(Reign {
-        first_won_unix_us: 0,
+        first_won_unix_us: None,
         consecutive_wins: 3,
     });
-    assert_eq!(pools(&old(), &reigning), Err(EmissionError::NoPresent));
+    // Wins alone need no time; days need two.
+    assert_eq!(pools(&old(), &reigning), Ok(found));
+    let mut days = old();
+    days.decay = ReignDecay::WinsThenDays {
+        per_defence: 0.01,
+        per_day: 0.0033,
+        start_unix_s: 0,
+    };
+    assert_eq!(pools(&days, &reigning), Err(EmissionError::NoPresent));
+    reigning.now_unix_us = Some(1);
+    let tournament = TournamentType::Text;
+    assert_eq!(
+        pools(&days, &reigning),
+        Err(EmissionError::NoFirstWin { tournament })
+    );
 }
 
 #[test]

@@ -275,7 +275,9 @@ def environment():
         number += 1
         place = standings(scores, pair)
         losses += place[challenger] < place[BURN]
-        shares.append(sum(ours[n] > theirs[n] for n in envs) / len(envs))
+        # The subnet takes standings for points of games: 3 for a win and 1 for a draw in each environment.
+        points = 3 * len(envs)
+        shares.append((2 * place[challenger] + place[BURN] - points) / points)
     assert losses == 0
     t.rounds.append({"kind": "environment_final", "places": [pair], "advanced": [challenger]})
     t.add("challenger_reviewed", hotkey=challenger, state="clean", reason="nothing found")
@@ -288,7 +290,7 @@ def environment():
     for hotkey in sorted(rest, key=lambda h: (-out[h], entrants.index(h))):
         better = len(places[: 3 if third else 2]) + sum(out[h] > out[hotkey] for h in rest)
         places.append([better + 1, hotkey])
-    margins = [0.0 if share < 0.6 else 0.1 + (share - 0.6) * 0.125 for share in shares]
+    margins = [0.0 if max(0.0, share) < 0.6 else 0.1 + (share - 0.6) * 0.125 for share in shares]
     expected = {
         "winner": challenger,
         "why": "challenger",

@@ -1,16 +1,26 @@
 #!/usr/bin/env python3
-"""Emission vectors for tasks/src/weights, computed by Python's own floats: `make_weights_golden.py [OUT]`.
+"""Emission vectors for tasks/src/weights, computed by Python's own floats: `make_weights_golden.py REFERENCE [OUT]`.
+
+REFERENCE is a git clone of the subnet's code of December 2025 (rayonlabs/G.O.D) that has the commit which the rule set
+of that month is named after. Pools of that set come from the subnet's own function, run from that commit with its own
+constants over a history that fits the input; those of the newest set from the formulas below. A third group has the
+December set with a decay by days, as versions of 2026 had it.
 
 Python 3.11, standard library only; sum() compensates from 3.12 on, so another version is refused. Constants come from
 the rule sets in tasks/rules. Every case is an input, and what comes out: pools and the weights of all uids.
 """
 
+import ast
+import asyncio
 import json
+import logging
 import pathlib
 import random
 import statistics
+import subprocess
 import sys
 import tomllib
+import types
 
 HERE = pathlib.Path(__file__).resolve().parent
 RULES = HERE.parents[2] / "rules"
@@ -26,7 +36,8 @@ def base_shares(rules, given):
     pressures = {}
     for t in kinds:
         counted = [n for n in given[t]["entrants_newest_first"] if n >= split["entrants_min"]]
-        counted = counted[split["lag"]:][:split["window"]]
+        running = given[t]["running"] if split["lag_counts_running"] else 0
+        counted = counted[max(0, split["lag"] - running):][:split["window"]]
         if counted and statistics.mean(counted) > 0:
             pressures[t] = statistics.mean(counted) / (rules[t]["base"] / whole)
     usual = statistics.mean(pressures.values()) if pressures else 1.0
@@ -51,6 +62,78 @@ def margin(rules, performance):
     if said["difference"] is not None:
         return said["difference"]
     return rules["boost"]["missing_burn_account" if said["burn_account"] else "missing"]
+
+
+class Reference:
+    """The subnet's own function from results to pools."""
+
+    def __init__(self, clone, commit):
+        def tree(path):
+            shown = subprocess.run(["git", "-C", clone, "show", f"{commit}:{path}"], capture_output=True, check=True)
+            return ast.parse(shown.stdout)
+
+        constants = {}
+        for node in tree("validator/core/constants.py").body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                constants[node.targets[0].id] = node.value.value
+        wanted = ("calculate_emission_multiplier", "get_tournament_burn_details")
+        code = tree("validator/core/weight_setting.py")
+        code.body = [node for node in code.body if getattr(node, "name", None) in wanted]
+        assert len(code.body) == len(wanted)
+        self.names = {
+            "cts": types.SimpleNamespace(**constants),
+            "logger": logging.getLogger("reference"),
+            "TournamentType": types.SimpleNamespace(TEXT="text", IMAGE="image"),
+            "TournamentBurnData": types.SimpleNamespace,
+        }
+        self.names["logger"].setLevel(logging.CRITICAL)
+        exec(compile(code, "weight_setting.py", "exec"), self.names)
+
+    def pools(self, rules, given):
+        burn = rules["burn_hotkey"]
+
+        def history(kind):
+            """The newest tournament, the one before it, the fresh margin, the stored one."""
+            said = given[kind]["performance"]
+            if said == "no_tournament":
+                return None, None, None, None
+            (how, said), = said.items()
+            champion = "champion" if given[kind]["reign"] or how == "defended" else None
+            latest = types.SimpleNamespace(tournament_id="latest", winner_hotkey=burn, base_winner_hotkey=champion)
+            if how == "defended":
+                before = types.SimpleNamespace(tournament_id="before", winner_hotkey=burn, base_winner_hotkey=champion)
+                return latest, before, None, said["stored_difference"]
+            if not said["burn_account"]:
+                latest.winner_hotkey, latest.base_winner_hotkey = champion or "new", None
+            return latest, None, said["difference"], None
+
+        async def latest_completed(_db, kind, exclude_tournament_id=None):
+            return history(kind)[0 if exclude_tournament_id is None else 1]
+
+        async def fresh(_tournament, _db):
+            return history(self.kind)[2]
+
+        async def first_won(_db, kind, _hotkey):
+            return types.SimpleNamespace(tournament_id="first", winning_performance_difference=history(kind)[3])
+
+        async def wins(_db, kind, _hotkey):
+            return given[kind]["reign"]["consecutive_wins"] if given[kind]["reign"] else 0
+
+        async def latest_and_kind(db, kind, exclude_tournament_id=None):
+            self.kind = kind
+            return await latest_completed(db, kind, exclude_tournament_id)
+
+        self.names |= {
+            "get_latest_completed_tournament": latest_and_kind,
+            "calculate_performance_difference": fresh,
+            "get_tournament_where_champion_first_won": first_won,
+            "count_champion_consecutive_wins": wins,
+        }
+        found = asyncio.run(self.names["get_tournament_burn_details"](None))
+        champions = {"text": found.text_tournament_weight, "image": found.image_tournament_weight}
+        constants = self.names["cts"]
+        others = {"text": constants.TOURNAMENT_TEXT_WEIGHT, "image": constants.TOURNAMENT_IMAGE_WEIGHT}
+        return champions, others, found.burn_weight
 
 
 def days(later_us, earlier_us):
@@ -156,8 +239,8 @@ def shares(rules, base, results):
     return out
 
 
-def vector(rules, given, results, participants, hotkeys):
-    champions, others, burn = pools(rules, given)
+def vector(rules, given_out_by, given, results, participants, hotkeys):
+    champions, others, burn = given_out_by(rules, given)
     each = rules["participation"]
     for_all = len(participants) * each
     scale = 1.0 - for_all if for_all > 0 else 1.0
@@ -212,7 +295,7 @@ def some_results(rng, rules, names):
     return out
 
 
-def some_input(rng, rules):
+def some_input(rng, rules, has_margins):
     now = 1764115200 * 10**6 + rng.randint(-40, 200) * 86400 * 10**6 + rng.randrange(10**10)
     given = {"now_unix_us": now}
     for t in TYPES:
@@ -220,6 +303,8 @@ def some_input(rng, rules):
             continue
         how = rng.choice(["none", "won", "won", "defended"])
         value = rng.choice([None, 0.0, 0.05, 0.1, rng.uniform(-0.2, 0.2), rng.uniform(0, 0.6)])
+        if has_margins and how == "won" and value is None:
+            value = 0.3  # the subnet's function has a number for every tournament that was won
         performance = {
             "none": "no_tournament",
             "won": {"won": {"difference": value, "burn_account": rng.random() < 0.5}},
@@ -229,33 +314,45 @@ def some_input(rng, rules):
         given[t] = {
             "performance": performance,
             "entrants_newest_first": [rng.randint(0, 40) for _ in range(rng.choice([0, 1, 2, 4, 5, 6, 9]))],
+            "running": rng.choice([0, 0, 1, 2]),
             "reign": rng.choice([None, reign, reign]),
         }
     return given
+
+
+DAYS = {"rule": "wins_then_days", "per_defence": 0.01, "per_day": 0.0033, "start_unix_s": 1764115200}
 
 
 def main():
     if sys.version_info[:2] != (3, 11):
         sys.exit(f"Python 3.11 is needed, this is {sys.version.split()[0]}")
     cases = []
-    for path in sorted(RULES.glob("*.toml")):
-        rules = tomllib.loads(path.read_text())["emission"]
-        rng = random.Random(path.stem)
-        for _ in range(48):
+    files = [(path, None) for path in sorted(RULES.glob("*.toml"))]
+    files.append((files[0][0], DAYS))
+    for path, decay in files:
+        whole = tomllib.loads(path.read_text())
+        rules = whole["emission"]
+        by = pools
+        if rules["decay"]["rule"] == "wins" and not decay:
+            by = Reference(sys.argv[1], whole["reference_commit"]).pools
+        rules["decay"] = decay or rules["decay"]
+        rng = random.Random(path.stem if not decay else "days")
+        for _ in range(48 if not decay else 24):
             names = [f"hotkey{i}" for i in range(rng.randint(2, 12))]
             hotkeys = [n for n in names if rng.random() < 0.85] or names[:1]
             if rng.random() < 0.9:
                 hotkeys.append(rules["burn_hotkey"])
             rng.shuffle(hotkeys)
-            given = some_input(rng, rules)
+            given = some_input(rng, rules, by is not pools)
             results = {t: some_results(rng, rules, names) for t in TYPES if t in rules}
             participants = rng.sample(names, rng.randint(0, len(names)))
-            champions, others, burn, weights = vector(rules, given, results, participants, hotkeys)
-            cases.append({
+            champions, others, burn, weights = vector(rules, by, given, results, participants, hotkeys)
+            case = {
                 "rule_set": path.stem, "input": given, "results": results, "participants": participants,
                 "hotkeys": hotkeys, "champions": champions, "others": others, "burn": burn, "weights": weights,
-            })
-    out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "emission.json"
+            }
+            cases.append(case | ({"decay": decay} if decay else {}))
+    out = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else HERE / "emission.json"
     text = ",\n".join(json.dumps(case, separators=(",", ":"), allow_nan=False) for case in cases)
     out.write_text(f'{{"python":"{sys.version.split()[0]}","cases":[\n{text}\n]}}\n')
 

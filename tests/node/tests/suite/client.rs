@@ -20,10 +20,12 @@ impl Client {
     pub(crate) fn connect(node: &Node) -> Self {
         let url = node.url();
         let stream = TcpStream::connect(url.trim_start_matches("ws://")).expect("it listens");
+        let (socket, _) = tungstenite::client(&url, stream).expect("a handshake");
+        // Afterwards, since a machine that is busy may need longer for a handshake.
+        let stream = socket.get_ref();
         stream
             .set_read_timeout(Some(Duration::from_millis(20)))
             .expect("a timeout is set");
-        let (socket, _) = tungstenite::client(&url, stream).expect("a handshake");
         Self {
             socket,
             told: VecDeque::new(),

@@ -44,6 +44,16 @@ impl Node {
         self.parse_hash("chain_getBlockHash", &json).map(Some)
     }
 
+    /// The block of a number, on the node's best chain.
+    ///
+    /// # Errors
+    /// [`ReadError`]; `NoBlock` if there is none.
+    pub(in crate::node) fn block_ref(&self, number: u64) -> Result<BlockRef, ReadError> {
+        let hash = self.block_hash(number)?;
+        let hash = hash.ok_or_else(|| self.no_block(number.to_string()))?;
+        Ok(BlockRef { number, hash })
+    }
+
     /// A header, which has to have that hash.
     ///
     /// # Errors
@@ -109,7 +119,7 @@ impl Node {
     }
 
     pub(super) fn no_block(&self, block: String) -> ReadError {
-        let url = self.url.clone();
+        let url = self.url().to_owned();
         ReadError::NoBlock { url, block }
     }
 }

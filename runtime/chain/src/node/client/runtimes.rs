@@ -80,16 +80,19 @@ impl Node {
     /// # Errors
     /// [`ReadError`].
     pub fn capabilities(&self, at: Hash) -> Result<Arc<Capabilities>, ReadError> {
-        if let Some(found) = lock(&self.runtimes).after.get(&at) {
+        if let Some(found) = lock(&self.shared.runtimes).after.get(&at) {
             return Ok(Arc::clone(found));
         }
         let version = self.runtime_version(at)?;
-        let known = lock(&self.runtimes).by_version.get(&version).cloned();
+        let known = lock(&self.shared.runtimes)
+            .by_version
+            .get(&version)
+            .cloned();
         let capabilities = match known {
             Some(known) => known,
             None => self.read_capabilities(version.clone(), at)?,
         };
-        let mut runtimes = lock(&self.runtimes);
+        let mut runtimes = lock(&self.shared.runtimes);
         let Runtimes {
             by_version, after, ..
         } = &mut *runtimes;
@@ -100,14 +103,14 @@ impl Node {
 
     /// The runtime that a block was made with: the one after its parent. The first block has its own.
     fn made_with(&self, block: BlockRef) -> Result<Arc<Capabilities>, ReadError> {
-        if let Some(found) = lock(&self.runtimes).of.get(&block.hash) {
+        if let Some(found) = lock(&self.shared.runtimes).of.get(&block.hash) {
             return Ok(Arc::clone(found));
         }
         let capabilities = match block.number {
             0 => self.capabilities(block.hash)?,
             _ => self.capabilities(self.header(block.hash)?.parent)?,
         };
-        let mut runtimes = lock(&self.runtimes);
+        let mut runtimes = lock(&self.shared.runtimes);
         keep(
             &mut runtimes.of,
             BLOCKS_MAX,
@@ -124,7 +127,7 @@ impl Node {
     ) -> Result<Arc<Capabilities>, ReadError> {
         let bytes = self.metadata_bytes(at)?;
         let runtime = Runtime::decode(version, &bytes).map_err(|source| ReadError::Metadata {
-            url: self.url.clone(),
+            url: self.url().to_owned(),
             source,
         })?;
         let capabilities = Capabilities::new(runtime).map_err(|source| self.lacks(source))?;

@@ -7,6 +7,11 @@ use gradus_owner::Owner;
 use std::fmt;
 use std::sync::Arc;
 
+/// What is asked of a block that may be replaced.
+pub(super) const BLOCK_HASH: &str = "a block's hash";
+/// What has to be the same of a block's state.
+pub(super) const STATE: &str = "runtime, metadata and time";
+
 /// A node whose answers are not taken.
 #[derive(Clone, Debug)]
 pub struct Excluded {
@@ -23,6 +28,22 @@ pub enum Exclusion {
     OtherChain(ProfileError),
     /// It does not answer, or what it answers is nothing.
     Unreadable(ReadError),
+    /// It has not answered, and is not waited for any longer.
+    Late {
+        /// What was asked.
+        what: &'static str,
+        /// How long was waited, milliseconds.
+        waited_ms: u64,
+        /// Whether enough others had agreed by then; else it was the question's deadline.
+        others_agreed: bool,
+    },
+    /// Its answers are taken, but it is one voice with another node: they are of one operator.
+    CountsWith {
+        /// The other.
+        other: String,
+        /// The host or the address that they share.
+        shared: String,
+    },
     /// It is behind.
     Lags {
         /// Its newest finalized block.
@@ -115,6 +136,17 @@ impl AgreeError {
         Owner::Host
     }
 
+    /// Whether nodes differ about a block that may be replaced, so that a final one may be in common nevertheless.
+    pub fn is_of_a_fork(&self) -> bool {
+        matches!(
+            self,
+            Self::TooFew {
+                what: BLOCK_HASH | STATE,
+                ..
+            }
+        )
+    }
+
     /// How many gave the answer that most gave.
     pub fn found(&self) -> usize {
         match self {
@@ -186,6 +218,21 @@ impl fmt::Display for Exclusion {
                 }
                 Ok(())
             }
+            Self::Late {
+                what,
+                waited_ms,
+                others_agreed,
+            } => {
+                write!(f, "no answer ({what}) within {waited_ms} ms")?;
+                f.write_str(match others_agreed {
+                    true => ", when enough others had agreed: it is slow or hangs",
+                    false => ": it is slow or hangs",
+                })
+            }
+            Self::CountsWith { other, shared } => write!(
+                f,
+                "it counts as one with {other}, both are at {shared}: name a node of another operator"
+            ),
             Self::Lags { own, others } => {
                 write!(f, "it is at block {own}, others are at {others}")
             }
@@ -204,65 +251,4 @@ impl fmt::Display for Exclusion {
             } => write!(f, "{what} is {found} there, {expected} elsewhere"),
         }
     }
-}
-
-/// The answer that more gave than any other, who gave it, and why the rest is left out; a tie has no such answer.
-pub(super) fn sort_out<T: PartialEq + Clone + fmt::Debug>(
-    what: &'static str,
-    answers: &[(String, T)],
-) -> (Option<T>, Vec<usize>, Vec<Excluded>) {
-    let same = |value: &T| -> Vec<usize> {
-        let positions = answers.iter().enumerate();
-        let equal = positions.filter(|(_, (_, other))| other == value);
-        equal.map(|(position, _)| position).collect()
-    };
-    let groups: Vec<Vec<usize>> = answers.iter().map(|(_, value)| same(value)).collect();
-    let most = groups.iter().map(Vec::len).max().unwrap_or_default();
-    let first = groups.iter().find(|group| group.len() == most);
-    let tie = groups
-        .iter()
-        .any(|group| group.len() == most && Some(group) != first);
-    let kept = match first {
-        Some(group) if !tie => group.clone(),
-        _ => Vec::new(),
-    };
-    let mut excluded = Vec::new();
-    for (position, (url, value)) in answers.iter().enumerate() {
-        if kept.contains(&position) {
-            continue;
-        }
-        // Somebody who says something else: there is one, or all would be kept.
-        let other = kept
-            .first()
-            .copied()
-            .or_else(|| (0..answers.len()).find(|other| !groups[position].contains(other)));
-        let expected = other.map_or(value, |other| &answers[other].1);
-        excluded.push(Excluded::new(
-            url,
-            Exclusion::differs(what, expected, value),
-        ));
-    }
-    let value = kept.first().map(|position| answers[*position].1.clone());
-    (value, kept, excluded)
-}
-
-/// Asks all at once, each in a thread of its own; answers in order.
-pub(super) fn on_each<'t, T: Sync + ?Sized, R: Send>(
-    targets: &[&'t T],
-    ask: impl Fn(&'t T) -> R + Sync,
-) -> Vec<(&'t T, R)> {
-    let ask = &ask;
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = targets
-            .iter()
-            .map(|target| (*target, scope.spawn(move || ask(target))))
-            .collect();
-        threads
-            .into_iter()
-            .map(|(target, thread)| match thread.join() {
-                Ok(answer) => (target, answer),
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    })
 }

@@ -1,9 +1,17 @@
 //! Which block all have: heights, clocks, hashes, runtimes.
 
-use super::agree::{AgreeError, Excluded, Exclusion, on_each, sort_out};
+use super::agree::{AgreeError, BLOCK_HASH, Excluded, Exclusion, STATE};
+use super::question::Question;
+use super::seat::Seat;
+use super::sort::Said;
 use super::{Endpoints, Head, Pinned};
+use crate::node::capabilities::Capabilities;
 use crate::node::client::{Node, ReadError};
+use crate::node::metadata::RuntimeVersion;
+use crate::node::snapshot::Snapshot;
 use crate::{BlockRef, Hash};
+use std::fmt;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where a node is.
@@ -32,194 +40,222 @@ fn now_ms() -> u64 {
         .map_or(0, |since| since.as_millis() as u64)
 }
 
+/// What a node has of a block: the same for all but for where the runtime is kept.
+struct State {
+    after: Arc<Capabilities>,
+    stored_by: Arc<Capabilities>,
+    timestamp_ms: u64,
+}
+
+impl State {
+    fn new(snapshot: &Snapshot<'_>, timestamp_ms: u64) -> Self {
+        Self {
+            after: Arc::clone(snapshot.capabilities()),
+            stored_by: Arc::clone(snapshot.stored_by()),
+            timestamp_ms,
+        }
+    }
+
+    fn runtime(&self) -> &RuntimeVersion {
+        self.after.runtime().version()
+    }
+
+    /// By digest too: a node that named another call by a known name would have it signed.
+    fn compared(&self) -> (&RuntimeVersion, Hash, Hash, u64) {
+        let (after, stored_by) = (self.after.runtime(), self.stored_by.runtime());
+        let time = self.timestamp_ms;
+        (after.version(), after.digest(), stored_by.digest(), time)
+    }
+}
+
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.compared() == other.compared()
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.compared().fmt(f)
+    }
+}
+
+type Positions<'e> = Vec<Said<'e, Position>>;
+
 impl Endpoints {
     /// The newest block that enough nodes have in common, or one of a number.
     ///
     /// # Errors
     /// `TooFew`, `ClockSkew`, `NotFinal`.
     pub fn pin(&self, head: Head) -> Result<Pinned<'_>, AgreeError> {
-        let mut excluded = self.excluded.clone();
-        let mut at = Vec::new();
-        for (node, position) in on_each(&self.awake(), place) {
-            match position {
-                Ok(position) => at.push((node, position)),
-                Err(error) => {
-                    self.rest(node, &error);
-                    excluded.push(unreadable(node, error));
-                }
-            }
-        }
-        self.exclude_by_height(&mut at, &mut excluded)?;
-        self.exclude_by_clock(&mut at, &mut excluded)?;
+        let question = self.now("heads");
+        let (seats, mut excluded) = self.asked();
+        let enough = |at: &[Said<'_, Position>]| self.count(self.fit(at)) >= self.required();
+        let at = self.question(question, &seats, place, enough, &mut excluded);
+        let at = self.exclude_by_height(at, &mut excluded)?;
+        let at = self.exclude_by_clock(at, &mut excluded)?;
         let lowest = |number: fn(&Position) -> u64| {
-            let numbers = at.iter().map(|(_, position)| number(position));
+            let numbers = at.iter().map(|one| number(&one.value));
             numbers.min().unwrap_or_default()
         };
         let finalized = lowest(|position| position.finalized.number);
         let best = lowest(|position| position.best.number).max(finalized);
-        let nodes = at.iter().map(|(node, _)| *node).collect();
-        let (finalized, nodes) =
-            self.same("a finalized block's hash", nodes, finalized, &mut excluded)?;
-        let (block, nodes) = match head {
-            Head::Finalized => (finalized, nodes),
-            Head::Best => self.same("a block's hash", nodes, best, &mut excluded)?,
+        let seats: Vec<&Seat> = at.iter().map(|one| one.seat).collect();
+        let named = |what| Question { what, ..question };
+        let of_final = named("a finalized block's hash");
+        let (finalized, seats) = self.same(of_final, &seats, finalized, &mut excluded)?;
+        let (block, seats) = match head {
+            Head::Finalized => (finalized, seats),
+            Head::Best => self.same(named(BLOCK_HASH), &seats, best, &mut excluded)?,
             Head::At(number) if number > finalized.number => {
                 let finalized = finalized.number;
                 return Err(AgreeError::NotFinal { number, finalized });
             }
-            Head::At(number) => self.same("a block's hash", nodes, number, &mut excluded)?,
+            Head::At(number) => self.same(named(BLOCK_HASH), &seats, number, &mut excluded)?,
         };
-        let mut snapshots = Vec::new();
-        let mut versions = Vec::new();
-        let read = on_each(&nodes, |node| {
-            let snapshot = node.at(block)?;
-            let timestamp_ms = snapshot.timestamp_ms()?;
-            Ok((snapshot, timestamp_ms))
-        });
-        for (node, snapshot) in read {
-            match snapshot {
-                Ok((snapshot, timestamp_ms)) => {
-                    // A node that named another call by a known name would have it signed.
-                    let runtime = snapshot.capabilities().runtime();
-                    let what = (runtime.version().clone(), runtime.digest(), timestamp_ms);
-                    versions.push((node.url().to_owned(), what));
-                    snapshots.push(snapshot);
-                }
-                Err(error) => excluded.push(unreadable(node, error)),
-            }
-        }
-        let (agreed, kept, differ) = sort_out("runtime, metadata and time", &versions);
-        excluded.extend(differ);
-        let snapshots: Vec<_> = snapshots
-            .into_iter()
-            .enumerate()
-            .filter(|(position, _)| kept.contains(position))
-            .map(|(_, snapshot)| snapshot)
-            .collect();
-        match agreed {
-            Some((runtime, _, timestamp_ms)) if snapshots.len() >= self.policy.required => {
-                Ok(Pinned {
-                    snapshots,
-                    required: self.policy.required,
-                    block,
-                    finalized,
-                    runtime,
-                    timestamp_ms,
-                    excluded,
-                })
-            }
-            _ => Err(self.too_few("runtime, metadata and time", snapshots.len(), excluded)),
-        }
+        self.snapshots(question, &seats, (block, finalized), excluded)
     }
 
-    fn too_few(&self, what: &'static str, found: usize, excluded: Vec<Excluded>) -> AgreeError {
-        AgreeError::too_few(what, found, self.policy.required, excluded)
+    /// The state of a block at each of its nodes, as far as they have the same runtime there.
+    fn snapshots<'e>(
+        &'e self,
+        question: Question,
+        seats: &[&'e Seat],
+        (block, finalized): (BlockRef, BlockRef),
+        mut excluded: Vec<Excluded>,
+    ) -> Result<Pinned<'e>, AgreeError> {
+        let question = Question {
+            what: STATE,
+            ..question
+        };
+        let read = |node: &Node| {
+            let snapshot = node.at(block)?;
+            let timestamp_ms = snapshot.timestamp_ms()?;
+            Ok(State::new(&snapshot, timestamp_ms))
+        };
+        let enough = |said: &[Said<'_, State>]| self.sort_out(STATE, said).count >= self.required();
+        let said = self.question(question, seats, read, enough, &mut excluded);
+        let sorted = self.sort_out(STATE, &said);
+        excluded.extend(sorted.differ);
+        let kept: Vec<&Said<'e, State>> = sorted.kept.iter().map(|at| &said[*at]).collect();
+        let Some(first) = kept.first().filter(|_| sorted.count >= self.required()) else {
+            return Err(self.too_few(STATE, sorted.count, excluded));
+        };
+        let snapshot = |one: &&Said<'e, State>| {
+            let node = one.seat.node().expect("it has answered");
+            let (after, stored_by) = (&one.value.after, &one.value.stored_by);
+            Snapshot::new(node, block, Arc::clone(after), Arc::clone(stored_by))
+        };
+        Ok(Pinned {
+            endpoints: self,
+            seats: kept.iter().map(|one| one.seat).collect(),
+            snapshots: kept.iter().map(snapshot).collect(),
+            block,
+            finalized,
+            runtime: first.value.runtime().clone(),
+            timestamp_ms: first.value.timestamp_ms,
+            excluded,
+        })
+    }
+
+    /// The height at which most are; of heights with equally many around them, the highest.
+    fn crowd(&self, at: &[Said<'_, Position>]) -> Option<u64> {
+        let height = |one: &Said<'_, Position>| one.value.finalized.number;
+        let near = |number: u64| {
+            let close = at
+                .iter()
+                .filter(|one| height(one).abs_diff(number) <= self.policy.lag_blocks_max);
+            self.count(close.map(|one| one.seat))
+        };
+        let heights = at.iter().map(height);
+        heights.max_by_key(|height| (near(*height), *height))
+    }
+
+    fn by_height(&self, position: &Position, others: u64) -> Option<Exclusion> {
+        let (own, lag_max) = (position.finalized.number, self.policy.lag_blocks_max);
+        if own.saturating_add(lag_max) < others {
+            return Some(Exclusion::Lags { own, others });
+        }
+        (own > others.saturating_add(lag_max)).then_some(Exclusion::AloneAhead { own, others })
+    }
+
+    fn by_clock(&self, position: &Position) -> Option<Exclusion> {
+        let limit_ms = self.policy.clock_skew_max.as_millis() as i128;
+        let skew_ms = position.skew_ms;
+        (skew_ms.abs() > limit_ms).then_some(Exclusion::Stale { skew_ms, limit_ms })
+    }
+
+    /// Those that no rule of heights and clocks leaves out.
+    fn fit<'e>(&self, at: &[Said<'e, Position>]) -> Vec<&'e Seat> {
+        let others = self.crowd(at).unwrap_or_default();
+        let fits = |position: &Position| {
+            self.by_height(position, others).is_none() && self.by_clock(position).is_none()
+        };
+        let fit = at.iter().filter(|one| fits(&one.value));
+        fit.map(|one| one.seat).collect()
     }
 
     /// Leaves out who is far from the height at which most are.
-    fn exclude_by_height(
+    fn exclude_by_height<'e>(
         &self,
-        at: &mut Vec<(&Node, Position)>,
+        at: Positions<'e>,
         excluded: &mut Vec<Excluded>,
-    ) -> Result<(), AgreeError> {
-        let heights: Vec<u64> = at.iter().map(|(_, p)| p.finalized.number).collect();
-        let required = self.policy.required.max(1);
-        let lag_max = self.policy.lag_blocks_max;
-        let near = |height: u64| {
-            let close = heights
-                .iter()
-                .filter(|other| other.abs_diff(height) <= lag_max);
-            close.count()
-        };
-        // Of heights with equally many around them, the highest.
-        let Some(&others) = heights
-            .iter()
-            .max_by_key(|height| (near(**height), **height))
-        else {
+    ) -> Result<Positions<'e>, AgreeError> {
+        let Some(others) = self.crowd(&at) else {
             return Err(self.too_few("heads", 0, std::mem::take(excluded)));
         };
-        at.retain(|(node, position)| {
-            let own = position.finalized.number;
-            let exclusion = if own.saturating_add(lag_max) < others {
-                Exclusion::Lags { own, others }
-            } else if own > others.saturating_add(lag_max) {
-                Exclusion::AloneAhead { own, others }
-            } else {
-                return true;
-            };
-            excluded.push(Excluded::new(node.url(), exclusion));
-            false
-        });
-        if at.len() < required {
-            return Err(self.too_few("heights", at.len(), std::mem::take(excluded)));
-        }
-        Ok(())
+        let why = |position: &Position| self.by_height(position, others);
+        self.keep("heights", at, why, excluded)
     }
 
     /// Leaves out who is stale by this machine's clock, unless all are: then it is the clock.
-    fn exclude_by_clock(
+    fn exclude_by_clock<'e>(
         &self,
-        at: &mut Vec<(&Node, Position)>,
+        at: Positions<'e>,
         excluded: &mut Vec<Excluded>,
-    ) -> Result<(), AgreeError> {
-        let limit_ms = self.policy.clock_skew_max.as_millis() as i128;
-        let is_off = |position: &Position| position.skew_ms.abs() > limit_ms;
-        if at.iter().all(|(_, position)| is_off(position)) {
-            let skews = at.iter().map(|(_, position)| position.skew_ms);
+    ) -> Result<Positions<'e>, AgreeError> {
+        if at.iter().all(|one| self.by_clock(&one.value).is_some()) {
+            let limit_ms = self.policy.clock_skew_max.as_millis() as i128;
+            let skews = at.iter().map(|one| one.value.skew_ms);
             let skew_ms = skews.min_by_key(|skew| skew.abs()).unwrap_or_default();
             return Err(AgreeError::ClockSkew { skew_ms, limit_ms });
         }
-        at.retain(|(node, position)| {
-            if !is_off(position) {
-                return true;
-            }
-            let skew_ms = position.skew_ms;
-            let stale = Exclusion::Stale { skew_ms, limit_ms };
-            excluded.push(Excluded::new(node.url(), stale));
-            false
+        self.keep("the time", at, |position| self.by_clock(position), excluded)
+    }
+
+    /// Those for whom there is no reason against; an error if they are too few.
+    fn keep<'e>(
+        &self,
+        what: &'static str,
+        mut at: Positions<'e>,
+        why: impl Fn(&Position) -> Option<Exclusion>,
+        excluded: &mut Vec<Excluded>,
+    ) -> Result<Positions<'e>, AgreeError> {
+        at.retain(|one| {
+            let why = why(&one.value);
+            let is_kept = why.is_none();
+            excluded.extend(why.map(|why| Excluded::new(&one.seat.url, why)));
+            is_kept
         });
-        if at.len() < self.policy.required {
-            return Err(self.too_few("the time", at.len(), std::mem::take(excluded)));
+        let found = self.count(at.iter().map(|one| one.seat));
+        if found < self.required() {
+            return Err(self.too_few(what, found, std::mem::take(excluded)));
         }
-        Ok(())
+        Ok(at)
     }
 
     /// The hash that most have for a number; the others are left out.
-    fn same<'n>(
-        &self,
-        what: &'static str,
-        nodes: Vec<&'n Node>,
+    fn same<'e>(
+        &'e self,
+        question: Question,
+        seats: &[&'e Seat],
         number: u64,
         excluded: &mut Vec<Excluded>,
-    ) -> Result<(BlockRef, Vec<&'n Node>), AgreeError> {
-        let mut hashes: Vec<(String, Hash)> = Vec::new();
-        let mut answered = Vec::new();
-        for (node, hash) in on_each(&nodes, |node| node.block_hash(number)) {
-            match hash {
-                Ok(Some(hash)) => {
-                    hashes.push((node.url().to_owned(), hash));
-                    answered.push(node);
-                }
-                Ok(None) => {
-                    let url = node.url().to_owned();
-                    let block = number.to_string();
-                    excluded.push(unreadable(node, ReadError::NoBlock { url, block }));
-                }
-                Err(error) => excluded.push(unreadable(node, error)),
-            }
-        }
-        let (hash, kept, differ) = sort_out(what, &hashes);
-        excluded.extend(differ);
-        match hash {
-            Some(hash) if kept.len() >= self.policy.required => {
-                let nodes = kept.iter().map(|position| answered[*position]).collect();
-                Ok((BlockRef { number, hash }, nodes))
-            }
-            _ => Err(self.too_few(what, kept.len(), std::mem::take(excluded))),
-        }
+    ) -> Result<(BlockRef, Vec<&'e Seat>), AgreeError> {
+        let ask = |node: &Node| node.block_ref(number);
+        let agreed = self.agree(question, seats, ask, std::mem::take(excluded))?;
+        let kept = seats.iter().filter(|seat| agreed.by.contains(&seat.url));
+        *excluded = agreed.excluded;
+        Ok((agreed.value, kept.copied().collect()))
     }
-}
-
-fn unreadable(node: &Node, error: ReadError) -> Excluded {
-    Excluded::new(node.url(), Exclusion::Unreadable(error))
 }

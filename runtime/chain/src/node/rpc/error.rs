@@ -95,7 +95,7 @@ pub enum RpcError {
         source: Arc<AuthoritiesError>,
     },
     /// A certificate that proves nothing.
-    #[error("{url} does not show who it is: {why}\nhelp: {help}")]
+    #[error("{url} does not show who it is, {why}: {help}")]
     Certificate {
         /// The node.
         url: String,

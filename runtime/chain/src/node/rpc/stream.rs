@@ -1,16 +1,14 @@
-//! TCP, with TLS for `wss`, whose reads and writes all end at one deadline, or when somebody wants to stop.
+//! TCP, with TLS for `wss`, whose reads and writes all end at one deadline.
 
+use super::RpcError;
 use super::authorities::client_config;
-use super::{RpcError, Stop};
+use super::dial::Dial;
+use super::wait::Wait;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, TcpStream, ToSocketAddrs};
-use std::sync::mpsc;
+use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant};
-
-/// How long a socket is waited for before it is asked again whether to stop.
-const NAP: Duration = Duration::from_millis(100);
 
 /// A connection, encrypted or not.
 pub(super) enum Stream {
@@ -20,11 +18,12 @@ pub(super) enum Stream {
     Tls(Box<StreamOwned<ClientConnection, Timed>>),
 }
 
-/// A socket whose every read and write waits until a deadline at most, however few bytes the other side sends at a time.
+/// A socket whose every read and write waits until a deadline at most, however few bytes the other side sends at a time, and ends sooner if nobody
+/// waits for it any more.
 pub(super) struct Timed {
     socket: TcpStream,
     deadline: Instant,
-    stop: Stop,
+    wait: Wait,
 }
 
 /// A node's address in parts.
@@ -69,6 +68,12 @@ pub fn is_address(url: &str) -> bool {
     parse(url).is_some()
 }
 
+/// A node's host, in small letters.
+pub(in crate::node) fn host_of(url: &str) -> Option<String> {
+    let host = parse(url)?.host.trim_end_matches('.');
+    Some(host.to_ascii_lowercase())
+}
+
 /// Whether others may read and change what is said to a node: without encryption, and to a host that is not of this machine or a private
 /// network.
 pub fn is_exposed(url: &str) -> bool {
@@ -83,8 +88,14 @@ pub fn is_exposed(url: &str) -> bool {
 }
 
 impl Stream {
-    /// Connects, within the deadline and unless somebody wants to stop. TLS shakes hands with the first read or write.
-    pub(super) fn connect(url: &str, deadline: Instant, stop: Stop) -> Result<Self, RpcError> {
+    /// Connects, within the limit. TLS shakes hands with the first read or write.
+    pub(super) fn connect(
+        url: &str,
+        dial: &Dial,
+        limit: Duration,
+        wait: &Wait,
+    ) -> Result<Self, RpcError> {
+        let deadline = Instant::now() + limit;
         let bad_url = || RpcError::Url {
             url: url.to_owned(),
         };
@@ -100,17 +111,15 @@ impl Stream {
             })?),
             false => None,
         };
-        let socket = open(&address, deadline, stop).map_err(|source| match stop.is_set() {
-            true => RpcError::Stopped {
-                url: url.to_owned(),
-            },
-            false => failed(source),
-        })?;
+        let socket = dial
+            .socket((address.host, address.port), limit, wait)
+            .map_err(failed)?;
         socket.set_nodelay(true).map_err(failed)?;
+        let wait = wait.clone();
         let timed = Timed {
             socket,
             deadline,
-            stop,
+            wait,
         };
         let Some(config) = tls else {
             return Ok(Self::Plain(timed));
@@ -121,90 +130,53 @@ impl Stream {
         Ok(Self::Tls(Box::new(StreamOwned::new(connection, timed))))
     }
 
-    pub(super) fn set_deadline(&mut self, deadline: Instant) {
+    fn timed(&mut self) -> &mut Timed {
         match self {
-            Self::Plain(timed) => timed.deadline = deadline,
-            Self::Tls(stream) => stream.sock.deadline = deadline,
+            Self::Plain(timed) => timed,
+            Self::Tls(stream) => &mut stream.sock,
         }
+    }
+
+    pub(super) fn set_deadline(&mut self, deadline: Instant) {
+        self.timed().deadline = deadline;
+    }
+
+    pub(super) fn set_wait(&mut self, wait: &Wait) {
+        self.timed().wait = wait.clone();
     }
 }
 
-/// A socket to the first of the host's addresses that answers.
-fn open(address: &Address<'_>, deadline: Instant, stop: Stop) -> io::Result<TcpStream> {
-    let (host, port) = (address.host.to_owned(), address.port);
-    let (answer, answered) = mpsc::channel();
-    // Neither looking a name up nor connecting can be ended early; a thread that nobody waits for any more ends by itself.
-    std::thread::spawn(move || answer.send(open_and_wait(&host, port, deadline)));
-    loop {
-        match answered.recv_timeout(nap(deadline, stop)?) {
-            Ok(opened) => return opened,
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(io::Error::other("nobody looks for it any more"));
+/// A socket's own limit shows as one of these, which would be taken for an invitation to ask again.
+fn is_slice_over(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let slice = self.wait.slice(self.deadline)?;
+            self.socket.set_read_timeout(Some(slice))?;
+            match self.socket.read(buffer) {
+                Err(error) if is_slice_over(&error) => {}
+                done => return done,
             }
         }
     }
 }
 
-fn open_and_wait(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for candidate in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&candidate, left(deadline)?) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// What is left until a deadline, if anything.
-fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(io::ErrorKind::TimedOut.into());
-    }
-    Ok(left)
-}
-
-/// How long to wait at once.
-fn nap(deadline: Instant, stop: Stop) -> io::Result<Duration> {
-    match stop.is_set() {
-        // No `Interrupted`, which would be taken for an invitation to ask again.
-        true => Err(io::Error::other("it is not waited for any longer")),
-        false => Ok(left(deadline)?.min(NAP)),
-    }
-}
-
-/// Does what a socket can do, nap by nap: its own limit shows as `WouldBlock`.
-fn nap_by_nap(
-    (deadline, stop): (Instant, Stop),
-    mut act: impl FnMut(Duration) -> io::Result<usize>,
-) -> io::Result<usize> {
-    loop {
-        match act(nap(deadline, stop)?) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            done => return done,
-        }
-    }
-}
-
-impl Read for Timed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let socket = &mut self.socket;
-        nap_by_nap((self.deadline, self.stop), |nap| {
-            socket.set_read_timeout(Some(nap))?;
-            socket.read(buffer)
-        })
-    }
-}
-
 impl Write for Timed {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let socket = &mut self.socket;
-        nap_by_nap((self.deadline, self.stop), |nap| {
-            socket.set_write_timeout(Some(nap))?;
-            socket.write(buffer)
-        })
+        loop {
+            let slice = self.wait.slice(self.deadline)?;
+            self.socket.set_write_timeout(Some(slice))?;
+            match self.socket.write(buffer) {
+                Err(error) if is_slice_over(&error) => {}
+                done => return done,
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -240,6 +212,14 @@ impl Write for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_the_same_in_any_letters_and_at_any_port() {
+        for url in ["wss://Node.Example", "ws://node.example.:9944/path"] {
+            assert_eq!(host_of(url).as_deref(), Some("node.example"), "{url}");
+        }
+        assert_eq!(host_of("node.example"), None);
+    }
 
     #[test]
     fn what_is_not_encrypted_is_exposed_beyond_private_networks() {

@@ -114,6 +114,9 @@ pub trait Clock {
     /// Waits; less if it should stop.
     fn sleep_ms(&mut self, milliseconds: u64);
 
+    /// Milliseconds since some moment; it never goes back.
+    fn now_ms(&self) -> u64;
+
     /// Whether to stop. Asked before each step.
     fn stopped(&self) -> bool;
 }

@@ -162,14 +162,16 @@ impl Machine {
         None
     }
 
-    /// Signs with the nonce that is free at the finalized block, if nothing that is not final uses it or changes the runtime.
+    /// Signs with the nonce that is free at the finalized block, if nothing that is not final uses it or changes the runtime, and if that block is
+    /// not so far behind that half of the era were over.
     fn next_signature(&self, finalized: &Account, best: &Account, step: Step) -> Next {
         let settled = (finalized.nonce, finalized.spec_version) == (best.nonce, best.spec_version);
         let forward = match self.state.attempts().last() {
             Some(last) => finalized.nonce >= last.nonce,
             None => true,
         };
-        if !settled || !forward {
+        let behind = best.at.number.saturating_sub(finalized.at.number);
+        if !settled || !forward || behind > ERA_PERIOD_BLOCKS / 2 {
             return Next::Ask(Ask::NewerHeads);
         }
         let order = Order {

@@ -63,3 +63,44 @@ fn a_node_whose_blocks_stand_still_is_an_error_and_not_a_verdict() {
     );
     assert_eq!(toy.borrow().submitted, []);
 }
+
+#[test]
+fn an_era_that_slow_answers_have_half_used_up_is_not_signed_for() {
+    let toy = chain(Way::Plain, &[]);
+    // By the clock alone too: blocks up to the newest that is known are not all there are.
+    toy.borrow_mut().slow_signatures = vec![5, 6, 14];
+    let mut machine = Machine::resume(&[planned()]).expect("an intent");
+    drive_at(&mut machine, &toy, &LIMITS).expect("a verdict");
+    let (attempts, toy) = (machine.state().attempts(), toy.borrow());
+    assert_eq!((attempts.len(), toy.submitted.len()), (1, 1));
+    assert!(
+        toy.slow_signatures.is_empty(),
+        "it was signed until it was quick"
+    );
+    // Three blocks until one is final, and the five that the last signature took.
+    assert_eq!(attempts[0].birth.number, START + 14 + 6);
+    let landed = toy.blocks.iter().find(|block| !block.extrinsics.is_empty());
+    assert_eq!(
+        landed.expect("in a block").at.number,
+        attempts[0].birth.number + LAG + 5 + 1
+    );
+}
+
+#[test]
+fn a_birth_that_is_half_an_era_behind_the_newest_block_is_waited_for() {
+    let mut machine = Machine::resume(&[planned()]).expect("an intent");
+    let half = ERA_PERIOD_BLOCKS / 2;
+    for (finalized, signs) in [(60 - half - 1, false), (60 - half, true)] {
+        tell(&mut machine, [heads(60, finalized)]);
+        let next = loop {
+            match machine.next() {
+                Next::Ask(Ask::Account { at }) => {
+                    tell(&mut machine, [account(at.number, 4, SPEC)]);
+                }
+                next => break next,
+            }
+        };
+        assert_eq!(next == Next::Ask(Ask::NewerHeads), !signs, "{next:?}");
+        assert_eq!(matches!(next, Next::Ask(Ask::Sign { .. })), signs);
+    }
+}

@@ -82,6 +82,7 @@ pub(super) const LIMITS: DriveLimits = DriveLimits {
     block_time_ms: BLOCK_MS,
     errors_max: 50,
     silent_pauses_max: 300,
+    birth_age_blocks_max: ERA_PERIOD_BLOCKS / 2,
 };
 
 /// A clock that makes a block of each of its pauses.
@@ -103,10 +104,15 @@ impl ToyClock {
 
 impl Clock for ToyClock {
     fn sleep_ms(&mut self, milliseconds: u64) {
+        self.toy.borrow_mut().now_ms += milliseconds;
         if milliseconds >= u64::from(BLOCK_MS) && !*self.dead.borrow() {
             *self.blocks.borrow_mut() += 1;
             tick(&self.toy);
         }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.toy.borrow().now_ms
     }
 
     fn stopped(&self) -> bool {

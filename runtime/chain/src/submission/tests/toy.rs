@@ -58,6 +58,10 @@ pub(super) struct Toy {
     pub(super) spent: BTreeSet<usize>,
     pub(super) forks: u64,
     pub(super) calls: u64,
+    /// The drive's clock.
+    pub(super) now_ms: u64,
+    /// How many blocks signing takes, the last first; then none.
+    pub(super) slow_signatures: Vec<u64>,
     /// Whether commits fail when they open.
     pub(super) drops: bool,
     /// Blocks whose state is kept, back from the newest.
@@ -77,6 +81,8 @@ impl Toy {
             spent: BTreeSet::new(),
             forks: 0,
             calls: 0,
+            now_ms: 0,
+            slow_signatures: Vec::new(),
             drops: faults.contains(&Fault::SilentDrop),
             keeps: u64::MAX,
         };

@@ -12,9 +12,14 @@ struct Ticks(Vec<Shared>);
 
 impl Clock for Ticks {
     fn sleep_ms(&mut self, milliseconds: u64) {
+        self.0[0].borrow_mut().now_ms += milliseconds;
         if milliseconds >= u64::from(BLOCK_MS) {
             self.0.iter().for_each(tick);
         }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.0[0].borrow().now_ms
     }
 
     fn stopped(&self) -> bool {

@@ -7,8 +7,8 @@ use crate::interrupt::Interrupt;
 use gradus_chain::land::{Landing, OsRng, Stopping, Watched, block_time_ms};
 use gradus_chain::signer::Signer;
 use gradus_chain::submission::{
-    BeaconCipher, Drive, DriveError, DriveLimits, Driven, IntentId, IntentStatus, Ledger, Machine,
-    Record, drive_each,
+    BeaconCipher, Drive, DriveError, DriveLimits, Driven, ERA_PERIOD_BLOCKS, IntentId,
+    IntentStatus, Ledger, Machine, Record, drive_each,
 };
 
 /// Errors of nodes in a row, each followed by a pause of up to a block's time.
@@ -49,6 +49,7 @@ pub(in super::super) fn follow(
         block_time_ms: block_time_ms(pinned.first().capabilities())?,
         errors_max: ERRORS_MAX,
         silent_pauses_max: SILENT_PAUSES_MAX,
+        birth_age_blocks_max: ERA_PERIOD_BLOCKS / 2,
     };
     let drives = machines.iter_mut().zip(&mut journals);
     let mut drives: Vec<_> = drives

@@ -16,23 +16,15 @@ fn each_step_refuses_with_its_reason() {
     });
     world.candidates.push(candidate("a", ""));
     world.candidates.push(candidate("boss", ""));
-    world.candidates[4] = candidate("commit", r#","commit_hash":"main""#);
-    world.candidates[5] = candidate("data", r#","requested_datasets":["a/b","x/y"]"#);
-    let facts = &mut world.facts;
-    facts
-        .obfuscation
-        .insert("obf".to_owned(), CheckVerdict::Rejected { code: 3 });
-    facts.obfuscation.insert(
-        "slow".to_owned(),
-        CheckVerdict::TimedOut { limit_ms: 60_000 },
-    );
+    world.answers("commit", r#","commit_hash":"main""#);
+    world.answers("data", r#","requested_datasets":["a/b","x/y"]"#);
+    world.obfuscation("obf", CheckVerdict::Rejected { code: 3 });
+    world.obfuscation("slow", CheckVerdict::TimedOut { limit_ms: 60_000 });
     let licence = LicenceRefusal::Differs {
         name: "LICENSE".to_owned(),
         line: 2,
     };
-    facts
-        .licences
-        .insert("lic".to_owned(), Err(licence.clone()));
+    world.licence("lic", Err(licence.clone()));
     world.ledger = Ledger::new();
     for name in ["a", "b", "c", "d", "commit", "data", "obf", "slow", "lic"] {
         world.pay(name, FEE);
@@ -72,13 +64,20 @@ fn each_step_refuses_with_its_reason() {
 #[test]
 fn copies_fall_after_they_have_paid_and_a_source_that_could_not_be_had_does_not() {
     let mut world = World::new(&["a", "b", "c", "d", "e"]);
-    world.source("b", "same", "x");
-    world.source("d", "same", "x");
-    world.source("boss", "boss", "digest-e");
+    let same = format!(r#","commit_hash":"{}""#, sha("same"));
+    for name in ["b", "d"] {
+        world.answers(name, &same);
+        world.source(name, &sha("same"), "x");
+    }
+    world.facts.boss_source = Some(SourceFact {
+        commit: sha("boss"),
+        digest: "digest-e".to_owned(),
+    });
+    let subject = world.subject("c");
     world
         .facts
         .sources
-        .insert("c".to_owned(), SourceState::Unavailable);
+        .insert(subject, SourceState::Unavailable);
     let decision = world.decision();
     assert_eq!(bracket(&decision), "a c");
     assert_eq!((decision.fees.len(), decision.copies.len()), (5, 2));
@@ -96,13 +95,9 @@ fn copies_fall_after_they_have_paid_and_a_source_that_could_not_be_had_does_not(
         (cluster.basis, cluster.dropped.join(" ")),
         (Basis::Source, "e".to_owned())
     );
-    world.facts.sources.remove("a");
-    assert_eq!(
-        world.needs(),
-        [Need::Source {
-            hotkey: "a".to_owned()
-        }]
-    );
+    let a = world.subject("a");
+    world.facts.sources.remove(&a);
+    assert_eq!(world.needs(), [Need::Source(a)]);
 }
 
 #[test]
@@ -142,7 +137,7 @@ fn in_december_2025_two_hotkeys_of_a_coldkey_entered_and_paid_twice() {
     world.facts.sources.clear();
     world.candidates[1].coldkey = "cold-a".to_owned();
     world.candidates[1].ip = world.candidates[0].ip;
-    world.candidates[2] = candidate(
+    world.answers(
         "c",
         r#","commit_hash":"main","github_token":"t","requested_datasets":["a/b"]"#,
     );

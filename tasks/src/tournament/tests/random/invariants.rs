@@ -95,17 +95,19 @@ pub(super) fn weights_sum_to_one(tournament: &Tournament, context: &str) {
     let result = tournament.result().unwrap();
     let rules = &tournament.rules().emission;
     let reign = result.champion.as_ref().map(|_| Reign {
-        first_won_unix_us: 1_770_000_000_000_000,
+        first_won_unix_us: None,
         consecutive_wins: 1,
     });
     let known = TypeInput {
         performance: result.performance,
         entrants_newest_first: vec![result.entrants; 5],
+        running: 0,
         reign,
     };
     let none = TypeInput {
         performance: Performance::NoTournament,
         entrants_newest_first: Vec::new(),
+        running: 0,
         reign: None,
     };
     let of = |wanted| {
@@ -116,7 +118,7 @@ pub(super) fn weights_sum_to_one(tournament: &Tournament, context: &str) {
         }
     };
     let input = EmissionInput {
-        now_unix_us: Some(1_780_000_000_000_000),
+        now_unix_us: None,
         text: of(TournamentType::Text),
         image: of(TournamentType::Image),
         environment: rules.environment.map(|_| of(TournamentType::Environment)),

@@ -22,7 +22,7 @@ fn scores_that_are_none_are_refused_and_name_the_number() {
         losses: losses.to_vec(),
         fingerprint: fingerprint.to_owned(),
     };
-    for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.5] {
+    for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.5, 1.1e100] {
         for (what, event) in [
             ("ranking", with(&|score| score.ranking = Some(wrong))),
             (
@@ -46,7 +46,23 @@ fn scores_that_are_none_are_refused_and_name_the_number() {
             "fingerprint",
             with(&|score| score.rows = Some(rows(&[None], ""))),
         ),
+        (
+            "number of rows",
+            with(&|score| score.rows = Some(rows(&vec![Some(1.0); 100_001], "x"))),
+        ),
+        (
+            "fingerprint",
+            with(&|score| score.rows = Some(rows(&[None], &"x".repeat(201)))),
+        ),
+        (
+            "fingerprint",
+            with(&|score| score.rows = Some(rows(&[None], "ä"))),
+        ),
         ("kl_term", with(&|score| score.kl_term = Some(0.1))),
+        (
+            "uploaded_unix_us",
+            with(&|score| score.uploaded_unix_us = Some(1)),
+        ),
         (
             "list of environments",
             with(&|score| {
@@ -91,10 +107,13 @@ fn environments_are_evaluated_together_and_completely() {
     let results = vec![one(&tournament, early)];
     let refusal = refused(&mut tournament, What::Evaluated { task: 1, results });
     assert!(matches!(refusal, Refusal::NotTogether { .. }), "{refusal}");
-    // An environment's score that is negative, missing or of another.
+    // An environment's score that is none, missing or of another.
     for change in [
-        (|score: &mut Score| *score.environments.values_mut().next().unwrap() = -1.0)
+        (|score: &mut Score| *score.environments.values_mut().next().unwrap() = f64::NAN)
             as fn(&mut Score),
+        |score| *score.environments.values_mut().next().unwrap() = f64::INFINITY,
+        |score| *score.environments.values_mut().next().unwrap() = 1.1e100,
+        |score| *score.environments.values_mut().next().unwrap() = -1.0,
         |score| {
             score.environments.pop_first();
         },
@@ -127,4 +146,49 @@ fn environments_are_evaluated_together_and_completely() {
         ),
         "{refusal}"
     );
+}
+
+#[test]
+fn lists_are_read_strictly() {
+    let line = |rows: &str, environments: &str| {
+        let score = format!(
+            r#"{{"ranking":1.0,"rows":{{"losses":[{rows}],"fingerprint":"x"}},"kl_term":null,"environments":{{{environments}}}}}"#
+        );
+        serde_json::from_str::<Score>(&score)
+    };
+    let most = vec!["null"; 100_000].join(",");
+    assert_eq!(line(&most, "").unwrap().rows.unwrap().losses.len(), 100_000);
+    let error = line(&format!("{most},1"), "").unwrap_err().to_string();
+    assert!(error.contains("at most 100000 losses"), "{error}");
+    assert_eq!(line("1", r#""a":1,"b":2"#).unwrap().environments.len(), 2);
+    let error = line("1", r#""a":1,"a":2"#).unwrap_err().to_string();
+    assert!(error.contains(r#""a" is there twice"#), "{error}");
+}
+
+/// Scores of which one is known are not thrown away by a task that begins anew; those of a held one may be.
+#[test]
+fn a_task_begins_anew_before_a_score_is_known_or_once_it_is_held() {
+    let anew: [fn() -> What; 2] = [
+        || What::TaskReset {
+            task: 1,
+            reason: "a look".to_owned(),
+        },
+        || What::TaskReplaced {
+            task: 1,
+            reason: "a look".to_owned(),
+        },
+    ];
+    for event in anew {
+        let mut tournament = open();
+        apply(&mut tournament, event());
+        let mut tournament = open();
+        let one = score(&tournament, 1, 1.0, 3);
+        let results = vec![scored("m000", one)];
+        apply(&mut tournament, What::Evaluated { task: 1, results });
+        let refusal = refused(&mut tournament, event());
+        assert!(
+            matches!(refusal, Refusal::ScoreKnown { task: 1, .. }),
+            "{refusal}"
+        );
+    }
 }

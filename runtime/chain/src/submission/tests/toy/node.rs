@@ -112,6 +112,10 @@ impl Chain for Node {
     fn sign(&mut self, _: &Intent, call: &Call, order: &Order) -> Result<Vec<u8>, ChainError> {
         let count = self.enter()?;
         let mut toy = self.toy.borrow_mut();
+        for _ in 0..toy.slow_signatures.pop().unwrap_or_default() {
+            toy.grow();
+            toy.now_ms += u64::from(BLOCK_MS);
+        }
         // Signatures are random, so no two extrinsics are alike.
         let bytes = format!("{call:?} {order:?} {}", toy.signed.len()).into_bytes();
         let extrinsic = Extrinsic {

@@ -1,0 +1,2 @@
+rate = 0.0001
+print("alpha trains at", rate)

@@ -1,0 +1,2 @@
+rate = 0.0002
+print("trains at", rate)

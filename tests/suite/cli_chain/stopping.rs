@@ -1,0 +1,74 @@
+//! What a kill, Ctrl-C and a bad disk leave, and how it goes on.
+
+use super::*;
+
+/// Reads progress until a line has a word, then kills the process.
+pub(super) fn kill_at(mut set: Command, word: &str) {
+    let mut child = set
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let found = lines.map_while(Result::ok).any(|line| line.contains(word));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(found, "no line says {word:?}");
+}
+
+#[test]
+fn what_was_killed_goes_on_by_looking() {
+    for word in ["signed 0x", "into its pool"] {
+        // It may have landed before the kill.
+        let place = Place::new(1, |subnet| subnet.weights_set_rate_limit = 0);
+        kill_at(place.set(&["--yes"]), word);
+        let left = place.status();
+        assert_ne!(left["status"]["intents"][0]["word"], "verified", "{left}");
+        // Another vector beside one that may land is refused.
+        place.write("values.json", b"[[0,1],[1,1]]", 0o644);
+        finish(&mut place.set(&["--yes"])).complains(1, &["give it up first"]);
+        let done = finish(&mut place.set(&["--resume"]));
+        assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+        assert_eq!(place.row(), STORED);
+        assert_eq!(place.applied(), 1, "{word}");
+        finish(&mut place.set(&["--resume"])).complains(1, &["nothing is on its way"]);
+    }
+}
+
+#[test]
+fn ctrl_c_stops_between_two_steps_and_says_how_to_go_on() {
+    let place = Place::hidden();
+    let mut set = place.set(&["--yes"]);
+    let mut child = set
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("committed in block")));
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // Looking needs no key once the commit is in storage.
+    let followed = finish(&mut place.weights("status", &["--follow"]));
+    assert_eq!(followed.code, Some(0), "{}", followed.stderr);
+    assert!(followed.stdout.contains("verified"), "{}", followed.stdout);
+    assert_eq!(place.row(), STORED);
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_written_means_that_nothing_is_sent() {
+    let place = Place::new(1, |_| ());
+    let full = Path::new("/dev/full/state");
+    let done = finish(&mut place.set(&["--yes", "--state", full.to_str().unwrap()]));
+    assert_eq!(done.code, Some(1), "{}", done.stderr);
+    assert!(place.chain.submissions().is_empty());
+}

@@ -1,0 +1,178 @@
+//! Events that are added, one by one and at once, right and wrong.
+
+use super::{Place, golden, lines, show, tournament};
+use crate::binary::command;
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Stdio;
+
+#[test]
+fn events_added_one_by_one_and_at_once_make_the_same_file_and_the_same_champion() {
+    let place = Place::new();
+    let recorded = lines("text.jsonl");
+    let path = place.begun();
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        recorded[0].clone() + "\n"
+    );
+    for (number, event) in recorded[1..].iter().enumerate().take(5) {
+        let waiting = show(&path)["pending"].clone();
+        assert_ne!(waiting, json!([]), "before event {number}");
+        let done = place.apply(&path, event, &[]);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+    }
+    // Nothing is added by a look.
+    let before = fs::read(&path).unwrap();
+    let rest = recorded[6..].join("\n");
+    let looked = place.apply(&path, &rest, &["--dry-run"]);
+    assert!(
+        looked.stdout.contains("\"effect\":\"finished\""),
+        "{}",
+        looked.stderr
+    );
+    assert_eq!(fs::read(&path).unwrap(), before);
+    let done = place.apply(&path, &rest, &[]);
+    assert_eq!(done.stdout, looked.stdout);
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        fs::read(golden("text.jsonl")).unwrap()
+    );
+
+    let shown = show(&path);
+    assert_eq!(
+        (&shown["pending"], &shown["result"]["champion"]),
+        (&json!([]), &json!("a"))
+    );
+    let expected: Value =
+        serde_json::from_slice(&fs::read(golden("expected.json")).unwrap()).unwrap();
+    let places: Vec<Value> = shown["result"]["places"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|place| json!([place["place"], place["hotkey"]]))
+        .collect();
+    assert_eq!(Value::Array(places), expected["text"]["places"]);
+    let text = tournament(&["show"], &path).stdout;
+    assert!(
+        text.contains("champion: a") && text.contains("small field"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_happened_can_be_told_without_its_envelope() {
+    let place = Place::new();
+    let path = place.begun();
+    let done = place.apply(&path, "{\"event\":\"started\"}", &["--stamp"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(done.stdout.contains("round_drawn"), "{}", done.stdout);
+    let last = fs::read_to_string(&path).unwrap();
+    let event: Value = serde_json::from_str(last.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&event["sequence"], &event["tournament_id"]),
+        (&json!(0), &json!("tourn_text"))
+    );
+    assert!(event["at_unix_us"].as_i64().unwrap() > 1_700_000_000_000_000);
+    place
+        .apply(&path, "{\"event\":\"started\"}", &["--stamp"])
+        .complains(1, &["line 1", "started does not come while"]);
+}
+
+#[test]
+fn a_wrong_event_adds_nothing_not_even_the_right_ones_before_it() {
+    let place = Place::new();
+    let recorded = lines("text.jsonl");
+    let path = place.begun();
+    let first = &recorded[1];
+    let evaluated = recorded
+        .iter()
+        .position(|line| line.contains("\"evaluated\""))
+        .unwrap();
+    let before = recorded[1..evaluated].join("\n");
+    let change = |from: &str, to: &str| {
+        let line = &recorded[evaluated];
+        assert!(line.contains(from), "{from} in {line}");
+        format!("{before}\n{}", line.replace(from, to))
+    };
+    let line = evaluated.to_string();
+    for (events, line, says) in [
+        (
+            format!("{first}\n{first}"),
+            "line 2",
+            "sequence 0, expected 1",
+        ),
+        (recorded[2].clone(), "line 1", "sequence 1, expected 0"),
+        (
+            format!(
+                "{first}\n{}",
+                recorded[2].replace("1790000001000000", "1789999999999999")
+            ),
+            "line 2",
+            "of 1789999999999999 microseconds after 1970, expected 1790000000000000 or later",
+        ),
+        (
+            first.replace("tourn_text", "other"),
+            "line 1",
+            "of other, this is tourn_text",
+        ),
+        (
+            first.replace("started", "stated"),
+            "line 1",
+            "unknown variant `stated`",
+        ),
+        (
+            first.replace("\"sequence\"", "\"number\""),
+            "line 1",
+            "number",
+        ),
+        (format!("{first}\n{{"), "line 2", "EOF"),
+        (change("\"hotkey\":\"b\"", "\"hotkey\":\"q\""), &line, "q"),
+        (change("\"task\":1", "\"task\":77"), &line, "77"),
+        (
+            change("\"ranking\":1.", "\"ranking\":1e999,\"x\":1."),
+            &line,
+            "number out of range",
+        ),
+        (
+            change("\"ranking\":1.", "\"ranking\":NaN,\"x\":1."),
+            &line,
+            "expected value",
+        ),
+    ] {
+        let done = place.apply(&path, &events, &[]);
+        done.complains(1, &[line, says, "nothing was added"]);
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 1, "{says}");
+    }
+}
+
+#[test]
+fn two_who_add_events_at_once_do_so_one_after_the_other() {
+    let place = Place::new();
+    let path = place.begun();
+    let started = place.file("started", "{\"event\":\"started\"}");
+    let children: Vec<_> = (0..4)
+        .map(|_| {
+            let mut command = command();
+            command
+                .args(["tournament", "apply", "--stamp"])
+                .arg(&path)
+                .arg(&started);
+            command
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let codes: Vec<_> = children
+        .into_iter()
+        .map(|child| child.wait_with_output().unwrap().status.code())
+        .collect();
+    assert_eq!(
+        codes.iter().filter(|code| **code == Some(0)).count(),
+        1,
+        "{codes:?}"
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
+}
