@@ -165,7 +165,9 @@ impl Checker {
                 let program = program();
                 return Err(CheckerError::Killed { program, signal });
             }
-            End::OutputLimit => unreachable!("more output is dropped"),
+            End::OutputLimit | End::Stopped => {
+                unreachable!("more output is dropped, and nobody stops it")
+            }
         };
         let output = String::from_utf8_lossy(&ended.output)
             .chars()

@@ -57,9 +57,8 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 .map_err(|error| (error.code(), Shown::new(&error))),
             Command::Weights(arguments) => commands::weights::run(&arguments)
                 .map_err(|error| (error.code(), Shown::new(&error))),
-            Command::Tournament(arguments) => {
-                commands::tournament::run(&arguments).map_err(|error| (1, Shown::new(&error)))
-            }
+            Command::Tournament(arguments) => commands::tournament::run(&arguments)
+                .map_err(|error| (error.code(), Shown::new(&error))),
             Command::Chain(arguments) => {
                 commands::chain::run(&arguments).map_err(|error| (error.code(), Shown::new(&error)))
             }
@@ -81,6 +80,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn code_of(error: &EvalError) -> u8 {
     match error {
         EvalError::Interrupted => INTERRUPTED,
+        EvalError::Output(error) if error.is_usage() => 2,
         EvalError::Usage(_) => 2,
         _ => 1,
     }

@@ -1,5 +1,6 @@
 //! Files that arguments name: read whole, up to a limit.
 
+use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -30,11 +31,48 @@ pub enum InputFileError {
     },
 }
 
+/// Opens a plain file for reading, and nothing else: a pipe that nobody writes to would be waited for.
+///
+/// # Errors
+/// What the system says, or `InvalidInput` for what is no plain file.
+pub fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no plain file, but a directory, a pipe or a device",
+        )),
+    }
+}
+
 /// The file's bytes, at most `most`; `-` is standard input.
 ///
 /// # Errors
 /// `Io`, `TooLarge`.
 pub fn read(argument: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, InputFileError> {
+    read_by(|path| File::open(path), argument, path, most)
+}
+
+/// As [`read`], of a plain file or standard input alone: see [`open`].
+///
+/// # Errors
+/// `Io`, `TooLarge`.
+pub fn read_plain(
+    argument: &'static str,
+    path: &Path,
+    most: usize,
+) -> Result<Vec<u8>, InputFileError> {
+    read_by(open, argument, path, most)
+}
+
+fn read_by(
+    open: impl FnOnce(&Path) -> io::Result<File>,
+    argument: &'static str,
+    path: &Path,
+    most: usize,
+) -> Result<Vec<u8>, InputFileError> {
     let failed = |source| InputFileError::Io {
         argument,
         path: path.to_owned(),
@@ -45,7 +83,7 @@ pub fn read(argument: &'static str, path: &Path, most: usize) -> Result<Vec<u8>,
     let read = match path == Path::new("-") {
         true => io::stdin().lock().take(limit).read_to_end(&mut bytes),
         false => {
-            let file = File::open(path).map_err(failed)?;
+            let file = open(path).map_err(failed)?;
             file.take(limit).read_to_end(&mut bytes)
         }
     };

@@ -8,11 +8,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub const INTERRUPTED: u8 = 130;
 
 /// Set once the user, or whoever supervises us, wants the work to stop.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Interrupt {
-    requested: Arc<AtomicBool>,
+    // A command has one; whatever waits somewhere may ask it for as long as the process lives.
+    requested: &'static AtomicBool,
     // Nothing is asking for the flag: the first Ctrl-C ends the process.
     deaf: Arc<AtomicBool>,
+}
+
+impl Default for Interrupt {
+    /// One that nobody sets.
+    fn default() -> Self {
+        Self {
+            requested: Box::leak(Box::default()),
+            deaf: Arc::default(),
+        }
+    }
 }
 
 impl Interrupt {
@@ -36,6 +47,11 @@ impl Interrupt {
     /// Whether to stop.
     pub fn requested(&self) -> bool {
         self.requested.load(Ordering::SeqCst)
+    }
+
+    /// What is set once it is to stop, for those who wait elsewhere.
+    pub fn flag(&self) -> &'static AtomicBool {
+        self.requested
     }
 
     /// Runs `work` that does not ask whether to stop, such as a transfer, which goes on where it was: Ctrl-C ends the

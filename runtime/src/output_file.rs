@@ -1,12 +1,23 @@
 //! Result files: whole, or not there.
 //!
+//! | module | is about |
+//! |---|---|
+//! | `apart` | outputs that are no input and no other output |
+//! | `aside` | the file that becomes the result, and those that a kill left |
+//!
 //! Bytes go to a temporary file in the same directory, are flushed to the disk, and take their name by a rename. A
-//! full disk, a crash or Ctrl-C leaves the old file, or none.
+//! full disk, a crash or Ctrl-C leaves the old file, or none. What replaces a file has its mode, and its owner where
+//! that is allowed.
 
-use std::ffi::OsStr;
+mod apart;
+mod aside;
+
+pub use apart::apart;
+
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// Why a result file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +26,7 @@ pub enum OutputFileError {
     #[error("{} is a directory\nhelp: name a file in it", .0.display())]
     IsDirectory(PathBuf),
     /// Its directory cannot take files.
-    #[error("no file can be made in {}, where {} should go\nhelp: make the directory, or name another", directory.display(), path.display())]
+    #[error("no file can be made in {}, where {} should go\nhelp: {}", directory.display(), path.display(), of_directory(source))]
     Directory {
         /// The file.
         path: PathBuf,
@@ -25,6 +36,20 @@ pub enum OutputFileError {
         #[source]
         source: std::io::Error,
     },
+    /// What is read would be written over.
+    #[error("{} is read by this command, and the output {} would replace it\nhelp: name another file for the output", input.display(), path.display())]
+    IsInput {
+        /// The output.
+        path: PathBuf,
+        /// What is read there.
+        input: PathBuf,
+    },
+    /// Two outputs, one place.
+    #[error("two results cannot both be written to {}\nhelp: name a file for each", .0.display())]
+    Twice(PathBuf),
+    /// A file that must not be there.
+    #[error("{} is there already\nhelp: name another, or move that one away", .0.display())]
+    Exists(PathBuf),
     /// Writing failed; nothing is left behind.
     #[error("{} was not written, and no part of it is left", path.display())]
     Write {
@@ -34,6 +59,23 @@ pub enum OutputFileError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl OutputFileError {
+    /// Whether the arguments do not fit, whatever is on the disk.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::IsInput { .. } | Self::Twice(_))
+    }
+}
+
+/// What helps where no file can be made.
+fn of_directory(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => "make the directory, or name another",
+        io::ErrorKind::PermissionDenied => "name a directory that this user may write to",
+        io::ErrorKind::NotADirectory => "name a file in a directory",
+        _ => "name another directory",
+    }
 }
 
 /// A place for a result, checked before the work that leads to it.
@@ -65,12 +107,11 @@ impl OutputFile {
                 special: false,
             },
         };
-        file.temporary()
-            .map_err(|source| OutputFileError::Directory {
-                path: path.to_owned(),
-                directory: file.directory().to_owned(),
-                source,
-            })?;
+        aside::make(&file.path, file.directory()).map_err(|source| OutputFileError::Directory {
+            path: path.to_owned(),
+            directory: file.directory().to_owned(),
+            source,
+        })?;
         Ok(file)
     }
 
@@ -108,32 +149,52 @@ impl OutputFile {
             })
     }
 
-    fn try_write(&self, bytes: &[u8]) -> std::io::Result<()> {
+    /// As [`OutputFile::write`], where no file may be yet: of two who make it at once, one does.
+    ///
+    /// # Errors
+    /// `Exists`, `Write`.
+    pub fn create(&self, bytes: &[u8]) -> Result<(), OutputFileError> {
+        let created = self.filled(bytes).and_then(|file| {
+            file.persist_noclobber(&self.path)
+                .map_err(|error| error.error)?;
+            self.sync_directory()
+        });
+        created.map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => OutputFileError::Exists(self.path.clone()),
+            _ => OutputFileError::Write {
+                path: self.path.clone(),
+                source,
+            },
+        })
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<()> {
         if self.special {
             return fs::OpenOptions::new()
                 .write(true)
                 .open(&self.path)?
                 .write_all(bytes);
         }
-        let mut file = self.temporary()?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
+        let file = self.filled(bytes)?;
+        if let Ok(old) = fs::metadata(&self.path) {
+            aside::take_after(file.as_file(), &old)?;
+        }
         file.persist(&self.path).map_err(|error| error.error)?;
-        // The rename itself is on the disk once the directory is.
-        File::open(self.directory())?.sync_all()
+        self.sync_directory()
     }
 
-    fn temporary(&self) -> std::io::Result<tempfile::NamedTempFile> {
-        let mut prefix = OsStr::new(".").to_owned();
-        prefix.push(self.path.file_name().unwrap_or(OsStr::new("gradus")));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".tmp");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        builder.tempfile_in(self.directory())
+    /// All bytes in a file aside, on the disk.
+    fn filled(&self, bytes: &[u8]) -> io::Result<NamedTempFile> {
+        aside::remove_left(&self.path, self.directory());
+        let mut file = aside::make(&self.path, self.directory())?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        Ok(file)
+    }
+
+    /// The rename itself is on the disk once the directory is.
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(self.directory())?.sync_all()
     }
 
     fn directory(&self) -> &Path {
@@ -145,66 +206,4 @@ impl OutputFile {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(directory: &Path) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(directory)
-            .unwrap()
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn a_file_is_replaced_whole_and_nothing_else_stays() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("r.json");
-        let file = OutputFile::checked(&path).unwrap();
-        assert!(
-            names(directory.path()).is_empty(),
-            "checking leaves nothing"
-        );
-        file.write(b"first, and longer").unwrap();
-        file.write(b"second").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"second");
-        assert_eq!(names(directory.path()), ["r.json"]);
-    }
-
-    #[test]
-    fn a_missing_directory_is_found_before_the_work() {
-        let directory = tempfile::tempdir().unwrap();
-        let missing = OutputFile::checked(&directory.path().join("no/r.json")).unwrap_err();
-        assert!(
-            matches!(missing, OutputFileError::Directory { .. }),
-            "{missing}"
-        );
-        let itself = OutputFile::checked(directory.path()).unwrap_err();
-        assert!(
-            matches!(itself, OutputFileError::IsDirectory(_)),
-            "{itself}"
-        );
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_device_is_written_to_and_stays_a_device() {
-        use std::os::unix::fs::FileTypeExt;
-        OutputFile::checked(Path::new("/dev/null"))
-            .unwrap()
-            .write(b"x")
-            .unwrap();
-        assert!(
-            fs::metadata("/dev/null")
-                .unwrap()
-                .file_type()
-                .is_char_device()
-        );
-        let full = OutputFile::checked(Path::new("/dev/full"))
-            .unwrap()
-            .write(b"x")
-            .unwrap_err();
-        assert!(matches!(full, OutputFileError::Write { .. }), "{full}");
-    }
-}
+mod tests;

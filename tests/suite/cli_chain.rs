@@ -3,15 +3,19 @@
 //!
 //! | module | is about |
 //! |---|---|
+//! | `interrupts` | Ctrl-C while somebody else is waited for |
 //! | `keys` | who signs |
 //! | `nodes` | nodes that lie, that are of another chain, that are too few |
+//! | `operator` | what operators get wrong, and what they are told |
 //! | `setting` | what is shown, what lands, and how it is proven |
 //! | `sources` | values of results, records, pairs, and incentives |
 //! | `stopping` | kills, Ctrl-C, and bad disks |
 //! | `tls` | nodes behind TLS |
 
+mod interrupts;
 mod keys;
 mod nodes;
+mod operator;
 mod setting;
 mod sources;
 mod stopping;

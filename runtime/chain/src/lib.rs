@@ -38,6 +38,7 @@ pub mod keyfile;
 pub mod land;
 pub mod node;
 mod pair;
+mod plain_file;
 pub mod secret;
 pub mod signer;
 mod stored;

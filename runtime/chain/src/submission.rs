@@ -83,7 +83,7 @@ pub use intent::{
     ERA_PERIOD_BLOCKS, Intent, IntentError, IntentId, Limits, Method, Origin, Target,
 };
 pub use journal::{JOURNAL_BYTES_MAX, JournalError, Tail, read_journal};
-pub use ledger::{IntentFile, Journal, Ledger, LedgerError, make_directory};
+pub use ledger::{IntentFile, Journal, Ledger, LedgerError, is_in_the_way, make_directory};
 pub use machine::{Machine, Next, TellError};
 pub use record::{Attempt, Death, Outcome, Postponement, Record, Refusal, RefusalKind, Timelock};
 pub use state::{Disorder, Stage, State, Step};

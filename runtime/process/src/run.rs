@@ -37,6 +37,8 @@ pub enum End {
     TimeLimit,
     /// Killed: it printed more than is kept, and [`Excess::End`] was asked for.
     OutputLimit,
+    /// Killed: whoever waited for it does not any more.
+    Stopped,
 }
 
 /// A program that has ended, with all of its process group.
@@ -77,6 +79,18 @@ impl Run {
     /// # Errors
     /// [`RunError`]. What a program does is no error, but an [`End`].
     pub fn execute(&self, command: &mut Command) -> Result<Ended, RunError> {
+        self.execute_unless(command, || false)
+    }
+
+    /// As [`Run::execute`], and ends the program early, as at a limit, once `stopped` says so.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn execute_unless(
+        &self,
+        command: &mut Command,
+        stopped: impl Fn() -> bool,
+    ) -> Result<Ended, RunError> {
         let started = Instant::now();
         command
             .stdin(match self.input.is_empty() {
@@ -106,6 +120,9 @@ impl Run {
             }
             if self.excess == Excess::End && output.exceeded() {
                 break Some(End::OutputLimit);
+            }
+            if stopped() {
+                break Some(End::Stopped);
             }
             if started.elapsed() >= self.time_limit {
                 break Some(End::TimeLimit);

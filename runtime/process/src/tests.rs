@@ -130,3 +130,29 @@ fn who_leaves_the_group_and_holds_the_pipe_is_not_waited_for() {
     assert_eq!((ended.end, &*ended.output), (End::Code(0), &b"out\n"[..]));
     assert!(started.elapsed() < Duration::from_secs(4));
 }
+
+#[test]
+fn who_waits_no_longer_ends_the_program_and_its_children() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let late = directory.path().join("late");
+    let script = format!("(sleep 1; : > {}) & sleep 60", late.display());
+    let started = Instant::now();
+    let mut command = Command::new("/bin/sh");
+    let ended = quiet()
+        .execute_unless(command.args(["-c", &script]), || {
+            started.elapsed() > Duration::from_millis(100)
+        })
+        .expect("it runs");
+    assert_eq!(ended.end, End::Stopped);
+    assert!(started.elapsed() < Duration::from_secs(20));
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert!(!late.exists(), "a child wrote after all");
+    // One that has ended before is not stopped.
+    let mut command = Command::new("/bin/sh");
+    let asked = std::cell::Cell::new(false);
+    let ended = quiet().execute_unless(command.args(["-c", "exit 3"]), || {
+        std::thread::sleep(Duration::from_millis(1));
+        asked.replace(true) && started.elapsed() > LONG
+    });
+    assert_eq!(ended.expect("it runs").end, End::Code(3));
+}

@@ -1,7 +1,7 @@
 //! From `--network`, `--endpoint` and `--agree` to nodes that are connected.
 
 use crate::cli::chain::{NetuidArgs, NetworkArg, NodeArgs};
-use gradus_chain::node::rpc::RpcLimits;
+use gradus_chain::node::rpc::{RpcLimits, is_address};
 use gradus_chain::node::{AgreeError, AgreementPolicy, Endpoints, Profile};
 use gradus_tasks::Owner;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use std::time::Duration;
 const AGREE: usize = 2;
 /// The longest wait for a connection, seconds.
 const CONNECT_S_MAX: u16 = 10;
+/// How much of an address that is none is shown.
+const ADDRESS_CHARS_MAX: usize = 200;
 /// How often a read is tried. An extrinsic may land for three minutes, of which one node that hangs must not take the most.
 const ATTEMPTS: u32 = 2;
 
@@ -30,6 +32,14 @@ pub enum PlanError {
         "--network local has no public nodes\nhelp: name one with --endpoint, such as ws://127.0.0.1:9944"
     )]
     NoEndpoint,
+    /// No node's address.
+    #[error(
+        "--endpoint {url:?} is no node's address\nhelp: write wss://HOST[:PORT] or, for a node that is near, ws://HOST:PORT"
+    )]
+    Address {
+        /// As it was given.
+        url: String,
+    },
     /// More than there are.
     #[error(
         "{required} nodes have to agree, {named} are named\nhelp: name more with --endpoint; --agree 1 believes a single node, which has to be your own"
@@ -82,6 +92,10 @@ impl Plan {
         let named = profile.endpoints.len();
         if named == 0 {
             return Err(PlanError::NoEndpoint);
+        }
+        if let Some(url) = profile.endpoints.iter().find(|url| !is_address(url)) {
+            let url = url.chars().take(ADDRESS_CHARS_MAX).collect();
+            return Err(PlanError::Address { url });
         }
         let required = match (nodes.agree, nodes.network()) {
             (Some(agree), _) => agree.into(),
@@ -160,6 +174,11 @@ mod tests {
         );
         assert_eq!(required(Local, &[], None), Err(PlanError::NoEndpoint));
         assert_eq!(required(Test, &[], None), Ok(1));
+        let url = "http://a".to_owned();
+        assert_eq!(
+            required(Local, &["ws://b", "http://a"], None),
+            Err(PlanError::Address { url })
+        );
         let netuid = NetuidArgs { netuid: Some(7) };
         let plan = Plan::new(&nodes(Finney, &[], None), Some(&netuid)).expect("it fits");
         assert_eq!((plan.profile.netuid, plan.profile.endpoints.len()), (7, 3));

@@ -5,7 +5,7 @@ mod eval;
 use crate::cli::bench::{BenchArgs, BenchCommand, BenchDevice, CompareArgs, KernelsArgs};
 use crate::exit::Exit;
 use crate::host::Memory;
-use crate::output_file::{OutputFile, OutputFileError};
+use crate::output_file::{OutputFile, OutputFileError, apart};
 use crate::printable::printable;
 use gradus_benches::compare::{CompareError, compare};
 use gradus_benches::eval::{EvalBenchError, ShapeFileError};
@@ -73,6 +73,7 @@ impl BenchError {
             | Self::ModelShape(_)
             | Self::Read(_)
             | Self::Compare(_) => 2,
+            Self::Output(error) if error.is_usage() => 2,
             _ => 1,
         }
     }
@@ -107,6 +108,13 @@ impl Place {
             return Ok(Some(Self::Stdout));
         }
         Ok(Some(Self::File(OutputFile::checked(path)?)))
+    }
+
+    fn file(&self) -> Option<&OutputFile> {
+        match self {
+            Self::Stdout => None,
+            Self::File(file) => Some(file),
+        }
     }
 
     fn write(&self, text: &str) -> Result<(), BenchError> {
@@ -190,6 +198,8 @@ fn kernels(arguments: &KernelsArgs) -> Result<Exit, BenchError> {
         Place::checked(arguments.json.as_ref())?,
         Place::checked(arguments.svg.as_ref())?,
     );
+    let files = [&json, &svg].into_iter().flatten();
+    apart(&files.filter_map(Place::file).collect::<Vec<_>>(), &[])?;
     let budget = Budget {
         samples: arguments.samples as usize,
         seconds: arguments.seconds,

@@ -9,7 +9,7 @@ use crate::example::{Example, ExampleError};
 use crate::exit::Exit;
 use crate::host::{Memory, default_memory};
 use crate::interrupt::Interrupt;
-use crate::output_file::{OutputFile, OutputFileError};
+use crate::output_file::{OutputFile, OutputFileError, apart};
 use crate::progress::Progress;
 use crate::table::Style;
 use crate::{report, results, table};
@@ -231,16 +231,8 @@ impl Outputs {
             subnets: check(&arguments.god_json)?,
             report: check(&arguments.report)?,
         };
-        let files = outputs.files().filter(|file| !file.is_special());
-        let mut places: Vec<PathBuf> = files.map(OutputFile::place).collect();
-        places.sort();
-        match places.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(EvalError::Usage(format!(
-                "two results cannot both be written to {}\nhelp: name a file for each",
-                pair[0].display()
-            ))),
-            None => Ok(outputs),
-        }
+        apart(&outputs.files().collect::<Vec<_>>(), &[])?;
+        Ok(outputs)
     }
 
     fn files(&self) -> impl Iterator<Item = &OutputFile> {
@@ -251,11 +243,12 @@ impl Outputs {
 
     /// Refuses to write over what the evaluation reads: a file of `files`, or anything in one of `directories`.
     fn spare(&self, files: &[PathBuf], directories: &[&Path]) -> Result<(), EvalError> {
+        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        apart(&self.files().collect::<Vec<_>>(), &files)?;
         let real = |path: &Path| path.canonicalize().ok();
         for place in self.files().map(OutputFile::place) {
-            let is_file = files.iter().filter_map(|f| real(f)).any(|f| f == place);
             let mut inputs = directories.iter().filter_map(|d| real(d));
-            if is_file || (place.exists() && inputs.any(|d| place.starts_with(d))) {
+            if place.exists() && inputs.any(|d| place.starts_with(d)) {
                 return Err(EvalError::Usage(format!(
                     "{} is read by this evaluation; a result would overwrite it\nhelp: name another file",
                     place.display()

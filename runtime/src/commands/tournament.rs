@@ -115,6 +115,27 @@ pub enum TournamentError {
     /// Standard output.
     #[error("standard output")]
     Print(#[source] io::Error),
+    /// Standard output, after the file was written.
+    #[error("{what} in {}, and what follows could not be written to standard output\nhelp: do not do it again; `gradus tournament show` says where it stands", path.display())]
+    Unsaid {
+        /// The tournament's file.
+        path: PathBuf,
+        /// What the file has, and its verb.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl TournamentError {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Output(error) if error.is_usage() => 2,
+            _ => 1,
+        }
+    }
 }
 
 /// Does what the arguments say.
@@ -139,22 +160,23 @@ pub(crate) enum Begun {
     Runs(Running),
 }
 
-/// A tournament that has begun, from its file.
-pub(crate) fn read_begun(path: &Path) -> Result<Begun, TournamentError> {
+/// A tournament that has begun, from its file, and the rules that it is played by.
+pub(crate) fn read_begun(path: &Path) -> Result<(Begun, String), TournamentError> {
     let journal_file::Read {
         journal,
         tournament,
-    } = journal_file::read(path)?;
+    } = journal_file::read(path, None)?;
     let Some(result) = tournament.result() else {
         if matches!(tournament.state().stage, Stage::Pending {}) {
             return Err(TournamentError::NotBegun(path.to_owned()));
         }
         let champion = tournament.champion();
-        return Ok(Begun::Runs(Running {
+        let running = Begun::Runs(Running {
             tournament_id: journal.setup.tournament_id.clone(),
             tournament_type: journal.setup.tournament_type,
             champion: champion.map(|champion| champion.hotkey.clone()),
-        }));
+        });
+        return Ok((running, journal.setup.rules));
     };
     let before = journal.setup.champion.as_ref();
     let wins = match (&result.champion, before) {
@@ -162,11 +184,12 @@ pub(crate) fn read_begun(path: &Path) -> Result<Begun, TournamentError> {
         (Some(_), _) => 1,
         (None, _) => 0,
     };
-    Ok(Begun::Over(Box::new(Finished {
+    let over = Begun::Over(Box::new(Finished {
         result,
         consecutive_wins: wins,
         ended_unix_us: journal.events.last().map_or(0, |event| event.at_unix_us),
-    })))
+    }));
+    Ok((over, journal.setup.rules))
 }
 
 /// To standard output; a reader that went away is no failure.

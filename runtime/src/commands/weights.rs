@@ -15,6 +15,7 @@ use crate::cli::weights::{WeightsArgs, WeightsCommand};
 use crate::commands::tournament::TournamentError;
 use crate::exit::Exit;
 use crate::input_file::{self, InputFileError};
+use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::output_file::OutputFileError;
 use gradus_tasks::rules::RuleSetError;
 use gradus_tasks::subnet::{self, Snapshot, SnapshotError};
@@ -55,6 +56,16 @@ pub enum WeightsError {
     /// Tournaments that are no results.
     #[error("the tournaments give no results")]
     Collect(#[source] CollectError),
+    /// A tournament by rules that came later.
+    #[error("{} was played by rules {played}, which are newer than {rules}\nhelp: leave --rules out, or name rules of its time", path.display())]
+    NewerRules {
+        /// The tournament's file.
+        path: PathBuf,
+        /// Its rules.
+        played: String,
+        /// Those that weights would be computed by.
+        rules: String,
+    },
     /// The clock is before 1970.
     #[error("this machine's clock says that it is before 1970\nhelp: set it, or say --now")]
     Clock,
@@ -100,6 +111,9 @@ pub enum WeightsError {
     /// Setting weights.
     #[error(transparent)]
     Land(#[from] Box<LandError>),
+    /// What did not end well because it was not to go on.
+    #[error("interrupted")]
+    Interrupted(#[source] Box<WeightsError>),
 }
 
 impl From<LandError> for WeightsError {
@@ -109,10 +123,20 @@ impl From<LandError> for WeightsError {
 }
 
 impl WeightsError {
+    /// A failure that came after somebody asked to stop is told, and is no failure.
+    fn if_asked_to(interrupt: &Interrupt, result: Result<Exit, Self>) -> Result<Exit, Self> {
+        result.map_err(|error| match interrupt.requested() {
+            true => Self::Interrupted(Box::new(error)),
+            false => error,
+        })
+    }
+
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
             Self::Land(error) => error.code(),
+            Self::Output(error) if error.is_usage() => 2,
+            Self::Interrupted(_) => INTERRUPTED,
             _ => 1,
         }
     }

@@ -1,8 +1,6 @@
 //! A double of the chain's node that a person or a script starts: prints what it is as a line of JSON, and serves until it is ended.
 //!
-//! ```text
-//! gradus-node [--port N] [--tick-ms N] [--tempo N] [--rate-limit N] [--commit-reveal] [--spec 365|439|461] [--validator ADDRESS]… [--miner ADDRESS]…
-//! ```
+//! `gradus-node --help` lists its options.
 //!
 //! The chain's time runs with the clock: a block every tick. Validators and miners have uids in the order in which they are named, on subnet 56.
 
@@ -11,7 +9,32 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+const HELP: &str = "\
+A double of the chain's node, for tests: prints what it is as a line of JSON, and serves until it is ended.
+
+Usage: gradus-node [OPTIONS]
+
+Options:
+      --port N              Its port on loopback; 0 takes any that is free [default: 0]
+      --tick-ms N           Milliseconds between blocks [default: 250]
+      --tempo N             Blocks of the subnet's epochs
+      --rate-limit N        Blocks between two settings of weights
+      --commit-reveal       Take weights as commits under a timelock, not plain
+      --spec 365|439|461    Which runtime's metadata [default: 461]
+      --validator ADDRESS   A validator on subnet 56, by its hotkey; repeat for each
+      --miner ADDRESS       A miner; uids are given in the order in which all of them are named
+  -h, --help                Print this
+";
+
 fn main() -> ExitCode {
+    if std::env::args()
+        .skip(1)
+        .any(|word| word == "--help" || word == "-h")
+    {
+        // Nobody may be reading.
+        let _ = std::io::stdout().write_all(HELP.as_bytes());
+        return ExitCode::SUCCESS;
+    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -46,7 +69,7 @@ fn run() -> Result<(), String> {
             }
             "--validator" => subnet.neurons.push(Neuron::validator(account(&value()?)?)),
             "--miner" => subnet.neurons.push(Neuron::miner(account(&value()?)?)),
-            _ => return Err(format!("{option} is no option of it")),
+            _ => return Err(format!("{option} is no option of it; --help lists them")),
         }
     }
     if tick_ms == 0 {

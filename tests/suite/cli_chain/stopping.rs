@@ -3,7 +3,7 @@
 use super::*;
 
 /// Reads progress until a line has a word, then kills the process.
-fn kill_at(mut set: Command, word: &str) {
+pub(super) fn kill_at(mut set: Command, word: &str) {
     let mut child = set
         .stderr(Stdio::piped())
         .stdout(Stdio::null())

@@ -116,7 +116,10 @@ fn finished_tournaments_become_results_and_weights() {
         "2026-09-30-27931f9d",
     )
     .complains(1, &["tourn_text is there twice"]);
-    collect(&both, "2025-12-12-86623e97").complains(1, &["does not have", "tourn_environment"]);
+    collect(&both, "2025-12-12-86623e97").complains(
+        1,
+        &["text.jsonl was played by rules 2026-09-30-27931f9d, which are newer"],
+    );
     let open = place.begun();
     let newest = "2026-09-30-27931f9d";
     collect(std::slice::from_ref(&open), newest).complains(1, &["t.jsonl", "has not begun"]);

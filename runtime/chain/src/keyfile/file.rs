@@ -43,7 +43,7 @@ pub enum ReadFileError {
         source: io::Error,
     },
     /// A link.
-    #[error("{} is a symbolic link: name the file itself, or allow links if an orchestrator mounts it so", path.display())]
+    #[error("{} is a symbolic link: name the file itself, or say --allow-keyfile-link if an orchestrator mounts it so", path.display())]
     Link {
         /// The link.
         path: PathBuf,

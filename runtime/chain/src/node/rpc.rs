@@ -22,8 +22,8 @@ mod stream;
 mod wait;
 
 pub use authorities::AuthoritiesError;
-pub use error::{RpcError, RpcLimits};
-pub use stream::is_exposed;
+pub use error::{RpcError, RpcLimits, Stop};
+pub use stream::{is_address, is_exposed};
 
 pub(super) use dial::Dial;
 pub(super) use message::subscription_name;
@@ -64,7 +64,9 @@ impl Rpc {
 
     /// From now on answers are awaited for as long as somebody waits for them.
     pub(super) fn set_wait(&mut self, wait: &Wait) {
-        self.socket.get_mut().set_wait(wait);
+        self.socket
+            .get_mut()
+            .set_wait(&wait.or_stop(self.limits.stop));
     }
 
     /// One call's result.
@@ -219,6 +221,7 @@ impl Rpc {
         let url = self.url.clone();
         let method = method.to_owned();
         match error {
+            _ if self.limits.stop.is_set() => RpcError::Stopped { url },
             tungstenite::Error::Io(error) if is_time(&error) => RpcError::TimeLimit {
                 url,
                 method,

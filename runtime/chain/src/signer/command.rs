@@ -6,7 +6,8 @@
 //! ```
 //!
 //! `payload` is the whole extrinsic payload, so that the command can refuse calls it does not know; `message` is what the signature is over.
-//! No shell is involved. The command runs in a process group of its own, which is killed at the limit, and what is left of it after an answer.
+//! No shell is involved. The command runs in a process group of its own, which is killed at the limit and when this program is asked to stop; what is
+//! left of it when the command has ended is killed too, and nobody waits for an output that a child of it holds open.
 
 use super::{SignError, SignRequest, Signer, same_account};
 use crate::{AccountId, Signature, hex};
@@ -14,6 +15,7 @@ use gradus_process::{Capture, End, Excess, Run, RunError};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The longest answer, in bytes.
@@ -28,6 +30,7 @@ pub struct CommandSigner {
     program: OsString,
     arguments: Vec<OsString>,
     time_limit: Duration,
+    stopped: Option<&'static AtomicBool>,
 }
 
 /// Why a command gave no signature.
@@ -38,12 +41,15 @@ pub enum CommandError {
     Run(#[from] RunError),
     /// Too slow.
     #[error(
-        "it did not answer and end within {limit_ms} ms, and was killed: raise the limit if a person has to confirm"
+        "it did not end within {limit_ms} ms, and was killed: give it longer if a person has to confirm, --signer-timeout"
     )]
     TimeLimit {
         /// The limit, milliseconds.
         limit_ms: u128,
     },
+    /// Nobody waits for it any more.
+    #[error("it was killed before it answered, since this program was asked to stop")]
+    Stopped,
     /// It failed.
     #[error("it ended with {status}: its own log says why")]
     Failed {
@@ -154,6 +160,15 @@ impl CommandSigner {
             program: program.into(),
             arguments,
             time_limit,
+            stopped: None,
+        }
+    }
+
+    /// The same, whose command is killed once `stopped` is set.
+    pub fn until(self, stopped: &'static AtomicBool) -> Self {
+        Self {
+            stopped: Some(stopped),
+            ..self
         }
     }
 
@@ -187,13 +202,16 @@ impl CommandSigner {
             excess: Excess::End,
             time_limit: self.time_limit,
         };
-        let ended = run.execute(Command::new(&self.program).args(&self.arguments))?;
+        let stopped = || self.stopped.is_some_and(|flag| flag.load(Ordering::SeqCst));
+        let mut command = Command::new(&self.program);
+        let ended = run.execute_unless(command.args(&self.arguments), stopped)?;
         let failed = |status| Err(CommandError::Failed { status });
         match ended.end {
             End::Code(0) => Ok(ended.output),
             End::Code(code) => failed(format!("code {code}")),
             End::Signal(signal) => failed(format!("signal {signal}")),
             End::OutputLimit => Err(CommandError::TooLong),
+            End::Stopped => Err(CommandError::Stopped),
             End::TimeLimit => Err(CommandError::TimeLimit {
                 limit_ms: self.time_limit.as_millis(),
             }),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::keyfile::golden::GOLDEN;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 fn pair() -> Keypair {
@@ -147,6 +148,37 @@ fn an_answer_counts_only_if_its_command_ends_in_time() {
         refused(&stays, 300),
         CommandError::TimeLimit { limit_ms: 300 }
     ));
+}
+
+#[test]
+fn an_answer_is_taken_though_a_child_of_the_command_holds_its_output() {
+    let started = std::time::Instant::now();
+    let leaves = format!("sleep 60 & {}", answers(&pair().sign(b"x")));
+    let signed = shell(&leaves, 30_000).sign_request(&request(b"x"));
+    assert!(signed.is_ok(), "{signed:?}");
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_command_is_killed_once_nobody_waits_for_it() {
+    static STOPPED: AtomicBool = AtomicBool::new(false);
+    let stop = std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_millis(100));
+        STOPPED.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    let hangs = shell("sleep 60", 50_000).until(&STOPPED);
+    let refused = hangs.sign_request(&request(b"x")).expect_err("no answer");
+    let is_stopped = |error: &SignError| {
+        matches!(
+            error,
+            SignError::Command {
+                source: CommandError::Stopped,
+                ..
+            }
+        )
+    };
+    assert!(is_stopped(&refused), "{refused:?}");
+    stop.join().expect("it does not panic");
 }
 
 #[test]

@@ -161,13 +161,12 @@ impl Ledger {
             };
         }
         // Those that were resumed have moved on since: their files know.
-        let row = |intent: &Intent| (intent.netuid, intent.mechanism, intent.hotkey);
         for state in self.states.values() {
-            if row(state.intent()) != row(intent) {
+            if !is_of_row(state, intent) {
                 continue;
             }
             let (state, _) = self.read(&self.path(&state.intent().id))?;
-            if !may_be_joined(&state) {
+            if is_in_the_way(&state, intent) {
                 return Err(LedgerError::Open {
                     open: state.intent().id.clone(),
                 });
@@ -279,11 +278,17 @@ impl Ledger {
     }
 }
 
-/// Whether another intent of the same row may begin: this one has nothing to submit any more.
-fn may_be_joined(state: &State) -> bool {
-    match state.stage() {
-        Stage::Ended { .. } | Stage::Committed | Stage::Revealed { .. } => true,
-        Stage::Landed { .. } => state.step() != Step::Commit,
-        Stage::Idle { .. } | Stage::Alive { .. } => false,
-    }
+fn is_of_row(state: &State, intent: &Intent) -> bool {
+    let row = |intent: &Intent| (intent.netuid, intent.mechanism, intent.hotkey);
+    row(state.intent()) == row(intent)
+}
+
+/// Whether an intent keeps another from being planned: it is of the same row, and may have something to submit.
+pub fn is_in_the_way(state: &State, intent: &Intent) -> bool {
+    let may_submit = match state.stage() {
+        Stage::Ended { .. } | Stage::Committed | Stage::Revealed { .. } => false,
+        Stage::Landed { .. } => state.step() == Step::Commit,
+        Stage::Idle { .. } | Stage::Alive { .. } => true,
+    };
+    is_of_row(state, intent) && may_submit
 }

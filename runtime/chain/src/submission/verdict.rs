@@ -208,7 +208,9 @@ impl fmt::Display for Dropped {
             Self::HotkeyMismatch { found } => write!(f, "the commit hides weights of {found}"),
             Self::PayloadDiffers => f.write_str("the commit hides other weights"),
             Self::NotSet => f.write_str("the commit opened, and the chain refused its weights"),
-            Self::Superseded => f.write_str("a later commit of the same block replaced it"),
+            Self::Superseded => f.write_str(
+                "a later commit of the same hotkey, opened in the same block, replaced it",
+            ),
             Self::Unproven { missing } => write!(f, "not proven, for lack of {missing}"),
         }
     }

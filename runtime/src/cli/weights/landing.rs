@@ -92,6 +92,10 @@ pub struct SetArgs {
     )]
     pub keyfile: Option<PathBuf>,
 
+    /// Take a keyfile, or a password's file, whose name is a link, as orchestrators mount them.
+    #[arg(long, requires = "keyfile")]
+    pub allow_keyfile_link: bool,
+
     /// The environment variable with the keyfile's password.
     #[arg(
         long,
@@ -108,6 +112,10 @@ pub struct SetArgs {
     /// A command that signs, so that the key can be elsewhere: its words, separated by spaces (docs/weights.md).
     #[arg(long, value_name = "COMMAND", requires = "hotkey")]
     pub signer: Option<String>,
+
+    /// Seconds that the command may take for one signature: a person may have to press a key.
+    #[arg(long, value_name = "SECONDS", default_value = "60", requires = "signer", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub signer_timeout: u16,
 
     /// Whose weights: needed with --signer, checked with --keyfile.
     #[arg(long, value_name = "ADDRESS")]

@@ -9,7 +9,7 @@ use crate::bytes::ByteSize;
 use crate::cli::sandbox::{BuildArgs, Given};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::output_file::OutputFile;
+use crate::output_file::{OutputFile, apart};
 use crate::printable::printable;
 use gradus_builder::{
     BuildLimits, Built, EPOCH_S, Event, Large, Network, Request, Secret, StoreOnly, build,
@@ -42,6 +42,9 @@ pub(super) fn run(sandbox: &Sandbox, arguments: &BuildArgs) -> Result<Exit, Comm
         .as_deref()
         .map(OutputFile::checked)
         .transpose()?;
+    let given = arguments.secrets.iter().map(|given| &*given.path);
+    let inputs: Vec<&Path> = given.chain([&*file]).collect();
+    apart(&result.iter().collect::<Vec<_>>(), &inputs)?;
     let dockerfile = read(&file)?;
     let secrets = secrets(arguments)?;
     let registries = arguments

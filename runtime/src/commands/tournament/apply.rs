@@ -36,11 +36,18 @@ pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
         said += &format!("{effects}\n");
         journal.events.push(event);
     }
-    if !arguments.dry_run && journal.events.len() > held.read.journal.events.len() {
+    let adds = !arguments.dry_run && journal.events.len() > held.read.journal.events.len();
+    if adds {
         held.replace(&journal)?;
     }
-    print(&said)?;
-    Ok(Exit::Done)
+    match print(&said) {
+        Err(TournamentError::Print(source)) if adds => Err(TournamentError::Unsaid {
+            path: arguments.file.clone(),
+            what: "the events are",
+            source,
+        }),
+        said => said.map(|()| Exit::Done),
+    }
 }
 
 fn read<T: DeserializeOwned>(text: &[u8], line: usize, stamp: bool) -> Result<T, TournamentError> {

@@ -21,14 +21,24 @@ pub(super) struct Read {
     pub(super) tournament: Tournament,
 }
 
-/// Reads a tournament's file and replays it.
-pub(super) fn read(path: &Path) -> Result<Read, TournamentError> {
-    let bytes = input_file::read("FILE", path, INPUT_BYTES_MAX)?;
+/// Reads a tournament's file and replays it: all of its events, or so many of the first.
+pub(super) fn read(path: &Path, until: Option<usize>) -> Result<Read, TournamentError> {
+    let mut bytes = input_file::read_plain("FILE", path, INPUT_BYTES_MAX)?;
+    if let Some(until) = until {
+        // What comes after them may be no event at all.
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+        let first = lines.take(until.saturating_add(1)).map(<[u8]>::len).sum();
+        bytes.truncate(first);
+    }
     let failed = |source| TournamentError::Journal {
         path: path.to_owned(),
         source,
     };
     let journal = Journal::parse(&bytes).map_err(failed)?;
+    let events = journal.events.len();
+    if let Some(asked) = until.filter(|until| *until > events) {
+        return Err(TournamentError::Until { asked, events });
+    }
     let tournament = replay(path, &journal)?;
     Ok(Read {
         journal,
@@ -37,7 +47,7 @@ pub(super) fn read(path: &Path) -> Result<Read, TournamentError> {
 }
 
 /// Where a journal leads, by the rules that it names.
-pub(super) fn replay(path: &Path, journal: &Journal) -> Result<Tournament, TournamentError> {
+fn replay(path: &Path, journal: &Journal) -> Result<Tournament, TournamentError> {
     let path = || path.to_owned();
     let rules = RuleSet::named(&journal.setup.rules).map_err(|error| TournamentError::Journal {
         path: path(),
@@ -76,14 +86,14 @@ impl Held {
             }
         };
         loop {
-            let lock = File::open(path).map_err(failed("opened"))?;
+            let lock = input_file::open(path).map_err(failed("opened"))?;
             flock(&lock, FlockOperation::LockExclusive)
                 .map_err(|errno| failed("locked")(io::Error::from(errno)))?;
             let held = lock.metadata().map_err(failed("looked at"))?;
             // Whoever had the lock before has put another file in its place.
             let current = path.metadata().map_err(failed("looked at"))?;
             if (held.dev(), held.ino()) == (current.dev(), current.ino()) {
-                let read = read(path)?;
+                let read = read(path, None)?;
                 return Ok(Self {
                     _lock: lock,
                     path: path.to_owned(),

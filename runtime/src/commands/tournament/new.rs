@@ -4,7 +4,7 @@ use super::{INPUT_BYTES_MAX, TournamentError, print};
 use crate::cli::tournament::NewArgs;
 use crate::exit::Exit;
 use crate::input_file;
-use crate::output_file::OutputFile;
+use crate::output_file::{OutputFile, OutputFileError};
 use gradus_tasks::rules::RuleSet;
 use gradus_tasks::tournament::{Champion, Journal, Setup, Tournament};
 use std::sync::Arc;
@@ -47,10 +47,22 @@ pub(super) fn run(arguments: &NewArgs) -> Result<Exit, TournamentError> {
     Tournament::new(setup.clone(), Arc::new(rules)).map_err(TournamentError::Setup)?;
     let events = Vec::new();
     let journal = Journal { setup, events };
-    file.write(journal.to_text().as_bytes())?;
-    print(&format!(
+    // Somebody may have made it meanwhile.
+    file.create(journal.to_text().as_bytes())
+        .map_err(|error| match error {
+            OutputFileError::Exists(path) => TournamentError::Exists(path),
+            error => error.into(),
+        })?;
+    let said = format!(
         "{}: {entrants} entrants, waits for {{\"event\":\"started\"}}\n",
         path.display()
-    ))?;
-    Ok(Exit::Done)
+    );
+    match print(&said) {
+        Err(TournamentError::Print(source)) => Err(TournamentError::Unsaid {
+            path: path.clone(),
+            what: "the tournament is",
+            source,
+        }),
+        said => said.map(|()| Exit::Done),
+    }
 }

@@ -3,7 +3,7 @@
 use super::{TournamentError, journal_file, print};
 use crate::cli::tournament::ReplayArgs;
 use crate::exit::Exit;
-use crate::output_file::OutputFile;
+use crate::output_file::{OutputFile, apart};
 use gradus_tasks::sha256_hex;
 use serde_json::json;
 
@@ -12,16 +12,9 @@ pub(super) fn run(arguments: &ReplayArgs) -> Result<Exit, TournamentError> {
         |path: &Option<std::path::PathBuf>| path.as_deref().map(OutputFile::checked).transpose();
     let (state, result) = (checked(&arguments.state)?, checked(&arguments.result)?);
     let path = &arguments.file;
-    let mut read = journal_file::read(path)?;
-    let events = read.journal.events.len();
-    if let Some(until) = arguments.until {
-        if until > events {
-            let asked = until;
-            return Err(TournamentError::Until { asked, events });
-        }
-        read.journal.events.truncate(until);
-        read.tournament = journal_file::replay(path, &read.journal)?;
-    }
+    let outputs: Vec<&OutputFile> = state.iter().chain(&result).collect();
+    apart(&outputs, &[path])?;
+    let read = journal_file::read(path, arguments.until)?;
     let tournament = &read.tournament;
     let outcome = tournament.result();
     if let (Some(path), None) = (&arguments.result, &outcome) {

@@ -5,15 +5,19 @@ use crate::cli::weights::CollectArgs;
 use crate::commands::tournament::{Begun, read_begun};
 use crate::exit::Exit;
 use crate::input_file;
-use crate::output_file::OutputFile;
+use crate::output_file::{OutputFile, apart};
 use gradus_tasks::rules::RuleSet;
 use gradus_tasks::tournament::collect;
 use gradus_tasks::weights::plan::FILE_BYTES_MAX;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn run(arguments: &CollectArgs) -> Result<Exit, WeightsError> {
     let file = arguments.output.as_deref().map(OutputFile::checked);
     let file = file.transpose()?;
+    let tournaments = arguments.tournaments.iter().map(PathBuf::as_path);
+    let inputs: Vec<&Path> = tournaments.chain([&*arguments.participants]).collect();
+    apart(&file.iter().collect::<Vec<_>>(), &inputs)?;
     let rules = match &arguments.rules {
         Some(name) => RuleSet::named(name).map_err(WeightsError::Rules)?,
         None => RuleSet::newest(),
@@ -28,7 +32,17 @@ pub(super) fn run(arguments: &CollectArgs) -> Result<Exit, WeightsError> {
         .collect();
     let (mut finished, mut running) = (Vec::new(), Vec::new());
     for path in &arguments.tournaments {
-        match read_begun(path).map_err(|error| WeightsError::Tournament(Box::new(error)))? {
+        let read = read_begun(path);
+        let (one, played) = read.map_err(|error| WeightsError::Tournament(Box::new(error)))?;
+        // Names of rule sets begin with their dates.
+        if played > rules.id {
+            return Err(WeightsError::NewerRules {
+                path: path.clone(),
+                played,
+                rules: rules.id,
+            });
+        }
+        match one {
             Begun::Over(one) => finished.push(*one),
             Begun::Runs(one) => running.push(one),
         }

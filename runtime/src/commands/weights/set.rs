@@ -17,37 +17,52 @@ use super::{WeightsError, print, print_json};
 use crate::cli::weights::SetArgs;
 use crate::exit::Exit;
 use crate::interrupt::{INTERRUPTED, Interrupt};
-use crate::output_file::OutputFile;
+use crate::output_file::{OutputFile, apart};
 use gradus_chain::AccountId;
 use gradus_chain::land::{Basis, OsRng, Prepared, Wanted, prepare};
 use gradus_chain::node::{Refusal, report};
 use gradus_chain::signer::Signer;
 use gradus_chain::submission::{
-    BeaconCipher, Driven, IntentId, IntentStatus, Ledger, Stage, Status,
+    BeaconCipher, Driven, IntentId, IntentStatus, Ledger, Stage, Status, is_in_the_way,
 };
 use shown::Shown;
 use source::Vector;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How often the chain is asked while a block is waited for.
 const PAUSE: Duration = Duration::from_secs(2);
 
 pub(super) fn run(arguments: &SetArgs) -> Result<Exit, WeightsError> {
+    let interrupt = Interrupt::listen();
+    WeightsError::if_asked_to(&interrupt, set(arguments, &interrupt))
+}
+
+fn set(arguments: &SetArgs, interrupt: &Interrupt) -> Result<Exit, WeightsError> {
     let audit = arguments.audit.as_deref().map(OutputFile::checked);
     let audit = audit.transpose()?;
-    let interrupt = Interrupt::listen();
+    let inputs = [
+        &arguments.results,
+        &arguments.values,
+        &arguments.subnet,
+        &arguments.keyfile,
+        &arguments.password_file,
+    ];
+    let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
+    apart(&audit.iter().collect::<Vec<_>>(), &inputs)?;
+    keys::check(arguments)?;
     // What is only shown needs no key, if the hotkey is named.
     let signer = match (&arguments.hotkey, arguments.yes || arguments.resume) {
         (Some(hotkey), false) => Box::new(keys::Nobody(keys::account(hotkey)?)),
-        _ => keys::signer(arguments)?,
+        _ => keys::signer(arguments, interrupt)?,
     };
-    let connected = Connected::open(&arguments.landing)?;
+    let connected = Connected::open(&arguments.landing, interrupt)?;
     let teller = Teller::new();
     if arguments.resume {
         let mut ledger = connected.ledger()?;
         let open = open_intents(&ledger, signer.account());
         if open.is_empty() {
-            return Err(LandError::NothingOpen(connected.state).into());
+            return Err(nothing_open(&connected, &ledger, signer.account()).into());
         }
         return drive_all(
             arguments,
@@ -55,7 +70,7 @@ pub(super) fn run(arguments: &SetArgs) -> Result<Exit, WeightsError> {
             &mut ledger,
             &open,
             &*signer,
-            &interrupt,
+            interrupt,
         );
     }
     let vector = source::read(arguments, &connected, signer.account())?;
@@ -75,19 +90,12 @@ pub(super) fn run(arguments: &SetArgs) -> Result<Exit, WeightsError> {
             let mut ledger = connected.ledger()?;
             ledger.plan(&prepared.intent).map_err(LandError::from)?;
             let id = [prepared.intent.id];
-            return drive_all(
-                arguments,
-                &connected,
-                &mut ledger,
-                &id,
-                &*signer,
-                &interrupt,
-            );
+            return drive_all(arguments, &connected, &mut ledger, &id, &*signer, interrupt);
         };
         let Some(until_block) = retry_at_block(refusals).filter(|_| arguments.wait) else {
             return Err(refused(refusals).into());
         };
-        if !wait(&connected, until_block, &interrupt, teller)? {
+        if !wait(&connected, until_block, interrupt, teller)? {
             return Ok(Exit::Program(INTERRUPTED));
         }
     }
@@ -132,7 +140,13 @@ fn ask_chain(
         }
         None => Vec::new(),
     };
-    let shown = Shown::new(&prepared, &facts, &metagraph.value, &row, &pinned.excluded);
+    let looked = connected.look()?;
+    let mut open = looked
+        .iter()
+        .filter(|state| is_in_the_way(state, &prepared.intent));
+    let open = open.next().map(|state| state.intent().id.clone());
+    let mut shown = Shown::new(&prepared, &facts, &metagraph.value, &row, &pinned.excluded);
+    shown.open_intent = open;
     Ok((prepared, shown))
 }
 
@@ -182,6 +196,25 @@ fn open_intents(ledger: &Ledger, hotkey: AccountId) -> Vec<IntentId> {
         state.intent().hotkey == hotkey && !matches!(state.stage(), Stage::Ended { .. })
     });
     open.map(|state| state.intent().id.clone()).collect()
+}
+
+/// Why there is nothing to go on with: nothing at all, or only what is others'.
+fn nothing_open(connected: &Connected, ledger: &Ledger, hotkey: AccountId) -> LandError {
+    let open = ledger
+        .states()
+        .filter(|state| !matches!(state.stage(), Stage::Ended { .. }));
+    let others: Vec<String> = open
+        .map(|state| format!("{} of {}", state.intent().id, state.intent().hotkey))
+        .collect();
+    let state = connected.state.clone();
+    match others.is_empty() {
+        true => LandError::NothingOpen(state),
+        false => LandError::OthersOpen {
+            hotkey,
+            state,
+            others,
+        },
+    }
 }
 
 /// Drives intents to their ends, and prints what came of them.

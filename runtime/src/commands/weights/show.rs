@@ -4,7 +4,7 @@ use super::{WeightsError, of_subnet, print, print_json, read_subnet};
 use crate::cli::weights::ShowArgs;
 use crate::exit::Exit;
 use crate::input_file;
-use crate::output_file::OutputFile;
+use crate::output_file::{OutputFile, apart};
 use crate::printable::printable;
 use gradus_tasks::subnet::Snapshot;
 use gradus_tasks::weights::plan::FILE_BYTES_MAX;
@@ -13,6 +13,7 @@ use gradus_tasks::weights::vector::{Lost, LostFor};
 use gradus_tasks::weights::{Plan, ResultsFile};
 use serde::Serialize;
 use std::fmt::Write;
+use std::path::Path;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -44,6 +45,8 @@ struct ShownLost<'a> {
 pub(super) fn run(arguments: &ShowArgs) -> Result<Exit, WeightsError> {
     let audit = arguments.audit.as_deref().map(OutputFile::checked);
     let audit = audit.transpose()?;
+    let inputs: [&Path; 2] = [&arguments.results, &arguments.subnet];
+    apart(&audit.iter().collect::<Vec<_>>(), &inputs)?;
     let subnet = read_subnet("--subnet", &arguments.subnet)?;
     let own = match &arguments.hotkey {
         Some(hotkey) => {

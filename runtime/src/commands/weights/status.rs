@@ -32,23 +32,39 @@ struct Shown {
 struct ShownActivity {
     hotkey: String,
     block: u64,
-    last_update: u64,
+    netuid: u16,
+    registered: bool,
+    /// The block of its newest weights, if it ever set any.
+    last_update: Option<u64>,
     cutoff_blocks: u64,
+    /// Of one that is registered.
     #[serde(flatten)]
-    level: Activity,
+    level: Option<Activity>,
 }
 
 pub(super) fn run(arguments: &StatusArgs) -> Result<Exit, WeightsError> {
+    // Following writes down what it sees; what only looks may be ended anywhere.
+    let interrupt = match arguments.follow {
+        true => Interrupt::listen(),
+        false => Interrupt::default(),
+    };
+    WeightsError::if_asked_to(&interrupt, status(arguments, &interrupt))
+}
+
+fn status(arguments: &StatusArgs, interrupt: &Interrupt) -> Result<Exit, WeightsError> {
     let hotkey = arguments.hotkey.as_deref().map(keys::account).transpose()?;
     let mut exit = Exit::Done;
     let (status, activity) = match (arguments.follow, hotkey) {
         (false, None) => (of_files(&arguments.landing)?, None),
         (follow, hotkey) => {
-            let connected = Connected::open(&arguments.landing)?;
+            let connected = Connected::open(&arguments.landing, interrupt)?;
             if follow {
-                exit = follow_all(&connected)?;
+                exit = follow_all(&connected, interrupt)?;
             }
             let activity = hotkey.map(|hotkey| near(&connected, hotkey)).transpose()?;
+            if activity.as_ref().is_some_and(|near| !near.registered) && exit == Exit::Done {
+                exit = Exit::Wrong;
+            }
             (of_files(&arguments.landing)?, activity)
         }
     };
@@ -78,8 +94,7 @@ fn status_of(state: &Path, bound: &Binding) -> Result<Status, LandError> {
 }
 
 /// Goes on with everything that may land, by looking; what needs a signature stays where it is.
-fn follow_all(connected: &Connected) -> Result<Exit, LandError> {
-    let interrupt = Interrupt::listen();
+fn follow_all(connected: &Connected, interrupt: &Interrupt) -> Result<Exit, LandError> {
     let mut ledger = connected.ledger()?;
     let open = ledger.states().filter_map(|state| {
         let open = !matches!(state.stage(), Stage::Ended { .. } | Stage::Idle { .. });
@@ -94,7 +109,7 @@ fn follow_all(connected: &Connected) -> Result<Exit, LandError> {
     let followed: Vec<(&IntentId, &dyn Signer)> = ids
         .zip(signers.iter().map(|nobody| nobody as &dyn Signer))
         .collect();
-    let followed = follow(connected, &mut ledger, &followed, &interrupt, Teller::new())?;
+    let followed = follow(connected, &mut ledger, &followed, interrupt, Teller::new())?;
     let mut exit = Exit::Done;
     for one in followed {
         match one.driven {
@@ -112,14 +127,17 @@ fn near(connected: &Connected, hotkey: AccountId) -> Result<ShownActivity, LandE
     let pinned = connected.pin()?;
     let facts = gradus_chain::node::report::facts(&pinned, netuid, mechanism, hotkey)?;
     let last_update = facts.last_update.unwrap_or_default();
+    let registered = facts.uid.is_some();
     let cutoff_blocks = facts.parameters.activity_cutoff.blocks;
     let block = facts.block.number;
     Ok(ShownActivity {
         hotkey: hotkey.to_ss58(),
         block,
-        last_update,
+        netuid,
+        registered,
+        last_update: (last_update > 0).then_some(last_update),
         cutoff_blocks,
-        level: activity(&ACTIVITY, block, last_update, cutoff_blocks),
+        level: registered.then(|| activity(&ACTIVITY, block, last_update, cutoff_blocks)),
     })
 }
 
@@ -149,21 +167,32 @@ fn text(shown: &Shown) -> String {
     }
     if let Some(activity) = &shown.activity {
         let (block, hotkey) = (activity.block, &activity.hotkey);
-        let _ = writeln!(
-            text,
-            "{hotkey} at block {block}: weights of block {}, {}",
-            activity.last_update,
-            match activity.level {
-                Activity::Fine { blocks_left } => format!("{blocks_left} blocks from inactive"),
-                Activity::Notice { blocks_left } =>
-                    format!("notice: {blocks_left} blocks from inactive"),
-                Activity::Warning { blocks_left } =>
-                    format!("warning: {blocks_left} blocks from inactive"),
-                Activity::Alarm { blocks_left } =>
-                    format!("ALARM: {blocks_left} blocks from inactive"),
-                Activity::Inactive { blocks } => format!("INACTIVE since {blocks} blocks"),
-            }
-        );
+        let _ = match activity.level {
+            None => writeln!(
+                text,
+                "{hotkey} at block {block}: not registered in subnet {}",
+                activity.netuid
+            ),
+            Some(level) => writeln!(
+                text,
+                "{hotkey} at block {block}: {}, {}",
+                match activity.last_update {
+                    Some(last_update) => format!("weights of block {last_update}"),
+                    None => "weights never set".to_owned(),
+                },
+                worded(level)
+            ),
+        };
     }
     text
+}
+
+fn worded(level: Activity) -> String {
+    match level {
+        Activity::Fine { blocks_left } => format!("{blocks_left} blocks from inactive"),
+        Activity::Notice { blocks_left } => format!("notice: {blocks_left} blocks from inactive"),
+        Activity::Warning { blocks_left } => format!("warning: {blocks_left} blocks from inactive"),
+        Activity::Alarm { blocks_left } => format!("ALARM: {blocks_left} blocks from inactive"),
+        Activity::Inactive { blocks } => format!("INACTIVE since {blocks} blocks"),
+    }
 }

@@ -7,6 +7,7 @@ mod commits;
 mod faults;
 mod forks;
 mod golden;
+mod program;
 mod reads;
 mod sdk;
 mod signer;

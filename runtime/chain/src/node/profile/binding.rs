@@ -90,7 +90,7 @@ fn read(path: &Path) -> Result<Binding, ProfileError> {
         path: path.to_owned(),
         source,
     };
-    std::fs::File::open(path)
+    crate::plain_file::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
         .map_err(file)?;
     let parsed = serde_json::from_slice::<Binding>(&bytes).ok();

@@ -23,7 +23,14 @@ impl Rpc {
         dial: &Dial,
         wait: &Wait,
     ) -> Result<Self, RpcError> {
-        let stream = Stream::connect(url, dial, limits.connect, wait)?;
+        let stopped = || RpcError::Stopped {
+            url: url.to_owned(),
+        };
+        let stream = Stream::connect(url, dial, limits.connect, &wait.or_stop(limits.stop));
+        let stream = stream.map_err(|error| match limits.stop.is_set() {
+            true => stopped(),
+            false => error,
+        })?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(limits.answer_bytes_max))
             .max_frame_size(Some(limits.answer_bytes_max));
@@ -32,6 +39,7 @@ impl Rpc {
             reason: shown(&reason),
         };
         match tungstenite::client::client_with_config(url, stream, Some(config)) {
+            Err(_) if limits.stop.is_set() => Err(stopped()),
             Ok((socket, _)) => Ok(Self {
                 url: url.to_owned(),
                 limits: *limits,

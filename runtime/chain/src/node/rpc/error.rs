@@ -3,6 +3,7 @@
 use super::authorities::AuthoritiesError;
 use gradus_owner::Owner;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long and how much is waited for.
@@ -18,7 +19,38 @@ pub struct RpcLimits {
     pub attempts: u32,
     /// The wait before the second attempt; doubled for each further one.
     pub back_off: Duration,
+    /// What ends every wait early.
+    pub stop: Stop,
 }
+
+/// A flag that ends waiting once it is set, if there is one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stop(Option<&'static AtomicBool>);
+
+impl Stop {
+    /// By this flag.
+    pub fn by(flag: &'static AtomicBool) -> Self {
+        Self(Some(flag))
+    }
+
+    /// Whether to wait no longer.
+    pub fn is_set(self) -> bool {
+        self.0.is_some_and(|flag| flag.load(Ordering::SeqCst))
+    }
+}
+
+/// Alike is what the same flag stops.
+impl PartialEq for Stop {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.0, other.0) {
+            (Some(one), Some(other)) => std::ptr::eq(one, other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Stop {}
 
 impl Default for RpcLimits {
     fn default() -> Self {
@@ -28,6 +60,7 @@ impl Default for RpcLimits {
             answer_bytes_max: 40 << 20,
             attempts: 3,
             back_off: Duration::from_millis(250),
+            stop: Stop::default(),
         }
     }
 }
@@ -81,7 +114,7 @@ pub enum RpcError {
     },
     /// Too slow.
     #[error(
-        "{url} did not answer {method} within {limit_ms} ms: use a nearer node, or raise the limit"
+        "{url} did not answer {method} within {limit_ms} ms: use a nearer node, or give it longer, --timeout"
     )]
     TimeLimit {
         /// The node.
@@ -90,6 +123,12 @@ pub enum RpcError {
         method: String,
         /// The limit, milliseconds.
         limit_ms: u128,
+    },
+    /// Nobody waits for it any more.
+    #[error("{url} was not waited for, since this program was asked to stop")]
+    Stopped {
+        /// The node.
+        url: String,
     },
     /// Too long.
     #[error(

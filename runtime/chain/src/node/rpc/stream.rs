@@ -63,6 +63,11 @@ fn parse(url: &str) -> Option<Address<'_>> {
     (!host.is_empty()).then_some(Address { tls, host, port })
 }
 
+/// Whether a text is a node's address: `ws` or `wss`, a host, perhaps a port.
+pub fn is_address(url: &str) -> bool {
+    parse(url).is_some()
+}
+
 /// A node's host, in small letters.
 pub(in crate::node) fn host_of(url: &str) -> Option<String> {
     let host = parse(url)?.host.trim_end_matches('.');

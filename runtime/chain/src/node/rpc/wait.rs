@@ -1,5 +1,6 @@
 //! How long is waited: until a moment, or until nobody needs the answer any more.
 
+use super::Stop;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +14,7 @@ const SLICE: Duration = Duration::from_millis(20);
 pub(in crate::node) struct Wait {
     until: Option<Instant>,
     given_up: Arc<AtomicBool>,
+    stop: Stop,
 }
 
 impl Wait {
@@ -21,6 +23,15 @@ impl Wait {
         Self {
             until: Some(moment),
             given_up: Arc::default(),
+            stop: Stop::default(),
+        }
+    }
+
+    /// The same, which ends too once somebody wants to stop.
+    pub(in crate::node) fn or_stop(&self, stop: Stop) -> Self {
+        Self {
+            stop,
+            ..self.clone()
         }
     }
 
@@ -31,7 +42,9 @@ impl Wait {
 
     /// Whether it has ended.
     pub(in crate::node) fn is_over(&self) -> bool {
-        self.given_up.load(Ordering::Relaxed) || self.until.is_some_and(|end| Instant::now() >= end)
+        self.given_up.load(Ordering::Relaxed)
+            || self.stop.is_set()
+            || self.until.is_some_and(|end| Instant::now() >= end)
     }
 
     /// How long to wait before asking again, `deadline` being another end.
@@ -41,7 +54,7 @@ impl Wait {
     pub(super) fn slice(&self, deadline: Instant) -> io::Result<Duration> {
         let end = self.until.map_or(deadline, |until| until.min(deadline));
         let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() || self.given_up.load(Ordering::Relaxed) {
+        if left.is_zero() || self.stop.is_set() || self.given_up.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::TimedOut.into());
         }
         Ok(left.min(SLICE))

@@ -92,7 +92,7 @@ pub enum LedgerError {
     },
     /// Another intent of the same row is on its way.
     #[error(
-        "intent {open} for the same hotkey, subnet and mechanism is not through: finish it or give it up first, the chain would keep only one"
+        "intent {open} for the same hotkey, subnet and mechanism is not through, and the chain would keep only one\nhelp: finish it first, `gradus weights set --resume`\nhelp: or give it up, if nothing of it can land: `gradus weights abandon {open}`"
     )]
     Open {
         /// The other.

@@ -1,6 +1,7 @@
 //! Files of a state directory: whole or not there, nobody else's to read.
 
 use super::*;
+use rustix::fs::OFlags;
 use std::io::{Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 
@@ -69,6 +70,8 @@ pub(super) fn lock(path: &Path) -> Result<File, LedgerError> {
         .create(true)
         .truncate(false)
         .mode(0o600)
+        // A pipe in its place would be waited for.
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
         .open(path)
         .map_err(at(path, "opened"))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -82,7 +85,7 @@ pub(super) fn lock(path: &Path) -> Result<File, LedgerError> {
 
 /// A file's bytes, one more than `bytes_max` at most; none if it is not there.
 pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>, LedgerError> {
-    let file = match File::open(path) {
+    let file = match crate::plain_file::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(at(path, "opened")(error)),

@@ -4,8 +4,10 @@ use super::LandError;
 use crate::chain::connect::{self, Plan};
 use crate::cli::weights::LandingArgs;
 use crate::device::StateDir;
+use crate::interrupt::Interrupt;
+use gradus_chain::node::rpc::Stop;
 use gradus_chain::node::{AgreeError, Binding, Endpoints, Head, Network, Pinned, Profile};
-use gradus_chain::submission::{Ledger, make_directory};
+use gradus_chain::submission::{Ledger, State, make_directory};
 use gradus_chain::timelock::Beacon;
 use std::path::PathBuf;
 
@@ -49,9 +51,13 @@ pub(in super::super) fn bound(
 }
 
 impl Connected {
-    /// Connects to all nodes. Nothing is written.
-    pub(in super::super) fn open(arguments: &LandingArgs) -> Result<Self, LandError> {
-        let plan = Plan::new(&arguments.nodes, Some(&arguments.subnet))?;
+    /// Connects to all nodes, of which none is waited for once `interrupt` says so. Nothing is written.
+    pub(in super::super) fn open(
+        arguments: &LandingArgs,
+        interrupt: &Interrupt,
+    ) -> Result<Self, LandError> {
+        let mut plan = Plan::new(&arguments.nodes, Some(&arguments.subnet))?;
+        plan.policy.limits.stop = Stop::by(interrupt.flag());
         let (_, state) = place(arguments)?;
         let profile = &plan.profile;
         let beacon = match &arguments.beacon {
@@ -84,6 +90,15 @@ impl Connected {
     /// The newest final block. What is planned on a newer one could be refused by looking at an older one later.
     pub(in super::super) fn pin(&self) -> Result<Pinned<'_>, AgreeError> {
         self.endpoints.pin(Head::Finalized)
+    }
+
+    /// The intents as they are now, without a lock: another process may be at work. A directory that is nobody's has none.
+    pub(in super::super) fn look(&self) -> Result<Vec<State>, LandError> {
+        let Some(bound) = Binding::of(&self.state)? else {
+            return Ok(Vec::new());
+        };
+        let name = bound.network.to_string();
+        Ok(Ledger::look(&self.state, &name, bound.genesis)?)
     }
 
     /// The intents, for this process alone; their directory is made this network's.

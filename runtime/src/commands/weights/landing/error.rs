@@ -3,11 +3,11 @@
 use crate::chain::connect::PlanError;
 use crate::chain::subnet::ReadSubnetError;
 use crate::input_file::InputFileError;
-use gradus_chain::ParseAddressError;
 use gradus_chain::keyfile::ReadKeyfileError;
 use gradus_chain::land::PrepareError;
 use gradus_chain::node::{AgreeError, ProfileError};
 use gradus_chain::submission::{Disorder, DriveError, LedgerError};
+use gradus_chain::{AccountId, ParseAddressError};
 use gradus_tasks::rules::RuleSetError;
 use gradus_tasks::weights::{MetagraphError, QuantiseError};
 use std::path::PathBuf;
@@ -52,6 +52,19 @@ pub enum LandError {
     /// No command.
     #[error("--signer is empty\nhelp: name a program and its arguments, separated by spaces")]
     SignerEmpty,
+    /// No such command.
+    #[error(
+        "--signer {program}: there is no such program{looked}\nhelp: name a program and its arguments, separated by spaces"
+    )]
+    SignerMissing {
+        /// The command's first word.
+        program: String,
+        /// Where it was looked for, if that is not said by its name.
+        looked: &'static str,
+    },
+    /// A command that cannot be started.
+    #[error("--signer {} is no program that this user may run\nhelp: chmod +x it, or name another", .0.display())]
+    SignerNotExecutable(PathBuf),
     /// An address.
     #[error("--hotkey {text:?}")]
     Hotkey {
@@ -158,6 +171,16 @@ pub enum LandError {
     /// Nothing to go on with.
     #[error("nothing is on its way in {}", .0.display())]
     NothingOpen(PathBuf),
+    /// Something to go on with, of others.
+    #[error("nothing of {hotkey} is on its way in {}, only {}\nhelp: go on with the key of the hotkey that an intent is for", state.display(), others.join(", "))]
+    OthersOpen {
+        /// Whose was looked for.
+        hotkey: AccountId,
+        /// The directory.
+        state: PathBuf,
+        /// What there is, and whose.
+        others: Vec<String>,
+    },
     /// It could not be driven to its end.
     #[error(
         "the intent is on disk and not through\nhelp: `gradus weights set --resume` goes on by looking at the chain"
@@ -169,7 +192,7 @@ impl LandError {
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::Beacon { .. } | Self::SignerEmpty => 2,
+            Self::Plan(_) | Self::Beacon { .. } | Self::SignerEmpty | Self::Hotkey { .. } => 2,
             Self::Drive(_) => 3,
             _ => 1,
         }

@@ -2,14 +2,15 @@
 
 use super::LandError;
 use crate::cli::weights::SetArgs;
-use gradus_chain::keyfile::{FileRules, read_keyfile};
+use crate::interrupt::Interrupt;
+use gradus_chain::keyfile::{FileRules, Links, read_keyfile};
 use gradus_chain::secret::PasswordSource;
 use gradus_chain::signer::{CommandError, CommandSigner, SignError, SignRequest, Signer};
 use gradus_chain::{AccountId, Signature};
+use rustix::fs::{Access, access};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::time::Duration;
-
-/// How long a command may take: a person may have to press a key.
-const SIGNER_TIME: Duration = Duration::from_secs(60);
 
 /// A hotkey by its address.
 pub(in super::super) fn account(text: &str) -> Result<AccountId, LandError> {
@@ -19,14 +20,67 @@ pub(in super::super) fn account(text: &str) -> Result<AccountId, LandError> {
     })
 }
 
-/// Who signs. A keyfile is unlocked here, once.
-pub(in super::super) fn signer(arguments: &SetArgs) -> Result<Box<dyn Signer>, LandError> {
+/// Refuses a signer's command that cannot be started, before anything is planned that it would have to sign.
+pub(in super::super) fn check(arguments: &SetArgs) -> Result<(), LandError> {
+    let Some(command) = &arguments.signer else {
+        return Ok(());
+    };
+    let program = command.split_whitespace().next();
+    let program = program.ok_or(LandError::SignerEmpty)?;
+    match find(program, std::env::var_os("PATH").as_deref()) {
+        Found::Program => Ok(()),
+        Found::NotExecutable(path) => Err(LandError::SignerNotExecutable(path)),
+        Found::Nothing => Err(LandError::SignerMissing {
+            program: program.to_owned(),
+            looked: match program.contains('/') {
+                true => "",
+                false => " in any directory of PATH",
+            },
+        }),
+    }
+}
+
+/// What a program's name leads to.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    Program,
+    NotExecutable(PathBuf),
+    Nothing,
+}
+
+/// Looks a program up as starting it does.
+fn find(program: &str, path: Option<&OsStr>) -> Found {
+    let candidates: Vec<PathBuf> = match program.contains('/') {
+        true => vec![program.into()],
+        false => path
+            .map(|path| std::env::split_paths(path).map(|directory| directory.join(program)))
+            .map(Iterator::collect)
+            .unwrap_or_default(),
+    };
+    let mut found = Found::Nothing;
+    for path in candidates.into_iter().filter(|path| path.exists()) {
+        if path.is_file() && access(&path, Access::EXEC_OK).is_ok() {
+            return Found::Program;
+        }
+        if found == Found::Nothing {
+            found = Found::NotExecutable(path);
+        }
+    }
+    found
+}
+
+/// Who signs, until `interrupt` says to stop. A keyfile is unlocked here, once.
+pub(in super::super) fn signer(
+    arguments: &SetArgs,
+    interrupt: &Interrupt,
+) -> Result<Box<dyn Signer>, LandError> {
     let hotkey = arguments.hotkey.as_deref().map(account).transpose()?;
     if let (Some(command), Some(hotkey)) = (&arguments.signer, hotkey) {
         let mut words = command.split_whitespace().map(Into::into);
-        let program: std::ffi::OsString = words.next().ok_or(LandError::SignerEmpty)?;
-        let signer = CommandSigner::new(hotkey, program, words.collect(), SIGNER_TIME);
-        return Ok(Box::new(signer));
+        let program: OsString = words.next().ok_or(LandError::SignerEmpty)?;
+        let limit = Duration::from_secs(arguments.signer_timeout.into());
+        let signer = CommandSigner::new(hotkey, program, words.collect(), limit);
+        return Ok(Box::new(signer.until(interrupt.flag())));
     }
     let keyfile = arguments.keyfile.as_deref();
     let keyfile = keyfile.expect("one of the two is required");
@@ -39,7 +93,11 @@ pub(in super::super) fn signer(arguments: &SetArgs) -> Result<Box<dyn Signer>, L
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .map_err(|errno| LandError::Dumpable(errno.into()))?;
-    let pair = read_keyfile(keyfile, password.as_ref(), hotkey, &FileRules::default())?;
+    let links = match arguments.allow_keyfile_link {
+        true => Links::Follow,
+        false => Links::Refuse,
+    };
+    let pair = read_keyfile(keyfile, password.as_ref(), hotkey, &FileRules { links })?;
     Ok(Box::new(pair))
 }
 
@@ -58,5 +116,41 @@ impl Signer for Nobody {
                 reason: "status only looks; `gradus weights set --resume` signs".into(),
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_program_is_found_as_starting_it_finds_it() {
+        let place = tempfile::tempdir().unwrap();
+        let file = |name: &str, mode| {
+            let path = place.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "#!/bin/sh\n").unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            path
+        };
+        let plain = file("a/sign", 0o644);
+        file("b/sign", 0o755);
+        let directories = |names: &[&str]| {
+            let paths = names.iter().map(|name| place.path().join(name));
+            std::env::join_paths(paths).unwrap()
+        };
+        let found = |program: &str, names: &[&str]| find(program, Some(&directories(names)));
+        assert_eq!(found("sign", &["a", "b"]), Found::Program);
+        assert_eq!(found("sign", &["a"]), Found::NotExecutable(plain.clone()));
+        assert_eq!(found("sing", &["a", "b"]), Found::Nothing);
+        assert_eq!(find("sign", None), Found::Nothing);
+        let whole = |path: &std::path::Path| find(path.to_str().unwrap(), None);
+        assert_eq!(whole(&plain), Found::NotExecutable(plain.clone()));
+        assert_eq!(whole(&place.path().join("b/sign")), Found::Program);
+        assert_eq!(whole(&place.path().join("c/sign")), Found::Nothing);
+        let directory = place.path().join("b");
+        assert_eq!(whole(&directory), Found::NotExecutable(directory.clone()));
     }
 }

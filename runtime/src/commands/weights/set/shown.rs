@@ -3,7 +3,7 @@
 use crate::printable::printable;
 use gradus_chain::land::Prepared;
 use gradus_chain::node::{Excluded, Facts, Metagraph};
-use gradus_chain::submission::Method;
+use gradus_chain::submission::{IntentId, Method};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -26,6 +26,8 @@ pub(super) struct Shown {
     accepted: bool,
     refusals: Vec<ShownRefusal>,
     warnings: Vec<String>,
+    /// An intent of the same row that is not through: until it is, or is given up, no other begins.
+    pub(super) open_intent: Option<IntentId>,
     /// From which block on it would be taken, if time is all that is missing.
     retry_at_block: Option<u64>,
     left_out: Vec<String>,
@@ -107,6 +109,7 @@ impl Shown {
                 })
                 .collect(),
             warnings: warnings.iter().map(ToString::to_string).collect(),
+            open_intent: None,
             left_out: left_out.iter().map(ToString::to_string).collect(),
         }
     }
@@ -153,7 +156,15 @@ impl Shown {
         for refusal in &self.refusals {
             let _ = writeln!(text, "refused: {}", printable(&refusal.what));
         }
+        if let Some(open) = &self.open_intent {
+            let _ = writeln!(
+                text,
+                "intent {open} of the same hotkey, subnet and mechanism is not through, so --yes would refuse: finish it first with \
+                 `gradus weights set --resume`, or give it up with `gradus weights abandon {open}`"
+            );
+        }
         match (self.accepted, self.retry_at_block) {
+            (true, _) if self.open_intent.is_some() => {}
             (true, _) => text += "the chain would take it: --yes does it\n",
             (false, Some(block)) => {
                 let _ = writeln!(text, "retry at block {block}; --yes --wait does");
