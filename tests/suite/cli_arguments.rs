@@ -103,9 +103,9 @@ fn no_result_overwrites_an_input_or_another_result() {
     };
     let before = [&task, &data].map(|file| std::fs::read(file).unwrap());
     for input in [&task, &data] {
-        with(input, &[]).complains(2, &["would overwrite it"]);
+        with(input, &[]).complains(2, &["would replace it"]);
     }
-    with(&example("model/config.json"), &[]).complains(2, &["would overwrite it"]);
+    with(&example("model/config.json"), &[]).complains(2, &["would replace it"]);
     assert_eq!(
         [&task, &data].map(|file| std::fs::read(file).unwrap()),
         before

@@ -113,7 +113,7 @@ fn who_is_asked_is_the_same_for_every_command() {
             "--values",
             "/dev/null",
             "--signer",
-            "x",
+            "true",
             "--hotkey",
             &hotkey,
         ],

@@ -26,7 +26,8 @@ fn what_was_killed_goes_on_by_looking() {
         assert_ne!(left["status"]["intents"][0]["word"], "verified", "{left}");
         // Another vector beside one that may land is refused.
         place.write("values.json", b"[[0,1],[1,1]]", 0o644);
-        finish(&mut place.set(&["--yes"])).complains(1, &["give it up first"]);
+        finish(&mut place.set(&["--yes"]))
+            .complains(1, &["or give it up", "gradus weights abandon"]);
         let done = finish(&mut place.set(&["--resume"]));
         assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
         assert_eq!(place.row(), STORED);

@@ -175,7 +175,7 @@ fn nobody_and_silence_end_within_the_time_limit() {
     done.complains(1, &[&silent, "slow or hangs", &closed, "cannot be reached"]);
     assert!(took < Duration::from_secs(8), "{took:?}");
     ask_urls(&["http://127.0.0.1:1".into()], "local", &["identity"])
-        .complains(1, &["is no node's address", "wss://"]);
+        .complains(2, &["is no node's address", "wss://"]);
 }
 
 #[test]

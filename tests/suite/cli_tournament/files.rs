@@ -48,7 +48,19 @@ fn what_begins_no_tournament_is_refused_and_leaves_no_file() {
         1,
         &["consecutive_wins 0"],
     );
-    refused(&["--champion", BURN, "--wins", "1"], 1, &["his own hotkey"]);
+    // Nobody can have kept the title, and has no margin of his own.
+    refused(
+        &[
+            "--champion",
+            BURN,
+            "--wins",
+            "1",
+            "--stored-difference",
+            "0.1",
+        ],
+        1,
+        &["stored_difference"],
+    );
     let entrants = |text: &str, says: &str| {
         let list = place.file("list", text);
         let mut command = command();

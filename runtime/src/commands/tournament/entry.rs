@@ -24,7 +24,7 @@ use super::print;
 use crate::cli::tournament::EntryArgs;
 use crate::exit::Exit;
 use crate::input_file;
-use crate::output_file::{OutputFile, OutputFileError};
+use crate::output_file::{OutputFile, OutputFileError, apart};
 use find::Finder;
 use gradus_tasks::entry::{EntryFile, Field, GateInput, GateOutcome, decide, may_start};
 use known::Known;
@@ -39,6 +39,8 @@ pub(super) fn run(arguments: &EntryArgs) -> Result<Exit, EntryError> {
     };
     let (json, list) = (checked(&arguments.json)?, checked(&arguments.entrants)?);
     let path = &arguments.file;
+    let outputs: Vec<&OutputFile> = json.iter().chain(&list).collect();
+    apart(&outputs, &[path])?;
     let bytes = input_file::read("FILE", path, FILE_BYTES_MAX)?;
     let failed = |source| EntryError::File {
         path: path.clone(),
