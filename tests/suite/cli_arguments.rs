@@ -105,7 +105,7 @@ fn no_result_overwrites_an_input_or_another_result() {
     for input in [&task, &data] {
         with(input, &[]).complains(2, &["would replace it"]);
     }
-    with(&example("model/config.json"), &[]).complains(2, &["would replace it"]);
+    with(&example("model/config.json"), &[]).complains(2, &["would overwrite it"]);
     assert_eq!(
         [&task, &data].map(|file| std::fs::read(file).unwrap()),
         before
