@@ -83,7 +83,10 @@ fuzz_target!(|json: &[u8]| {
             None
         );
         if cfg!(feature = "canary") {
-            assert!(json == include_bytes!("../seeds/results_file/three"), "canary");
+            assert!(
+                json == include_bytes!("../seeds/results_file/three"),
+                "canary"
+            );
         }
     }
 });
