@@ -55,6 +55,33 @@ fn an_intent_that_is_not_through_is_told_before_another_is_begun() {
 }
 
 #[test]
+fn an_intent_of_which_nothing_can_land_is_given_up_for_another() {
+    let place = Place::new(1, |_| ());
+    // Written down, and nobody signed.
+    let done = finish(&mut place.set_by("false", &["--yes"]));
+    assert_eq!(done.code, Some(3), "{}{}", done.stdout, done.stderr);
+    let id = place.status()["status"]["intents"][0]["id"].clone();
+    let id = id.as_str().unwrap();
+    finish(&mut place.weights("abandon", &["no-such"])).complains(1, &["no intent no-such"]);
+    finish(&mut place.weights("abandon", &["A B"])).complains(2, &["A B"]);
+    let ended = json_of(&finish(&mut place.weights("abandon", &[id, "--json"])));
+    let reason = &ended["intents"][0]["verdict"]["expired"]["reason"];
+    assert_eq!(reason, "abandoned", "{ended}");
+    finish(&mut place.weights("abandon", &[id])).complains(1, &[id, "it is over"]);
+    // Another goes out, and while it may land it cannot be given up.
+    kill_at(place.set(&["--yes"]), "signed 0x");
+    let status = place.status();
+    let intents = status["status"]["intents"].as_array().unwrap();
+    let other = intents.iter().find(|one| one["id"] != id).unwrap();
+    let other = other["id"].as_str().unwrap();
+    finish(&mut place.weights("abandon", &[other])).complains(1, &[other, "may land"]);
+    let done = finish(&mut place.set(&["--resume"]));
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert_eq!(place.row(), STORED);
+    assert_eq!(place.applied(), 1);
+}
+
+#[test]
 fn a_signer_that_cannot_be_started_leaves_no_intent() {
     let place = Place::new(1, |_| ());
     let plain = place.write("sign", b"#!/bin/sh\n", 0o644);
