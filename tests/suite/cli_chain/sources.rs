@@ -14,6 +14,19 @@ fn a_uid_that_changed_hands_since_the_values_were_computed_is_refused() {
     let moved = finish(&mut place.set(&["--yes", "--values", audit.to_str().unwrap()]));
     moved.complains(1, &["changed hands", "compute them anew"]);
     assert_eq!(place.applied(), 0);
+    // A record that cannot be read is named by what it lacks, and not taken for a list of pairs.
+    let whole: Value = serde_json::from_slice(&fs::read(&audit).unwrap()).unwrap();
+    let mut lacks = whole.clone();
+    lacks["gradus"].as_object_mut().unwrap().remove("rounding");
+    let mut others = whole;
+    others.as_object_mut().unwrap().remove("gradus");
+    for (record, says) in [
+        (lacks, "missing field `rounding`"),
+        (others, "was not written by gradus"),
+    ] {
+        place.write("values.json", record.to_string().as_bytes(), 0o644);
+        finish(&mut place.set(&[])).complains(1, &["--values", says]);
+    }
 }
 
 #[test]

@@ -43,6 +43,11 @@ impl Ledger {
                     read => break read?,
                 }
             };
+            let id = &state.intent().id;
+            if path != ledger.path(id) {
+                let found = id.clone();
+                return Err(LedgerError::Renamed { path, found });
+            }
             states.push(state);
         }
         Ok(states)

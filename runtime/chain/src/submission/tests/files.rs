@@ -244,6 +244,11 @@ fn one_who_only_looks_needs_no_lock_and_sees_what_is_whole() {
         look().expect("torn")[0].stage(),
         Stage::Ended { .. }
     ));
+    fs::write(&path, &whole).expect("whole again");
+    let copy = directory.path().join("intents/b.journal");
+    fs::copy(&path, &copy).expect("copies");
+    assert!(matches!(look(), Err(LedgerError::Renamed { .. })));
+    fs::remove_file(&copy).expect("there");
     fs::write(&path, &whole[..whole.len() - 1]).expect("cut");
     assert!(matches!(look(), Err(LedgerError::NoNewline { .. })));
 }

@@ -9,7 +9,7 @@ use gradus_chain::node::{AgreeError, ProfileError};
 use gradus_chain::submission::{Disorder, DriveError, LedgerError};
 use gradus_chain::{AccountId, ParseAddressError};
 use gradus_tasks::rules::RuleSetError;
-use gradus_tasks::weights::{MetagraphError, QuantiseError};
+use gradus_tasks::weights::{AuditError, MetagraphError, QuantiseError};
 use std::path::PathBuf;
 
 /// Why weights were not set, or not known to be.
@@ -125,6 +125,18 @@ pub enum LandError {
         #[source]
         source: serde_json::Error,
     },
+    /// An audit file that cannot be read.
+    #[error("--values {}", path.display())]
+    Audit {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: AuditError,
+    },
+    /// An audit file of another program.
+    #[error("--values {} holds no values: its record was not written by gradus\nhelp: recompute it, `gradus weights audit`, or compute the values anew", .0.display())]
+    NoRecipe(PathBuf),
     /// A record by rules that are not there.
     #[error("--values {} was computed by rules that are not there", path.display())]
     Rules {

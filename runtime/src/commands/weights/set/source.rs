@@ -127,7 +127,17 @@ fn same_subnet(path: &Path, file: &Snapshot, connected: &Connected) -> Result<()
 /// Values as they are; for whom, an audit file says, else the chain does.
 fn of_values(path: &Path, connected: &Connected) -> Result<Vector, LandError> {
     let bytes = input_file::read("--values", path, FILE_BYTES_MAX)?;
-    let recipe = AuditFile::parse(&bytes).ok().and_then(|file| file.gradus);
+    let recipe = match bytes.trim_ascii_start().first() {
+        Some(b'{') => {
+            let file = AuditFile::parse(&bytes).map_err(|source| LandError::Audit {
+                path: path.to_owned(),
+                source,
+            })?;
+            let recipe = file.gradus;
+            Some(recipe.ok_or_else(|| LandError::NoRecipe(path.to_owned()))?)
+        }
+        _ => None,
+    };
     let rules = match &recipe {
         Some(recipe) => RuleSet::named(&recipe.rule_set).map_err(|source| LandError::Rules {
             path: path.to_owned(),
