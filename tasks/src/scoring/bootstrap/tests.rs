@@ -112,6 +112,7 @@ fn what_cannot_be_resampled_is_refused() {
     assert_eq!(Resampled::draw(&[1.0], 0, 1), None);
     assert_eq!(Resampled::draw(&[1.0, f64::NAN], 10, 1), None);
     assert_eq!(Resampled::draw(&[1.0, f64::INFINITY], 10, 1), None);
+    assert_eq!(Resampled::draw(&[1.0, f64::NEG_INFINITY], 10, 1), None);
     assert_eq!(ResampledDuel::draw(&[], 0.01, 10, 1), None);
     assert_eq!(ResampledDuel::draw(&[1.0], 0.01, 0, 1), None);
     assert_eq!(ResampledDuel::draw(&[f64::NAN], 0.01, 10, 1), None);

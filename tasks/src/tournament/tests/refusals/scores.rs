@@ -2,6 +2,7 @@
 
 use super::super::play::{NEW, apply, build, rules, score, scored, setup, trained};
 use super::{open, refused};
+use crate::rules::{KlTaskRules, RuleSet, SmallFieldRules};
 use crate::tournament::*;
 use crate::weights::TournamentType;
 use std::sync::Arc;
@@ -191,4 +192,61 @@ fn a_task_begins_anew_before_a_score_is_known_or_once_it_is_held() {
             "{refusal}"
         );
     }
+}
+
+#[test]
+fn a_kl_term_that_is_none_is_refused() {
+    let mut rules = RuleSet::clone(&rules(NEW));
+    rules.bracket.kl_tasks = KlTaskRules::Drawn {
+        round_min: 1,
+        probability: 1.0,
+        coef_min: 0.1,
+        coef_max: 1.5,
+    };
+    rules.bracket.small_field = SmallFieldRules::None {};
+    rules.bracket.text.pair_tasks.dpo = 0.0;
+    rules.bracket.text.pair_tasks.grpo = 0.0;
+    let rules = Arc::new(rules);
+    let begun = |entrants| {
+        let setup = setup(&rules, TournamentType::Text, entrants, 1);
+        let mut tournament = Tournament::new(setup, Arc::clone(&rules)).unwrap();
+        apply(&mut tournament, What::Started {});
+        tournament
+    };
+    let mut tournament = (2..20)
+        .map(begun)
+        .find(|tournament| {
+            let plan = &tournament.state().tasks[0].plan;
+            matches!(
+                plan,
+                Plan::Text {
+                    kl_coef: Some(_),
+                    ..
+                }
+            )
+        })
+        .expect("a first round of pairs");
+    let first = build(&tournament, 1);
+    apply(&mut tournament, first);
+    let hotkey = tournament.state().tasks[0].contestants[0].hotkey.clone();
+    let results = vec![trained(&hotkey, true)];
+    apply(&mut tournament, What::Trained { task: 1, results });
+    let mut score = score(&tournament, 1, 1.0, 3);
+    for wrong in [
+        None,
+        Some(f64::NAN),
+        Some(f64::INFINITY),
+        Some(-0.5),
+        Some(1.1e100),
+    ] {
+        score.kl_term = wrong;
+        let results = vec![scored(&hotkey, score.clone())];
+        match refused(&mut tournament, What::Evaluated { task: 1, results }) {
+            Refusal::Score { what, .. } => assert_eq!(what, "kl_term", "{wrong:?}"),
+            other => panic!("{other}"),
+        }
+    }
+    score.kl_term = Some(0.5);
+    let results = vec![scored(&hotkey, score)];
+    apply(&mut tournament, What::Evaluated { task: 1, results });
 }
