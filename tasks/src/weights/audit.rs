@@ -123,6 +123,12 @@ pub enum AuditError {
         /// By which rules.
         rule_set: String,
     },
+    /// A row that says two things of one uid.
+    #[error("the row has uid {uid} twice: no chain stores such a row, read it again")]
+    UidTwice {
+        /// Which.
+        uid: u16,
+    },
     /// The rule set is not there.
     #[error("the rules of the audit file are not there")]
     Rules(#[source] RuleSetError),

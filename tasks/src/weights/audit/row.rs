@@ -2,7 +2,7 @@
 
 use super::{AuditError, Difference};
 use crate::rules::RuleSet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a row compares.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,13 +20,19 @@ pub struct RowVerdict {
 /// Scales do not matter to the cosine, but do to `first`: quantise by the rule that made the row.
 ///
 /// # Errors
-/// `Rules` with `NotKnown` where the rule set does not say what passes.
+/// `Rules` with `NotKnown` where the rule set does not say what passes; `UidTwice`.
 pub fn judge_row(
     rules: &RuleSet,
     recomputed: &[(u16, u16)],
     row: &[(u16, u16)],
 ) -> Result<RowVerdict, AuditError> {
     let least = rules.audit_cosine_min().map_err(AuditError::Rules)?;
+    for pairs in [recomputed, row] {
+        let mut seen = BTreeSet::new();
+        if let Some((uid, _)) = pairs.iter().find(|(uid, _)| !seen.insert(uid)) {
+            return Err(AuditError::UidTwice { uid: *uid });
+        }
+    }
     let [ours, theirs] = [recomputed, row].map(|pairs| {
         let weighted = pairs.iter().copied().filter(|(_, value)| *value > 0);
         weighted.collect::<BTreeMap<u16, u16>>()

@@ -188,6 +188,8 @@ fn a_row_on_chain_is_judged_by_its_angle_and_its_first_difference() {
     let same = judge_row(&rules, &ours, &[(9, 1), (4, 10923), (1, 65535), (7, 0)]).unwrap();
     assert!(same.passes && same.first.is_none(), "{same:?}");
     assert!((same.cosine.unwrap() - 1.0).abs() < 1e-12);
+    let twice = judge_row(&rules, &ours, &[(1, 65535), (4, 10923), (1, 3)]);
+    assert!(matches!(twice, Err(AuditError::UidTwice { uid: 1 })));
     let near = judge_row(&rules, &ours, &[(1, 65535), (4, 10922)]).unwrap();
     assert!(near.passes);
     assert_eq!(near.first.unwrap().at, "uid 4 of the row");
