@@ -1,6 +1,6 @@
 //! Files that arguments name: read whole, up to a limit.
 
-use rustix::fs::{Mode, OFlags};
+use gradus_chain::plain_file;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -31,22 +31,6 @@ pub enum InputFileError {
     },
 }
 
-/// Opens a plain file for reading, and nothing else: a pipe that nobody writes to would be waited for.
-///
-/// # Errors
-/// What the system says, or `InvalidInput` for what is no plain file.
-pub fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is no plain file, but a directory, a pipe or a device",
-        )),
-    }
-}
-
 /// The file's bytes, at most `most`; `-` is standard input.
 ///
 /// # Errors
@@ -55,7 +39,7 @@ pub fn read(argument: &'static str, path: &Path, most: usize) -> Result<Vec<u8>,
     read_by(|path| File::open(path), argument, path, most)
 }
 
-/// As [`read`], of a plain file or standard input alone: see [`open`].
+/// As [`read`], of a plain file or standard input alone: see [`plain_file::open`].
 ///
 /// # Errors
 /// `Io`, `TooLarge`.
@@ -64,7 +48,7 @@ pub fn read_plain(
     path: &Path,
     most: usize,
 ) -> Result<Vec<u8>, InputFileError> {
-    read_by(open, argument, path, most)
+    read_by(plain_file::open, argument, path, most)
 }
 
 fn read_by(

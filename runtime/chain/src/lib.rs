@@ -5,6 +5,7 @@
 //! | [`node`] | calls, extrinsics, storage and events, through nodes that have to agree |
 //! | [`keyfile`] | wallets' keyfiles, plain and NaCl-encrypted, to a [`Keypair`] |
 //! | [`land`] | a submission's chain: nodes that agree, and a signer; every rule before anything is written down |
+//! | [`plain_file`] | files that are opened only if they are plain: a pipe is not waited for |
 //! | [`secret`] | bytes that are overwritten and never shown; where passwords come from |
 //! | [`signer`] | who signs: a key pair in this process, or a command that holds it |
 //! | [`submission`] | weights that provably land: from an intent on disk to a verdict that a finalized block proves |
@@ -38,7 +39,7 @@ pub mod keyfile;
 pub mod land;
 pub mod node;
 mod pair;
-mod plain_file;
+pub mod plain_file;
 pub mod secret;
 pub mod signer;
 mod stored;

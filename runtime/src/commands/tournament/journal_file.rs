@@ -86,7 +86,7 @@ impl Held {
             }
         };
         loop {
-            let lock = input_file::open(path).map_err(failed("opened"))?;
+            let lock = gradus_chain::plain_file::open(path).map_err(failed("opened"))?;
             flock(&lock, FlockOperation::LockExclusive)
                 .map_err(|errno| failed("locked")(io::Error::from(errno)))?;
             let held = lock.metadata().map_err(failed("looked at"))?;
