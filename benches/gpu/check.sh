@@ -4,8 +4,9 @@
 #
 # Each step has a time limit; one that fails is recorded and the others go on. Every test, and every family that is measured, has a process
 # of its own: what breaks a context breaks no other. Results go to $OUT (default benches/runs/<date>-<gpu>/): log.txt, a folder per step,
-# summary.json, summary.txt. --only runs some of: doctor tests example kernels eval profile peers sanitizer sandbox. Where a machine can be had
-# for ten minutes at a time, `--only doctor,kernels,eval,profile,peers` and `--only tests,example,sanitizer,sandbox` each fit.
+# summary.json, summary.txt, and figures.md: each bar beside what was measured. A bar that is missed fails no step.
+# --only runs some of: doctor tests example kernels eval profile peers sanitizer sandbox. Where a machine can be had for ten minutes at a
+# time, `--only doctor,kernels,eval,profile,peers` and `--only tests,example,sanitizer,sandbox` each fit.
 # Models are written to $GRADUS_MODELS (default /dev/shm/gradus-models, 20 GB) and stay there.
 # --dry-run runs the same steps on the emulated driver, whose folder is $GRADUS_SHIM_DIR, at tiny sizes, and says what it leaves out.
 # Exit code: 1 if a step failed.
@@ -134,6 +135,7 @@ if wanted eval; then
         mkdir -p "$models"
         model 0.5b 40 0.5b 512 --repeat 3
         model 1.5b 50 1.5b 512 --repeat 3
+        model 8b-few 60 8b 64 --repeat 2
         model 8b 90 8b 256 --repeat 2
         for candidates in 1 8 32; do model "0.5b-$candidates" 60 0.5b 64 --repeat 2 --candidates "$candidates" --rank 16; done
         if peer; then
@@ -172,5 +174,6 @@ if wanted sanitizer; then
 fi
 # Jobs on the GPU: what it finds is in its own summary too. The dry run needs root and GRADUS_NVML_STUB, and says so.
 if wanted sandbox; then step sandbox 420 env ${dry:+GRADUS_DRY_RUN=1} benches/gpu/sandbox.sh "$gradus" "$OUT/sandbox"; fi
+if command -v python3 >/dev/null; then step figures 20 sh -c 'benches/gpu/figures.py "$1" >"$1/figures.md"' - "$OUT"; else skip figures "no Python"; fi
 awk 'BEGIN { print "[" } { printf "%s\"%s\"", (NR > 1 ? ",\n" : ""), $0 } END { print "\n]" }' "$steps" >"$OUT/summary.json"
 exit $failed

@@ -1,8 +1,7 @@
 //! Kernels of a GPU, shape by shape.
 //!
-//! Each is compared with its reference on some of its rows, then timed by events on the device. Before each sample a buffer
-//! twice the size of the second cache is written: inputs come from device memory, and the launch waits behind the write, so that
-//! the time of launching is not in the sample. `warm_us` is a run among many of one graph, caches as the last run left them.
+//! Each is compared with its reference on some of its rows, then timed (`timing.rs`): out of device memory, and beside a copy of
+//! as many bytes if bytes are what binds it.
 
 mod attention;
 mod drawn;
@@ -11,18 +10,19 @@ mod linear;
 mod peer;
 mod rows;
 mod sheet;
+mod timing;
 
-use crate::clock::Percentiles;
 use crate::data::random;
 use crate::kernels::footprint;
 use crate::measure::{Budget, Work};
 use crate::peer::problem::Problem;
 use crate::peer::{Peer, set_ratios};
-use crate::result::{Bound, Failure, Machine, Measured, OURS, Peaks, Row, Run};
+use crate::result::{Failure, Machine, OURS, Peaks, Row, Run};
 use crate::shape::Shape;
 use gradus_kernels::device::{DeviceBuffer, DeviceError, Gpu, Stream};
 use half::bf16;
 use std::sync::Arc;
+use timing::{DeviceCopy, timed};
 
 /// A kernel at a shape, inputs on the device.
 pub(crate) trait DeviceBench {
@@ -146,20 +146,12 @@ impl Session {
 
     fn copy_gb_s(&self, tiny: bool) -> Result<f64, DeviceError> {
         let room = self.gpu.info().memory_bytes / 16;
-        let bytes = if tiny {
-            1 << 16
-        } else {
-            (1_u64 << 30).min(room)
-        } as usize;
-        let from = self.stream.alloc_zeroed::<u8>("the copy's source", bytes)?;
-        let mut to = self.stream.alloc_zeroed::<u8>("the copy's target", bytes)?;
+        let bytes = if tiny { 1 << 16 } else { room.min(1 << 30) };
+        let mut copy = DeviceCopy::new(&self.stream, 2.0 * bytes as f64)?;
         let mut best = 0.0_f64;
         for _ in 0..if tiny { 2 } else { 10 } {
-            let begun = self.stream.record(true)?;
-            self.stream.copy(from.view(), &mut to.view_mut())?;
-            let ended = self.stream.record(true)?;
-            let seconds = f64::from(begun.elapsed_ms(&ended)?).max(1e-6) / 1e3;
-            best = best.max(2.0 * bytes as f64 / seconds / 1e9);
+            let seconds = timed(&self.stream, |stream| copy.run(stream))?;
+            best = best.max(copy.gb_s(seconds));
         }
         Ok(best)
     }
@@ -258,77 +250,6 @@ impl Session {
             .measure(bench.as_mut(), stream, budget, worst_error)
             .map_err(|error| Failure::of(shape, error.to_string(), false))?;
         Ok(Row::of(shape, variant, measured))
-    }
-
-    fn measure(
-        &mut self,
-        bench: &mut dyn DeviceBench,
-        stream: &Stream,
-        budget: Budget,
-        worst_error: f64,
-    ) -> Result<Measured, DeviceError> {
-        let work = bench.work();
-        let once_s = self.sample(bench, stream)?.max(1e-6);
-        // A sample costs its flush and its waiting, too.
-        let samples = budget
-            .samples
-            .min((budget.seconds / (once_s + 2e-4)) as usize)
-            .max(3);
-        let us: Vec<f64> = (0..samples)
-            .map(|_| Ok(self.sample(bench, stream)? * 1e6))
-            .collect::<Result<_, DeviceError>>()?;
-        let warm_us = match bench.captures() {
-            true => Some(Self::warm(bench, stream, once_s)?),
-            false => None,
-        };
-        let (compute_s, memory_s) = least_s(work, self.peaks.gflop_s, self.peaks.gb_s);
-        let percent_of =
-            |limit_s: f64| us.iter().map(|us| limit_s * 1e8 / us).collect::<Vec<f64>>();
-        let datasheet_percent = self.peaks.datasheet.as_ref().map(|sheet| {
-            let (compute_s, memory_s) = least_s(work, sheet.gflop_s, sheet.gb_s);
-            Percentiles::of(&percent_of(compute_s.max(memory_s))).p50
-        });
-        Ok(Measured {
-            us: Percentiles::of(&us),
-            wall_us: None,
-            warm_us,
-            flop: work.flop,
-            bytes: work.bytes,
-            bound: Bound::of(compute_s, memory_s),
-            roof_gflop_s: self.peaks.gflop_s,
-            roof_gb_s: self.peaks.gb_s,
-            percent: Percentiles::of(&percent_of(compute_s.max(memory_s))),
-            samples,
-            runs: 1,
-            worst_error: Some(worst_error),
-            prepare_us: None,
-            datasheet_percent,
-        })
-    }
-
-    /// Seconds of one run out of device memory.
-    fn sample(&mut self, bench: &mut dyn DeviceBench, stream: &Stream) -> Result<f64, DeviceError> {
-        bench.prepare(stream)?;
-        stream.fill_bytes(&mut self.flush.view_mut(), 1)?;
-        let begun = stream.record(true)?;
-        bench.run(stream)?;
-        let ended = stream.record(true)?;
-        Ok(f64::from(begun.elapsed_ms(&ended)?) / 1e3)
-    }
-
-    /// Microseconds of one run among many of a graph.
-    fn warm(bench: &mut dyn DeviceBench, stream: &Stream, once_s: f64) -> Result<f64, DeviceError> {
-        let runs = (1e-3 / once_s).ceil().clamp(1.0, 100.0) as usize;
-        let graph = stream.capture(|| (0..runs).try_for_each(|_| bench.run(stream)))?;
-        graph.launch()?;
-        let mut us = Vec::new();
-        for _ in 0..5 {
-            let begun = stream.record(true)?;
-            graph.launch()?;
-            let ended = stream.record(true)?;
-            us.push(f64::from(begun.elapsed_ms(&ended)?) * 1e3 / runs as f64);
-        }
-        Ok(Percentiles::of(&us).p50)
     }
 }
 

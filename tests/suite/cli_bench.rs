@@ -334,6 +334,30 @@ fn products_of_a_gpu_stand_beside_cublaslt_where_it_is_installed_and_alone_elsew
 }
 
 #[test]
+fn what_moves_memory_on_a_gpu_is_held_against_a_copy_of_as_many_bytes() {
+    let arguments = ["bench", "kernels", "--device", "cuda:0", "--tiny"];
+    let more = ["--only", "gather", "--seconds", "0", "--json", "-"];
+    let row = |done: Finished| {
+        let result: Value = serde_json::from_str(&done.stdout).unwrap();
+        (only_row(&done), result["peaks"]["gb_s"].as_f64().unwrap())
+    };
+    let (row, peak) = row(finish(
+        command()
+            .env("LD_LIBRARY_PATH", gradus_shim::library_dir())
+            .args(arguments.iter().chain(&more)),
+    ));
+    assert_eq!(row["bound"], "memory", "{row}");
+    let field = |name: &str| row[name].as_f64().unwrap();
+    // 1,120 bytes never reach the rate of the 128 KiB that tell the peak.
+    assert!(field("bytes") < 4096.0, "{row}");
+    let roof = field("roof_gb_s");
+    assert!(roof < peak / 2.0, "{roof} of {peak}");
+    let percent = field("bytes") / roof / row["us"]["p50"].as_f64().unwrap() / 10.0;
+    let reported = row["percent"]["p50"].as_f64().unwrap();
+    assert!((percent / reported - 1.0).abs() < 1e-6, "{percent}: {row}");
+}
+
+#[test]
 fn a_model_is_timed_on_a_gpu_and_its_loss_is_near_the_processors() {
     let nll = |row: &Value| row["eval"]["nll"].as_f64().unwrap();
     for adapters in [&[][..], &["--candidates", "3", "--rank", "5"]] {

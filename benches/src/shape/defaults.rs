@@ -26,6 +26,7 @@ const GPU: &[&str] = &[
     "cross_entropy:4096x49152x576",
     "kl:4096x151936x896",
     "attention:32x8x128,lengths=4*2048",
+    "attention:32x8x128,lengths=2*4096",
     "attention:32x8x128,lengths=1*8192",
     "attention:14x2x64,lengths=16*512",
     "attention:12x2x128,lengths=4*2048",
