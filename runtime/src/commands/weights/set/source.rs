@@ -83,11 +83,9 @@ impl Vector {
         if moved.is_empty() {
             return Ok(());
         }
-        let line = |moved: &weights::Moved| match &moved.is {
-            Some(is) => format!("uid {} was {}'s and is {is}'s", moved.uid, moved.was),
-            None => format!("uid {} was {}'s and is gone", moved.uid, moved.was),
-        };
-        Err(LandError::Moved(moved.iter().map(line).collect()))
+        Err(LandError::Moved(
+            moved.iter().map(super::super::moved).collect(),
+        ))
     }
 }
 
