@@ -91,6 +91,11 @@ pub enum EntryError {
         /// What is submitted.
         expected: String,
     },
+    /// A clone whose commit cannot be read.
+    #[error(
+        "{} has a .git, and at which commit it is cannot be read there\nhelp: name a clone or a worktree of git's, or a tree without .git", .0.display()
+    )]
+    Head(PathBuf),
     /// A tree that does not say its commit, where that is asked for.
     #[error(
         "{} does not say at which commit it is, and {hotkey} submits main\nhelp: name a clone, or give source with its commit", path.display()
