@@ -196,4 +196,17 @@ fn what_came_before_says_when_the_next_one_may_start() {
     assert!(review(Value::Null).contains("has to be reviewed"));
     assert!(review(json!("pending")).contains("has to be decided"));
     assert!(review(json!("accepted")).contains("has to be ended by it"));
+    // Where nothing may start there is no list to start with; at a later time there is.
+    for (previous, starts) in [
+        (json!({"state": "running"}), false),
+        (json!({"state": "completed", "unix_s": 1_791_205_200}), true),
+    ] {
+        let (mut file, list) = (four(), place.path("list"));
+        file["previous"] = previous;
+        let done = decide(&written(&place, &file), &[("--entrants", &list)]);
+        assert_eq!(list.exists(), starts, "{}", done.stderr);
+        if !starts {
+            done.complains(1, &["is not written", "the start is held"]);
+        }
+    }
 }

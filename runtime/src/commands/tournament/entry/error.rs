@@ -116,9 +116,14 @@ pub enum EntryError {
         /// What, and how it can be said.
         needs: Vec<String>,
     },
-    /// A list of entrants where there is no field.
-    #[error("--entrants {} is not written: the field is not ready\nhelp: see above what it waits for", .0.display())]
-    NotReady(PathBuf),
+    /// A list of entrants where there is no field, or where nothing may start.
+    #[error("--entrants {} is not written: {why}\nhelp: see above what it waits for", path.display())]
+    NotReady {
+        /// The list.
+        path: PathBuf,
+        /// What is missing.
+        why: &'static str,
+    },
     /// Standard output.
     #[error(transparent)]
     Print(Box<super::super::TournamentError>),
