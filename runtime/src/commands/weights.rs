@@ -8,8 +8,10 @@ mod set;
 mod show;
 mod simulate;
 mod status;
+mod values;
 
 pub use landing::LandError;
+pub use values::ValuesError;
 
 use crate::cli::weights::{WeightsArgs, WeightsCommand};
 use crate::commands::tournament::TournamentError;
@@ -109,15 +111,9 @@ pub enum WeightsError {
         /// The record's.
         expected: u16,
     },
-    /// Weights that are neither.
-    #[error("--weights {} holds neither an audit file of gradus nor a list of pairs [uid, value]\nhelp: such as [[0,65535],[7,1200]]", path.display())]
-    Pairs {
-        /// Which file.
-        path: PathBuf,
-        /// Why the list cannot be read.
-        #[source]
-        source: serde_json::Error,
-    },
+    /// Weights that a file does not hold.
+    #[error(transparent)]
+    Values(#[from] ValuesError),
     /// The epoch cannot be simulated.
     #[error("the epoch cannot be simulated")]
     Epoch(#[source] InputError),

@@ -1,13 +1,11 @@
 //! `gradus weights simulate`: what the subnet's next epoch pays, as it is and with another vector.
 
+use super::values::{self, Values};
 use super::{WeightsError, of_subnet, print, print_json, read_subnet};
 use crate::cli::weights::SimulateArgs;
 use crate::exit::Exit;
-use crate::input_file;
 use crate::printable::printable;
 use gradus_tasks::subnet::Snapshot;
-use gradus_tasks::weights::AuditFile;
-use gradus_tasks::weights::audit::FILE_BYTES_MAX;
 use gradus_tasks::yuma::{NeuronOutput, epoch};
 use serde::Serialize;
 use std::fmt::Write;
@@ -119,15 +117,9 @@ impl Earned {
 
 /// A row of weights: of an audit file, or as pairs.
 fn read_row(path: &Path) -> Result<Vec<(u16, u16)>, WeightsError> {
-    let bytes = input_file::read("--weights", path, FILE_BYTES_MAX)?;
-    if let Ok(file) = AuditFile::parse(&bytes)
-        && let Some(recipe) = file.gradus
-    {
-        return Ok(recipe.values);
-    }
-    serde_json::from_slice(&bytes).map_err(|source| WeightsError::Pairs {
-        path: path.to_owned(),
-        source,
+    Ok(match values::read("--weights", path)? {
+        Values::Recipe(recipe) => recipe.values,
+        Values::Pairs(pairs) => pairs,
     })
 }
 
