@@ -6,7 +6,7 @@
 
 mod epoch;
 
-pub use epoch::max_upscaled;
+pub use epoch::{Uncounted, max_upscaled};
 
 use crate::Owner;
 use crate::strict;

@@ -3,7 +3,7 @@
 use crate::binary::{Finished, command, finish, repository};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 const SUBNET: &str = "examples/weights/subnet.json";
@@ -58,6 +58,12 @@ impl Row {
     }
 }
 
+fn simulated(hotkey: &str, row: &Path, more: &[&str]) -> Finished {
+    let mut command = command();
+    command.args(["weights", "simulate", SUBNET, "--hotkey", hotkey]);
+    finish(command.arg("--weights").arg(row).args(more))
+}
+
 #[test]
 fn a_row_passes_only_where_its_uids_are_whose_they_were() {
     let row = Row::new();
@@ -109,4 +115,26 @@ fn a_row_passes_only_where_its_uids_are_whose_they_were() {
     assert_eq!(shown["row"]["passes"], false);
     assert_eq!(shown["row"]["moved"][0]["uid"], paid);
     assert_eq!(shown["row"]["moved"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_vector_that_counts_for_nothing_is_said_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = folder.path().join("row.json");
+    fs::write(&row, "[[5,1]]").unwrap();
+    let subnet = subnet();
+    let neurons = subnet["neurons"].as_array().unwrap();
+    let of = |permit: bool| {
+        let found = neurons.iter().find(|one| one["validator_permit"] == permit);
+        found.unwrap()["hotkey"].as_str().unwrap()
+    };
+    let done = simulated(of(false), &row, &[]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let says = "does not count: it has no validator permit";
+    assert!(done.stdout.contains(says), "{}", done.stdout);
+    let done = simulated(of(false), &row, &["--json"]);
+    let shown: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(shown["uncounted"], "it has no validator permit");
+    let done = simulated(of(true), &row, &[]);
+    assert!(!done.stdout.contains("does not count"), "{}", done.stdout);
 }

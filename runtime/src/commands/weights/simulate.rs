@@ -19,6 +19,8 @@ struct Shown<'a> {
     epochs: u16,
     emission_rao: u64,
     validator: Option<&'a str>,
+    /// Why the validator's vector counts for nothing, if so.
+    uncounted: Option<String>,
     neurons: Vec<Neuron<'a>>,
 }
 
@@ -47,12 +49,14 @@ pub(super) fn run(arguments: &SimulateArgs) -> Result<Exit, WeightsError> {
     let subnet = read_subnet("SUBNET", &arguments.subnet)?;
     let block = arguments.block.unwrap_or(subnet.block);
     let now = earned(&subnet, block, arguments.epochs)?;
+    let mut uncounted = None;
     let then = match (&arguments.hotkey, &arguments.weights) {
         (Some(hotkey), Some(weights)) => {
             let neuron = subnet
                 .neuron(hotkey)
                 .map_err(|source| of_subnet(&arguments.subnet, source))?;
             let row = read_row(weights)?;
+            uncounted = subnet.uncounted(neuron.uid).map(|why| why.to_string());
             let then = subnet.with_row(neuron.uid, &row, block);
             Some(earned(&then, block, arguments.epochs)?)
         }
@@ -76,6 +80,7 @@ pub(super) fn run(arguments: &SimulateArgs) -> Result<Exit, WeightsError> {
         epochs: arguments.epochs,
         emission_rao: subnet.emission_rao,
         validator: arguments.hotkey.as_deref(),
+        uncounted,
         neurons,
     };
     match arguments.json {
@@ -161,5 +166,12 @@ fn text(shown: &Shown<'_>) -> String {
         paid(|earned| earned.miner_rao),
         paid(|earned| earned.validator_rao)
     );
+    if let (Some(hotkey), Some(why)) = (shown.validator, &shown.uncounted) {
+        let _ = writeln!(
+            text,
+            "the vector of {} does not count: {why}",
+            printable(hotkey)
+        );
+    }
     text
 }
