@@ -8,6 +8,7 @@ use crate::binary::{Finished, command, finish};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const EXAMPLE: &str = "examples/entry/entry.toml";
 
@@ -209,4 +210,20 @@ fn what_came_before_says_when_the_next_one_may_start() {
             done.complains(1, &["is not written", "the start is held"]);
         }
     }
+}
+
+#[test]
+fn a_pipe_where_an_answer_or_a_text_should_be_is_not_waited_for() {
+    let place = Place::new();
+    let made = Command::new("mkfifo").arg(place.path("pipe")).status();
+    assert!(made.unwrap().success());
+    place.file("text", "x");
+    for (licence, notice) in [("pipe", "text"), ("text", "pipe")] {
+        let mut file = four();
+        file["licence"] = json!({"licence": licence, "notice": notice});
+        decide(&written(&place, &file), &[]).complains(1, &["pipe", "no plain file"]);
+    }
+    let mut file = four();
+    file["candidates"][0]["answer"] = json!({"is": "file", "path": "pipe"});
+    decide(&written(&place, &file), &[]).complains(1, &["pipe", "no plain file"]);
 }
