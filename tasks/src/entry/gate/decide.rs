@@ -1,7 +1,9 @@
 //! The steps in order.
 
+mod fees;
 mod known;
 
+use fees::{fee, late};
 use known::{fitting, missing_tokens, opens, sources};
 
 use super::{
@@ -10,7 +12,7 @@ use super::{
 use crate::entry::duplicates::find_duplicates;
 use crate::entry::facts::{CheckVerdict, Need};
 use crate::entry::identity::{Entrant, deduplicate};
-use crate::entry::ledger::{Ledger, LedgerError, LedgerEvent};
+use crate::entry::ledger::LedgerError;
 use crate::entry::response::{TrainingRepoResponse, requested_datasets};
 use crate::rules::{EnvironmentBracket, TokenRule, TypeEntry};
 use crate::weights::TournamentType;
@@ -44,21 +46,7 @@ pub fn decide(input: &GateInput<'_>) -> Result<GateOutcome, GateError> {
     let mut ledger = input.ledger.clone();
     let mut admitted = Vec::new();
     let mut fees = Vec::new();
-    let mut notes = Vec::new();
-    for entrant in unpaid(input, fee_rao) {
-        let fee = fee(input, &ledger, entrant, fee_rao);
-        let hotkey = entrant.hotkey.clone();
-        match ledger.apply(fee.clone()) {
-            Ok(_) => {
-                fees.push(fee);
-                notes.push(Note::FeeMissing { hotkey });
-            }
-            Err(error @ LedgerError::Insufficient { .. }) => {
-                notes.push(Note::Unpaid { hotkey, error });
-            }
-            Err(error) => return Err(GateError::Ledger(error)),
-        }
-    }
+    let mut notes = late(input, &mut ledger, &mut fees, fee_rao)?;
     for entrant in passed {
         let fee = fee(input, &ledger, &entrant, fee_rao);
         // A fee of an entry that was not recorded: the program ended between the two.
@@ -130,34 +118,6 @@ pub fn decide(input: &GateInput<'_>) -> Result<GateOutcome, GateError> {
         copies,
         notes,
     }))
-}
-
-/// The fee of an entrant.
-fn fee(input: &GateInput<'_>, ledger: &Ledger, entrant: &Enrolled, fee_rao: u64) -> LedgerEvent {
-    let payer = match input.rules.entry.one_per_coldkey() {
-        true => &entrant.coldkey,
-        false => &entrant.hotkey,
-    };
-    let tournament = (input.tournament_id, input.tournament);
-    ledger.fee(tournament, &entrant.coldkey, payer, fee_rao)
-}
-
-/// Those who are enrolled and for whom nothing was taken: their fees did not get into the ledger. Who got a fee back has
-/// paid one.
-fn unpaid<'a>(input: &'a GateInput<'_>, fee_rao: u64) -> impl Iterator<Item = &'a Enrolled> {
-    let ledger = input.ledger;
-    let mut entries: HashMap<&str, u64> = HashMap::new();
-    for entrant in input.enrolled {
-        *entries.entry(&entrant.coldkey).or_default() += 1;
-    }
-    input.enrolled.iter().filter(move |entrant| {
-        let coldkey = entrant.coldkey.as_str();
-        let all = fee_rao.saturating_mul(entries[coldkey]);
-        let paid = ledger.paid_rao(input.tournament_id, coldkey) >= all
-            || ledger.has(fee(input, ledger, entrant, fee_rao).id())
-            || ledger.gave_back(input.tournament_id, coldkey);
-        !paid
-    })
 }
 
 /// Entrants without whom the subnet draws no first round: one, or an environment group's least.
