@@ -1,7 +1,7 @@
 //! Files read as they are written: a struct is an object with its names, a word is a string.
 //!
 //! serde's derives take more: a struct's fields from an array by position, a variant without fields from an object. Two
-//! fields of one type are then exchanged without a word. So what was read is written again, as its [`shape`] alone, and the
+//! fields of one type are then exchanged without a word. So what was read is written again, as its shape alone, and the
 //! text is walked beside it: a list where an object is written, or an object where a word is, is refused.
 //!
 //! | module | is about |
