@@ -5,7 +5,7 @@ use crate::AccountId;
 use crate::Hash;
 use crate::node::{Capabilities, Facts, Ready, Refusal, WeightsCall, items, preflight};
 use crate::submission::{Cipher, Intent, IntentError, IntentId, Limits, Method, Origin, Target};
-use crate::timelock::{ScheduleError, reveal};
+use crate::timelock::{COMMIT_VERSION, ScheduleError, reveal};
 use gradus_owner::Owner;
 use rand_core::{CryptoRng, RngCore};
 
@@ -141,7 +141,7 @@ pub fn prepare(
         });
     } else if capabilities.has(items::TIMELOCKED_COMMITS) {
         Method::Timelocked {
-            commit_reveal_version: parameters.commit_reveal_version,
+            commit_reveal_version: COMMIT_VERSION,
         }
     } else {
         let salt = (0..SALT_NUMBERS).map(|_| (rng.next_u32() >> 16) as u16);
@@ -186,9 +186,7 @@ pub fn prepare(
             };
             (call, Some(intent.payload()))
         }
-        Method::Timelocked {
-            commit_reveal_version,
-        } => {
+        Method::Timelocked { .. } => {
             let state = epoch.expect("checked above");
             let period = parameters.reveal_period_epochs;
             let block_time_ms = block_time_ms(capabilities)?;
@@ -212,7 +210,7 @@ pub fn prepare(
                 mechanism,
                 commit,
                 reveal_round: opening.round,
-                commit_reveal_version: *commit_reveal_version,
+                commit_reveal_version: COMMIT_VERSION,
             };
             (call, Some(payload))
         }

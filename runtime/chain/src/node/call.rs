@@ -72,7 +72,8 @@ pub enum WeightsCall {
         commit: Vec<u8>,
         /// The beacon's round that opens it.
         reveal_round: u64,
-        /// `CommitRevealWeightsVersion` of the chain.
+        /// The ciphertext's format, [`COMMIT_VERSION`](crate::timelock::COMMIT_VERSION); the chain refuses one that is not its
+        /// `CommitRevealWeightsVersion`.
         commit_reveal_version: u16,
     },
 }

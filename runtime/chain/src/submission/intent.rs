@@ -46,7 +46,7 @@ pub enum Method {
     },
     /// Encrypted weights are committed; the chain opens them when the beacon has.
     Timelocked {
-        /// `CommitRevealWeightsVersion`.
+        /// The format of commits when it was planned. A commit says the one that it is in.
         commit_reveal_version: u16,
     },
 }

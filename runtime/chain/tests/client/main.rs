@@ -13,6 +13,7 @@
 //! | `returning` | nodes that are down, and come back |
 //! | `operators` | nodes that count as one |
 //! | `handing` | an extrinsic that goes to all |
+//! | `prepared` | what is planned, and what is not |
 
 mod agreement;
 mod commits;
@@ -20,6 +21,7 @@ mod garbage;
 mod handing;
 mod operators;
 mod patience;
+mod prepared;
 mod reads;
 mod returning;
 mod rules;

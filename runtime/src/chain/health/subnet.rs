@@ -2,10 +2,8 @@
 
 use super::Checks;
 use gradus_chain::node::{Pinned, SubnetParameters};
-use gradus_chain::timelock::Beacon;
+use gradus_chain::timelock::{Beacon, COMMIT_VERSION};
 
-/// The version of timelocked commits that this program writes.
-const COMMIT_VERSION: u16 = 4;
 /// The beacon's rounds that the chain may be behind: two minutes, and ten.
 const ROUNDS_BEHIND_WARNING: u64 = 40;
 const ROUNDS_BEHIND_MAX: u64 = 200;
