@@ -2,11 +2,13 @@
 
 use super::Landing;
 use super::convert::outcome;
-use super::look::{find, in_one_line, is_discarded, of_hash, of_timelocked, unavailable};
+use super::look::{
+    ARCHIVES, Discarded, find, in_one_line, of_discarded, of_hash, of_timelocked, unavailable,
+};
 use super::submit::submit_to_each;
 use crate::node::{
-    self, AgreeError, Agreed, Era, Exclusion, ExtrinsicContext, ExtrinsicError, Head, ReadError,
-    Snapshot, Unsigned, WeightsCall, WeightsEvent, storage_index,
+    AgreeError, Agreed, Era, ExtrinsicContext, ExtrinsicError, Head, ReadError, Snapshot, Unsigned,
+    WeightsCall, WeightsEvent, storage_index,
 };
 use crate::submission::{
     Account, Call, Chain, ChainError, CommitSet, Heads, Intent, Method, Order, Outcome, Place,
@@ -29,19 +31,16 @@ impl Landing<'_> {
                 Ok(agreed.value)
             }
             Err(error) => {
-                let pruned = |one: &node::Excluded| match &*one.why {
-                    Exclusion::Unreadable(error) => is_discarded(error),
-                    _ => false,
-                };
-                let excluded = error.excluded();
-                // Only if every node says so: one that hangs, rests, was lost or never connected may keep what the others do not,
-                // and one that answers does.
-                let said = excluded.iter().filter(|one| pruned(one)).count();
-                if error.found() == 0 && said > 0 && said == self.endpoints.named() {
+                let discarded = of_discarded(&error);
+                if discarded == Discarded::ByTooMany {
                     return Err(ChainError::Pruned { number });
                 }
-                self.note(excluded);
-                Err(unavailable(&error))
+                self.note(error.excluded());
+                let mut why = in_one_line(&error);
+                if discarded == Discarded::BySome {
+                    why = format!("{why}; {ARCHIVES}");
+                }
+                Err(ChainError::Unavailable { why })
             }
         }
     }

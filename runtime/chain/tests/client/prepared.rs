@@ -11,7 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 /// What would be planned for weights on a chain's newest final block.
-fn prepared(chain: &Chain, url: &str) -> Result<Prepared, PrepareError> {
+pub(super) fn prepared(chain: &Chain, url: &str) -> Result<Prepared, PrepareError> {
     let endpoints = local(&[url.to_owned()], policy(1)).expect("one");
     let pinned = endpoints.pin(Head::Finalized).expect("one");
     let facts = report::facts(&pinned, NETUID, 0, pair().account()).expect("read");

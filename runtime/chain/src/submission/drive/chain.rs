@@ -18,7 +18,9 @@ pub enum ChainError {
         why: String,
     },
     /// It does not keep the state of the block that was asked about.
-    #[error("the node does not keep the state of block {number}: ask one that keeps all")]
+    #[error(
+        "too few nodes keep the state of block {number}: name archive nodes with --endpoint, or one of your own with --agree 1"
+    )]
     Pruned {
         /// The block.
         number: u64,
