@@ -78,6 +78,45 @@ fn a_metagraph_from_storage_is_the_one_from_the_runtime_but_for_stakes() {
     }
 }
 
+/// A node that is busy has the function all the same: what another way would give is not what other nodes say.
+#[test]
+fn a_function_that_a_node_refuses_once_is_not_one_that_the_runtime_lacks() {
+    let chain = chain(Spec::V461, |_| ());
+    let (served, node) = serve(&chain);
+    let refuse = |function: &'static str, words: &str| {
+        let refusal = RpcError::new(-32_603, "Internal error", words);
+        served.inject_once(Fault::Refuse(Method::RuntimeCall(function), refusal));
+    };
+    let versions = "Metadata_metadata_versions";
+    let head = node.best_head().expect("a head");
+    refuse(versions, "too many requests");
+    let error = node.at(head).err().expect("busy");
+    assert!(matches!(error, ReadError::Rpc(_)), "{error}");
+    // And nothing of it stays.
+    let digest = |node: &Node| {
+        let snapshot = node.at(head).expect("a block");
+        snapshot.capabilities().runtime().digest()
+    };
+    let other = Node::connect(&served.url(), limits()).expect("a node");
+    assert_eq!(digest(&node), digest(&other));
+    let old = Node::connect(&served.url(), limits()).expect("a node");
+    refuse(
+        versions,
+        "Exported method Metadata_metadata_versions is not found",
+    );
+    digest(&old);
+    let selective = "SubnetInfoRuntimeApi_get_selective_metagraph";
+    let snapshot = best(&node);
+    refuse(selective, "too many requests");
+    snapshot.metagraph(NETUID).expect_err("busy");
+    refuse(selective, "too many requests");
+    snapshot
+        .epoch_settings(NETUID, 0)
+        .expect_err("busy: the limit of an old item is no answer");
+    let full = snapshot.metagraph(NETUID).expect("there");
+    assert_eq!(full.source, MetagraphSource::RuntimeApi);
+}
+
 #[test]
 fn a_large_subnet_is_read_from_storage_in_turns() {
     let chain = chain(Spec::V461, |subnet| {

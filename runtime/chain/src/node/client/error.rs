@@ -102,6 +102,11 @@ impl ReadError {
         self.is_refused_for(&["State already discarded"])
     }
 
+    /// Whether the block's runtime lacks the function that was called.
+    pub(in crate::node) fn is_of_no_function(&self) -> bool {
+        self.is_refused_for(&["Exported method", "is not found"])
+    }
+
     /// Whether the node's own words have all of these.
     fn is_refused_for(&self, words: &[&str]) -> bool {
         let Self::Rpc(RpcError::Refused { message, data, .. }) = self else {
