@@ -139,7 +139,7 @@ pub enum Refused {
         code: i64,
         /// The runtime's number in `Custom error: N`, if it is that.
         custom: Option<u8>,
-        /// Its words, printable.
+        /// Its words, printable, and what to do about them.
         message: String,
     },
     /// The call failed in its block.
