@@ -26,7 +26,7 @@ mod prepare;
 mod submit;
 mod watch;
 
-pub use prepare::{Basis, PrepareError, Prepared, Wanted, block_time_ms, prepare};
+pub use prepare::{Basis, PrepareError, Prepared, Wanted, block_time_ms, calls_wanted, prepare};
 pub use rand_core::OsRng;
 pub use watch::{Stopping, Watched};
 

@@ -2,9 +2,12 @@
 
 use super::several::*;
 use super::*;
-use gradus_chain::land::{Basis, PrepareError, Prepared, Wanted, prepare};
-use gradus_chain::node::{Head, Refusal, items, report};
-use gradus_chain::submission::{BeaconCipher, Method as By, Origin, Target};
+use gradus_chain::land::{Basis, Landing, PrepareError, Prepared, Wanted, calls_wanted, prepare};
+use gradus_chain::node::{Capabilities, CapabilityError, Head, Refusal, Runtime, items, report};
+use gradus_chain::signer::CommandSigner;
+use gradus_chain::submission::{
+    BeaconCipher, Call, Chain as _, ChainError, Method as By, Order, Origin, Step, Target,
+};
 use gradus_chain::timelock::{Beacon, COMMIT_VERSION};
 use gradus_node::Fault;
 use rand_chacha::ChaCha20Rng;
@@ -12,6 +15,15 @@ use rand_chacha::rand_core::SeedableRng;
 
 /// What would be planned for weights on a chain's newest final block.
 pub(super) fn prepared(chain: &Chain, url: &str) -> Result<Prepared, PrepareError> {
+    prepared_by(chain, url, None)
+}
+
+/// As [`prepared`], by other facts and another runtime.
+fn prepared_by(
+    chain: &Chain,
+    url: &str,
+    other: Option<(&Facts, &Capabilities)>,
+) -> Result<Prepared, PrepareError> {
     let endpoints = local(&[url.to_owned()], policy(1)).expect("one");
     let pinned = endpoints.pin(Head::Finalized).expect("one");
     let facts = report::facts(&pinned, NETUID, 0, pair().account()).expect("read");
@@ -33,8 +45,8 @@ pub(super) fn prepared(chain: &Chain, url: &str) -> Result<Prepared, PrepareErro
         origin: Origin::Results,
     };
     let basis = Basis {
-        facts: &facts,
-        capabilities: pinned.first().capabilities(),
+        facts: other.map_or(&facts, |(facts, _)| facts),
+        capabilities: other.map_or(pinned.first().capabilities(), |(_, other)| other),
         genesis: endpoints.genesis(),
         finalized_number: pinned.finalized.number,
         timestamp_ms: pinned.timestamp_ms,
@@ -69,4 +81,46 @@ fn a_commit_is_not_called_what_the_chain_asks_for_but_what_it_is() {
         commit_reveal_version: COMMIT_VERSION,
     };
     assert_eq!(prepared.intent.method, written);
+}
+
+/// `commit_timelocked_weights` came before the items that a commit is read from were moved: a runtime may have one without the other.
+#[test]
+fn nothing_is_planned_by_a_call_that_the_runtime_lacks() {
+    let chain = chain(Spec::V461, |_| ());
+    let (served, node) = serve(&chain);
+    let snapshot = best(&node);
+    let (known, parameters) = (snapshot.capabilities(), snapshot.subnet(NETUID));
+    let mut parameters = parameters.expect("there");
+    let runtime = |name: &str| {
+        let bytes = Spec::V461.runtime().bytes();
+        let mut changed = bytes.to_vec();
+        let mut places = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(name.as_bytes()));
+        // Its name in the pallet's calls, whose length is written before it.
+        let at = places.find(|at| bytes[at - 1] == (name.len() as u8) << 2);
+        changed[at.expect("a call")] ^= 1;
+        Capabilities::new(Runtime::decode(
+            known.runtime().version().clone(),
+            &changed,
+        )?)
+        .map_err(Box::<dyn std::error::Error>::from)
+    };
+    for (commits, name) in [(false, "set_weights"), (true, "commit_timelocked_weights")] {
+        let without = runtime(name).expect("sound but for a call");
+        parameters.commit_reveal_enabled = commits;
+        assert_eq!(calls_wanted(&parameters, &without, 0), [name]);
+        for (capabilities, lacks) in [(&**known, false), (&without, true)] {
+            let checked = capabilities.check_call(name);
+            let missing = matches!(checked, Err(CapabilityError::CallMissing { .. }));
+            assert_eq!(missing, lacks, "{name}: {checked:?}");
+        }
+        let facts = Facts {
+            parameters: parameters.clone(),
+            ..facts(&node)
+        };
+        let prepared = prepared_by(&chain, &served.url(), Some((&facts, &without)));
+        assert!(
+            matches!(prepared, Err(PrepareError::Call(_))),
+            "{name}: {prepared:?}"
+        );
+    }
 }
