@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `chain` | [`Landing`] as the [`Chain`](crate::submission::Chain) of a drive |
 //! | `convert` | the client's words for the submission's, and back |
+//! | `era` | how long an extrinsic may be valid |
 //! | `look` | looking for an extrinsic through a node's blocks |
 //! | `submit` | handing an extrinsic to every node |
 //! | `prepare` | method and intent by what the subnet is at one block; rules that are broken, before anything is written down |
@@ -21,6 +22,7 @@
 
 mod chain;
 mod convert;
+mod era;
 mod look;
 mod prepare;
 mod submit;

@@ -2,6 +2,7 @@
 
 use super::Landing;
 use super::convert::outcome;
+use super::era::era_is_remembered;
 use super::look::{
     ARCHIVES, Discarded, find, in_one_line, of_discarded, of_hash, of_timelocked, unavailable,
 };
@@ -115,6 +116,10 @@ impl Chain for Landing<'_> {
         })
     }
 
+    fn signing_ms(&self) -> u64 {
+        u64::try_from(self.signer.time_limit().as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn sign(&mut self, intent: &Intent, call: &Call, order: &Order) -> Result<Vec<u8>, ChainError> {
         if self.signer.account() != intent.hotkey {
             let (found, expected) = (self.signer.account(), intent.hotkey);
@@ -130,11 +135,16 @@ impl Chain for Landing<'_> {
             tip: 0,
         };
         // What is signed is what enough nodes' metadata make of the call, all of its bytes.
+        let time_limit = self.signer.time_limit();
         let (spec_version, unsigned) = self.read(order.birth, "the call's bytes", |snapshot| {
             let capabilities = snapshot.capabilities();
-            let unsigned = Unsigned::new(capabilities, &call, &context);
             let spec_version = capabilities.runtime().version().spec_version;
-            Ok((spec_version, unsigned.map_err(|error| in_one_line(&error))))
+            let bytes = era_is_remembered(capabilities, order.era_period_blocks, time_limit);
+            let bytes = bytes.and_then(|()| {
+                let unsigned = Unsigned::new(capabilities, &call, &context);
+                unsigned.map_err(|error| in_one_line(&error))
+            });
+            Ok((spec_version, bytes))
         })?;
         if spec_version != order.spec_version {
             let why = format!(

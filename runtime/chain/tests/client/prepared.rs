@@ -124,3 +124,45 @@ fn nothing_is_planned_by_a_call_that_the_runtime_lacks() {
         );
     }
 }
+
+/// Eight and a half hours of blocks are more than any era has: the signer is not even asked.
+#[test]
+fn a_signature_that_may_take_longer_than_the_runtime_remembers_is_not_asked_for() {
+    let chain = chain(Spec::V461, |_| ());
+    let (served, _node) = serve(&chain);
+    let intent = prepared(&chain, &served.url()).expect("a vector").intent;
+    let endpoints = local(&[served.url()], policy(1)).expect("one");
+    let limit = Duration::from_secs(60_000);
+    let nobody = CommandSigner::new(pair().account(), "/nowhere/at/all", Vec::new(), limit);
+    let mut landing = Landing::new(&endpoints, &nobody, |_| ());
+    assert_eq!(landing.signing_ms(), 60_000_000);
+    let heads = landing.heads().expect("a node");
+    let (uids, values) = intent.vectors();
+    let call = Call::Set {
+        netuid: NETUID,
+        mechanism: 0,
+        uids,
+        values,
+        version_key: 0,
+    };
+    let mut sign = |era_period_blocks| {
+        let order = Order {
+            step: Step::Set,
+            nonce: 0,
+            birth: heads.finalized,
+            era_period_blocks,
+            spec_version: 461,
+        };
+        match landing.sign(&intent, &call, &order) {
+            Err(ChainError::Sign { why }) => why,
+            other => panic!("{other:?}"),
+        }
+    };
+    let why = sign(8_192);
+    assert!(
+        why.contains("a signature may take 60000 s") && why.contains("--signer-timeout"),
+        "{why}"
+    );
+    let why = sign(2_048);
+    assert!(why.contains("/nowhere/at/all"), "{why}");
+}
