@@ -145,6 +145,26 @@ fn the_beacons_cipher_opens_what_it_locked() {
 }
 
 #[test]
+fn how_it_ended_is_said_once() {
+    let verdict = Verdict::Expired {
+        reason: Expired::Abandoned,
+    };
+    let ended = Record::Ended {
+        at_block: 31,
+        verdict,
+    };
+    let planned = Record::Planned {
+        intent: Box::new(intent(Way::Plain)),
+    };
+    let state = State::replay(&[planned, ended.clone()]).expect("in order");
+    let status = IntentStatus::of(&state);
+    let shown = format!("{}: {}", status.word, status.reason);
+    assert_eq!(shown, "expired: given up by hand, nothing of it can land");
+    // A line of progress has no word before it.
+    assert_eq!(ended.to_string(), shown);
+}
+
+#[test]
 fn failures_are_counted_since_the_last_success() {
     let ended = |name: &str, at: u64, fallback: bool, verified: bool| {
         let mut intent = intent(if fallback { Way::Fallback } else { Way::Plain });
