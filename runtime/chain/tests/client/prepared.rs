@@ -158,7 +158,7 @@ fn a_signature_that_may_take_longer_than_the_runtime_remembers_is_not_asked_for(
             other => panic!("{other:?}"),
         }
     };
-    let why = sign(8_192);
+    let why = sign(4_096);
     assert!(
         why.contains("a signature may take 60000 s") && why.contains("--signer-timeout"),
         "{why}"
