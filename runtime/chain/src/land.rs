@@ -60,11 +60,6 @@ impl<'a> Landing<'a> {
         landing
     }
 
-    /// Who was left out of an answer so far, and why.
-    pub fn left_out(&self) -> &[Excluded] {
-        &self.left_out
-    }
-
     fn note(&mut self, excluded: &[Excluded]) {
         for one in excluded {
             // Heights and hashes change with each block; a node and the kind of what it does is one line.

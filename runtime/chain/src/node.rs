@@ -57,7 +57,7 @@ mod submit;
 mod value;
 
 pub use block::{Block, Header};
-pub use call::{BatchEntry, PALLET, WeightsCall, commit_hash, storage_index};
+pub use call::{PALLET, WeightsCall, commit_hash, storage_index};
 pub use capabilities::{Capabilities, CapabilityError, Missing};
 pub use client::{Node, ReadError};
 pub use endpoints::{

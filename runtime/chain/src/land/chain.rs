@@ -33,12 +33,12 @@ impl Landing<'_> {
             }
             Err(error) => {
                 let discarded = of_discarded(&error);
-                if discarded == Discarded::ByTooMany {
+                if discarded == Discarded::TooMany {
                     return Err(ChainError::Pruned { number });
                 }
                 self.note(error.excluded());
                 let mut why = in_one_line(&error);
-                if discarded == Discarded::BySome {
+                if discarded == Discarded::Somebody {
                     why = format!("{why}; {ARCHIVES}");
                 }
                 Err(ChainError::Unavailable { why })

@@ -58,12 +58,12 @@ pub(super) const ARCHIVES: &str = "that state is kept by archive nodes: name eno
 /// Whether nodes say that they do not keep a state any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Discarded {
-    /// None does.
-    ByNone,
+    /// Nobody does.
+    Nobody,
     /// Some do, and others are silent or disagree: what they know may be enough.
-    BySome,
+    Somebody,
     /// All have spoken, and those that keep it are fewer than have to agree: nobody will say more.
-    ByTooMany,
+    TooMany,
 }
 
 /// Believed only if each node that was named says so, or gives an answer: one that hangs, rests, was lost or never connected may keep what the others do
@@ -80,9 +80,9 @@ pub(super) fn of_discarded(error: &AgreeError) -> Discarded {
     };
     let whys = || error.excluded().iter().map(|one| &*one.why);
     match (whys().any(gone), whys().any(counts)) {
-        (false, _) => Discarded::ByNone,
-        (true, true) => Discarded::BySome,
-        (true, false) => Discarded::ByTooMany,
+        (false, _) => Discarded::Nobody,
+        (true, true) => Discarded::Somebody,
+        (true, false) => Discarded::TooMany,
     }
 }
 

@@ -185,12 +185,6 @@ impl Endpoints {
         seats.filter(|seat| seat.node().is_some() && seat.standing() != Standing::Foreign)
     }
 
-    /// How many were named, without those of another chain: who is down may know what the others do not.
-    pub fn named(&self) -> usize {
-        let own = |seat: &&Arc<Seat>| seat.standing() != Standing::Foreign;
-        self.seats.iter().filter(own).count()
-    }
-
     /// What counts as agreement.
     pub fn policy(&self) -> &AgreementPolicy {
         &self.policy

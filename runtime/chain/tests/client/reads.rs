@@ -234,41 +234,6 @@ fn reports_are_json_of_what_nodes_agree_on() {
 }
 
 #[test]
-fn a_doctor_names_what_is_not_well() {
-    let chain = chain(Spec::V461, |subnet| {
-        subnet.neurons[0].validator_permit = false
-    });
-    let (served, _node) = serve(&chain);
-    let urls = [served.url()];
-    let ask = |profile: &Profile, hotkey| report::doctor(profile, &urls, policy(1), hotkey, 75);
-    let local = Profile::local(NETUID, Vec::new());
-    let well = ask(&local, Some(owner().account()));
-    assert!(well.healthy, "{well:?}");
-    let hotkey = ask(&local, Some(pair().account()));
-    assert!(!hotkey.healthy);
-    let last: Vec<_> = hotkey.checks.iter().map(|check| check.name).collect();
-    assert_eq!(
-        last,
-        ["agreement", "runtime", "subnet", "hotkey", "activity"]
-    );
-    let unknown = ask(&local, Some(account([77; 32])));
-    assert!(!unknown.healthy && format!("{unknown:?}").contains("not registered"));
-    let finney = ask(&Profile::finney(), None);
-    assert!(!finney.healthy && finney.checks.len() == 1);
-    assert!(
-        finney.checks[0]
-            .message
-            .contains("belongs to another network"),
-        "{finney:?}"
-    );
-    let none = ask(&Profile::local(57, Vec::new()), None);
-    assert!(
-        !none.healthy && format!("{none:?}").contains("does not exist"),
-        "{none:?}"
-    );
-}
-
-#[test]
 fn a_validator_that_never_set_weights_is_warned() {
     let chain = chain(Spec::V365, |subnet| subnet.activity_cutoff = 12);
     let (_served, node) = serve(&chain);
