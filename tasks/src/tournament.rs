@@ -27,6 +27,7 @@
 //! | `finish` | title, places |
 //! | [`pending`] | what is waited for |
 //! | [`result`] | what weights are computed from |
+//! | [`succession`] | who defends in the next one |
 //! | `record` | its rounds, as audit records have them |
 //! | [`collect`](mod@collect) | finished tournaments to the file that weights are computed from |
 //! | [`journal`] | setup and events as a file |
@@ -54,6 +55,7 @@ mod refusal;
 pub mod result;
 pub mod setup;
 pub mod state;
+pub mod succession;
 
 #[cfg(test)]
 mod tests;
@@ -73,6 +75,7 @@ pub use refusal::Refusal;
 pub use result::{FinalPlace, TournamentResult};
 pub use setup::{Champion, Setup, SetupError};
 pub use state::{OutcomeReason, RoundKind, Stage, State};
+pub use succession::Defender;
 
 /// A function of bytes for fuzzers: whatever the bytes are, it returns.
 pub mod fuzzing {

@@ -16,7 +16,8 @@ use crate::input_file::InputFileError;
 use crate::output_file::OutputFileError;
 use gradus_tasks::rules::RuleSetError;
 use gradus_tasks::tournament::journal::ReplayError;
-use gradus_tasks::tournament::{Finished, JournalError, Refusal, Running, SetupError, Stage};
+use gradus_tasks::tournament::{Finished, JournalError, Refusal, Running, SetupError};
+use gradus_tasks::weights::TournamentType;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,19 @@ pub enum TournamentError {
     /// What it would begin with.
     #[error("the tournament does not begin")]
     Setup(#[source] SetupError),
+    /// Nobody to defend yet.
+    #[error("--after {}: the tournament is not over\nhelp: `gradus tournament show` says what it waits for", .0.display())]
+    AfterRunning(PathBuf),
+    /// Somebody who has another title.
+    #[error("--after {}: it is one of {found}, expected one of {expected}\nhelp: name the one before it of its own type", path.display())]
+    AfterType {
+        /// The file.
+        path: PathBuf,
+        /// What was competed in there.
+        found: TournamentType,
+        /// What is competed in here.
+        expected: TournamentType,
+    },
     /// Entrants that are no text.
     #[error("--entrants {} is not UTF-8\nhelp: one hotkey on a line", .0.display())]
     NotText(PathBuf),
@@ -165,31 +179,13 @@ pub(crate) fn read_begun(path: &Path) -> Result<(Begun, String), TournamentError
     let journal_file::Read {
         journal,
         tournament,
-    } = journal_file::read(path, None)?;
-    let Some(result) = tournament.result() else {
-        if matches!(tournament.state().stage, Stage::Pending {}) {
-            return Err(TournamentError::NotBegun(path.to_owned()));
-        }
-        let champion = tournament.champion();
-        let running = Begun::Runs(Running {
-            tournament_id: journal.setup.tournament_id.clone(),
-            tournament_type: journal.setup.tournament_type,
-            champion: champion.map(|champion| champion.hotkey.clone()),
-        });
-        return Ok((running, journal.setup.rules));
+    } = journal_file::read("FILE", path, None)?;
+    let begun = match (Finished::of(&tournament), Running::of(&tournament)) {
+        (Some(over), _) => Begun::Over(Box::new(over)),
+        (None, Some(runs)) => Begun::Runs(runs),
+        (None, None) => return Err(TournamentError::NotBegun(path.to_owned())),
     };
-    let before = journal.setup.champion.as_ref();
-    let wins = match (&result.champion, before) {
-        (Some(champion), Some(before)) if *champion == before.hotkey => before.consecutive_wins + 1,
-        (Some(_), _) => 1,
-        (None, _) => 0,
-    };
-    let over = Begun::Over(Box::new(Finished {
-        result,
-        consecutive_wins: wins,
-        ended_unix_us: journal.events.last().map_or(0, |event| event.at_unix_us),
-    }));
-    Ok((over, journal.setup.rules))
+    Ok((begun, journal.setup.rules))
 }
 
 /// To standard output; a reader that went away is no failure.

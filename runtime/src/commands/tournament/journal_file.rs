@@ -21,9 +21,13 @@ pub(super) struct Read {
     pub(super) tournament: Tournament,
 }
 
-/// Reads a tournament's file and replays it: all of its events, or so many of the first.
-pub(super) fn read(path: &Path, until: Option<usize>) -> Result<Read, TournamentError> {
-    let mut bytes = input_file::read_plain("FILE", path, INPUT_BYTES_MAX)?;
+/// Reads the tournament's file that `argument` names and replays it: all of its events, or so many of the first.
+pub(super) fn read(
+    argument: &'static str,
+    path: &Path,
+    until: Option<usize>,
+) -> Result<Read, TournamentError> {
+    let mut bytes = input_file::read_plain(argument, path, INPUT_BYTES_MAX)?;
     if let Some(until) = until {
         // What comes after them may be no event at all.
         let lines = bytes.split_inclusive(|byte| *byte == b'\n');
@@ -93,7 +97,7 @@ impl Held {
             // Whoever had the lock before has put another file in its place.
             let current = path.metadata().map_err(failed("looked at"))?;
             if (held.dev(), held.ino()) == (current.dev(), current.ino()) {
-                let read = read(path, None)?;
+                let read = read("FILE", path, None)?;
                 return Ok(Self {
                     _lock: lock,
                     path: path.to_owned(),
