@@ -12,8 +12,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
     let bytes = input_file::read("EVENTS", &arguments.events, INPUT_BYTES_MAX)?;
-    let now = now_unix_us()?;
     let held = Held::open(&arguments.file)?;
+    // Behind the lock: who waited for it comes after whoever had it.
+    let now = now_unix_us()?;
     let mut journal = held.read.journal.clone();
     let mut tournament = held.read.tournament.clone();
     let mut said = String::new();
@@ -23,7 +24,8 @@ pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
             true => Event {
                 sequence: tournament.state().next_sequence,
                 tournament_id: journal.setup.tournament_id.clone(),
-                at_unix_us: now,
+                // Another machine's clock may be ahead.
+                at_unix_us: now.max(tournament.state().last_unix_us.unwrap_or(now)),
                 what: read::<What>(text, line, true)?,
             },
             false => read::<Event>(text, line, false)?,
