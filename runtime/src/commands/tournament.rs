@@ -21,9 +21,6 @@ use gradus_tasks::weights::TournamentType;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Files of events and lists of entrants above this are refused, bytes.
-const INPUT_BYTES_MAX: usize = 256 << 20;
-
 /// Why the command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TournamentError {
@@ -94,6 +91,16 @@ pub enum TournamentError {
         /// Why.
         #[source]
         refusal: Refusal,
+    },
+    /// A file that could not be read again.
+    #[error("{} would have {bytes} bytes with these events, and a tournament's file has at most {most}; nothing was added\nhelp: losses of rows take the most room: score fewer rows", path.display())]
+    TooLarge {
+        /// The tournament's file.
+        path: PathBuf,
+        /// How many it would have.
+        bytes: usize,
+        /// How many it can have.
+        most: usize,
     },
     /// A result that is not there yet.
     #[error("--result {}: the tournament is not over\nhelp: `gradus tournament show` says what it waits for", .0.display())]

@@ -1,17 +1,17 @@
 //! `gradus tournament apply`: more events, all of them or none.
 
 use super::journal_file::Held;
-use super::{INPUT_BYTES_MAX, TournamentError, print};
+use super::{TournamentError, print};
 use crate::cli::tournament::ApplyArgs;
 use crate::exit::Exit;
 use crate::input_file;
-use gradus_tasks::tournament::{Event, What};
+use gradus_tasks::tournament::{Event, Journal, What};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
-    let bytes = input_file::read("EVENTS", &arguments.events, INPUT_BYTES_MAX)?;
+    let bytes = input_file::read("EVENTS", &arguments.events, Journal::BYTES_MAX)?;
     let held = Held::open(&arguments.file)?;
     // Behind the lock: who waited for it comes after whoever had it.
     let now = now_unix_us()?;
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
     }
     let adds = !arguments.dry_run && journal.events.len() > held.read.journal.events.len();
     if adds {
-        held.replace(&journal)?;
+        held.replace(&journal, Journal::BYTES_MAX)?;
     }
     match print(&said) {
         Err(TournamentError::Print(source)) if adds => Err(TournamentError::Unsaid {

@@ -3,7 +3,7 @@
 //! Who extends it holds a lock on it, reads it, and puts a longer one in its place by a rename: a crash or a full disk
 //! leaves the old one, two who extend it at once do so one after the other, and readers never see a part of a line.
 
-use super::{INPUT_BYTES_MAX, TournamentError};
+use super::TournamentError;
 use crate::input_file;
 use crate::output_file::OutputFile;
 use gradus_tasks::rules::RuleSet;
@@ -27,7 +27,7 @@ pub(super) fn read(
     path: &Path,
     until: Option<usize>,
 ) -> Result<Read, TournamentError> {
-    let mut bytes = input_file::read_plain(argument, path, INPUT_BYTES_MAX)?;
+    let mut bytes = input_file::read_plain(argument, path, Journal::BYTES_MAX)?;
     if let Some(until) = until {
         // What comes after them may be no event at all.
         let lines = bytes.split_inclusive(|byte| *byte == b'\n');
@@ -107,9 +107,50 @@ impl Held {
         }
     }
 
-    /// Puts `journal` in the file's place.
-    pub(super) fn replace(self, journal: &Journal) -> Result<(), TournamentError> {
-        let file = OutputFile::checked(&self.path)?;
-        Ok(file.write(journal.to_text().as_bytes())?)
+    /// Puts `journal` in the file's place, if it has at most `most` bytes.
+    pub(super) fn replace(self, journal: &Journal, most: usize) -> Result<(), TournamentError> {
+        let text = journal.to_text();
+        let path = self.path;
+        if text.len() > most {
+            return Err(TournamentError::TooLarge {
+                path,
+                bytes: text.len(),
+                most,
+            });
+        }
+        let file = OutputFile::checked(&path)?;
+        Ok(file.write(text.as_bytes())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.jsonl");
+        let golden = "../tasks/tests/golden/tournaments/text.jsonl";
+        let text = std::fs::read(golden).unwrap();
+        let begun = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        std::fs::write(&path, &text[..begun]).unwrap();
+        let journal = Journal::parse(&text).unwrap();
+        let replace = |most| Held::open(&path).unwrap().replace(&journal, most);
+
+        let error = replace(text.len() - 1).unwrap_err();
+        let most = text.len() - 1;
+        let said = error.to_string();
+        let sizes = format!(
+            "{} bytes with these events, and a tournament's file has at most {most}",
+            text.len()
+        );
+        assert!(
+            said.contains(&sizes) && said.contains("nothing was added"),
+            "{said}"
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), &text[..begun]);
+        replace(text.len()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), text);
     }
 }

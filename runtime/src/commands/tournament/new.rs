@@ -1,6 +1,6 @@
 //! `gradus tournament new`: a file with a setup.
 
-use super::{INPUT_BYTES_MAX, TournamentError, journal_file, print};
+use super::{TournamentError, journal_file, print};
 use crate::cli::tournament::NewArgs;
 use crate::exit::Exit;
 use crate::input_file;
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &NewArgs) -> Result<Exit, TournamentError> {
             })
         }
     };
-    let bytes = input_file::read("--entrants", &arguments.entrants, INPUT_BYTES_MAX)?;
+    let bytes = input_file::read("--entrants", &arguments.entrants, Journal::BYTES_MAX)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| TournamentError::NotText(arguments.entrants.clone()))?;
     let lines = text.lines().map(str::trim);
