@@ -17,6 +17,7 @@ use crate::output_file::OutputFileError;
 use gradus_tasks::rules::RuleSetError;
 use gradus_tasks::tournament::journal::ReplayError;
 use gradus_tasks::tournament::{Finished, JournalError, Refusal, Running, SetupError};
+use gradus_tasks::utc::utc;
 use gradus_tasks::weights::TournamentType;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -91,6 +92,16 @@ pub enum TournamentError {
         /// Why.
         #[source]
         refusal: Refusal,
+    },
+    /// An event of a time that is not yet.
+    #[error("EVENTS line {line} is refused, and nothing was added: it is of {}, and this machine's clock says {}\nhelp: set the clock that is wrong, and the event's at_unix_us; it may be a day ahead", utc(at_unix_us / 1_000_000), utc(now_unix_us / 1_000_000))]
+    Future {
+        /// From 1.
+        line: usize,
+        /// When it says that it was, microseconds since 1970.
+        at_unix_us: i64,
+        /// When it is, microseconds since 1970.
+        now_unix_us: i64,
     },
     /// A file that could not be read again.
     #[error("{} would have {bytes} bytes with these events, and a tournament's file has at most {most}; nothing was added\nhelp: losses of rows take the most room: score fewer rows", path.display())]

@@ -181,6 +181,31 @@ fn events_that_are_added_at_once_are_all_there_in_the_order_of_their_times() {
 }
 
 #[test]
+fn an_event_that_is_yet_to_come_does_not_keep_others_out() {
+    let place = Place::new();
+    let path = place.begun();
+    let started = &lines("text.jsonl")[1];
+    let at = |unix_us: i64| started.replace("1790000000000000", &unix_us.to_string());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.unwrap().as_micros() as i64;
+    let hour = 3_600_000_000;
+    for (unix_us, says) in [
+        (i64::MAX, "294247-01-10 04:00:54 UTC"),
+        (now + 25 * hour, "this machine's clock says 2"),
+    ] {
+        let done = place.apply(&path, &at(unix_us), &[]);
+        done.complains(1, &["line 1", says, "nothing was added", "clock"]);
+    }
+    // A clock that is a little ahead is followed.
+    let ahead = now + 23 * hour;
+    assert_eq!(place.apply(&path, &at(ahead), &[]).code, Some(0));
+    let left = "{\"event\":\"left\",\"hotkey\":\"b\",\"why\":\"withdrawn\"}";
+    let done = place.apply(&path, left, &["--stamp"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(show(&path)["state"]["last_unix_us"], json!(ahead));
+}
+
+#[test]
 fn two_who_add_events_at_once_do_so_one_after_the_other() {
     let place = Place::new();
     let path = place.begun();

@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// How far ahead of this machine's clock an event may be: a day. Every event after it has to be later still.
+const AHEAD_US: i64 = 86_400_000_000;
+
 pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
     let bytes = input_file::read("EVENTS", &arguments.events, Journal::BYTES_MAX)?;
     let held = Held::open(&arguments.file)?;
@@ -30,6 +33,13 @@ pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
             },
             false => read::<Event>(text, line, false)?,
         };
+        if !arguments.stamp && event.at_unix_us > now.saturating_add(AHEAD_US) {
+            return Err(TournamentError::Future {
+                line,
+                at_unix_us: event.at_unix_us,
+                now_unix_us: now,
+            });
+        }
         let effects = tournament
             .apply(&event)
             .map_err(|refusal| TournamentError::Refused { line, refusal })?;
