@@ -113,6 +113,15 @@ pub enum TournamentError {
         /// How many it can have.
         most: usize,
     },
+    /// A file that could not be replaced.
+    #[error("{} is as it was: the events were not added\nhelp: make room, or its directory writable, and do it again", path.display())]
+    NotAdded {
+        /// The tournament's file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A result that is not there yet.
     #[error("--result {}: the tournament is not over\nhelp: `gradus tournament show` says what it waits for", .0.display())]
     NotOver(PathBuf),

@@ -5,7 +5,7 @@
 
 use super::TournamentError;
 use crate::input_file;
-use crate::output_file::OutputFile;
+use crate::output_file::{Left, OutputFile, OutputFileError};
 use gradus_tasks::rules::RuleSet;
 use gradus_tasks::tournament::{Journal, JournalError, Tournament};
 use rustix::fs::{FlockOperation, flock};
@@ -118,8 +118,17 @@ impl Held {
                 most,
             });
         }
-        let file = OutputFile::checked(&path)?;
-        Ok(file.write(text.as_bytes())?)
+        let file = OutputFile::checked(&path);
+        let written = file.and_then(|file| file.write(text.as_bytes()));
+        written.map_err(|error| match error {
+            OutputFileError::Directory { source, .. }
+            | OutputFileError::Write {
+                left: Left::Old,
+                source,
+                ..
+            } => TournamentError::NotAdded { path, source },
+            error => error.into(),
+        })
     }
 }
 
