@@ -29,6 +29,7 @@
 //! | [`result`] | what weights are computed from |
 //! | [`succession`] | who defends in the next one |
 //! | `record` | its rounds, as audit records have them |
+//! | `hotkeys` | lists of hotkeys as files |
 //! | [`collect`](mod@collect) | finished tournaments to the file that weights are computed from |
 //! | [`journal`] | setup and events as a file |
 //!
@@ -38,6 +39,7 @@ mod apply;
 mod draw;
 mod field;
 mod finish;
+mod hotkeys;
 mod limits;
 mod machine;
 mod record;
@@ -66,6 +68,7 @@ pub use event::{
     Departure, Evaluated, EvaluationOutcome, Event, InvalidReason, Rows, Score, Trained,
     TrainingOutcome, What,
 };
+pub use hotkeys::{HotkeysError, hotkeys};
 pub use journal::{Journal, JournalError};
 pub(crate) use limits::{is_name, shortened};
 pub use machine::{StateError, Tournament};

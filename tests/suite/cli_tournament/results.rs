@@ -70,6 +70,7 @@ fn finished_tournaments_become_results_and_weights() {
             .arg(&results);
         finish(command.arg("--participants").arg(&participants).args(files))
     };
+    let newest = "2026-09-30-27931f9d";
     let both = [golden("text.jsonl"), golden("environment.jsonl")];
     let done = collect(&both, "2026-09-30-27931f9d");
     assert_eq!(done.code, Some(0), "{}", done.stderr);
@@ -111,6 +112,16 @@ fn finished_tournaments_become_results_and_weights() {
         Some(0)
     );
 
+    for (list, says) in [
+        ("a\n# active\n", ["line 2 is", "# active"]),
+        ("\u{feff}a\n", ["line 1 is", "{feff}a"]),
+        ("a\nw\na\n", ["line 3 is a", "so is line 1"]),
+    ] {
+        place.file("participants", list);
+        let done = collect(&both, newest);
+        done.complains(1, &["--participants", says[0], says[1]]);
+    }
+    place.file("participants", "a\nw\n");
     collect(
         &[golden("text.jsonl"), golden("text.jsonl")],
         "2026-09-30-27931f9d",
@@ -121,7 +132,6 @@ fn finished_tournaments_become_results_and_weights() {
         &["text.jsonl was played by rules 2026-09-30-27931f9d, which are newer"],
     );
     let open = place.begun();
-    let newest = "2026-09-30-27931f9d";
     collect(std::slice::from_ref(&open), newest).complains(1, &["t.jsonl", "has not begun"]);
     // One that runs is counted: what is over lies one further back.
     let started = place.apply(&open, "{\"event\":\"started\"}", &["--stamp"]);
