@@ -208,6 +208,25 @@ fn a_pipe_in_a_tournaments_place_is_not_waited_for() {
 }
 
 #[test]
+fn events_are_not_added_to_one_of_two_names() {
+    let place = Place::new();
+    assert_eq!(finish(&mut place.new_command("n.jsonl")).code, Some(0));
+    place.file("started", "{\"event\":\"started\"}");
+    fs::hard_link(place.path("n.jsonl"), place.path("hard")).unwrap();
+    symlink(place.path("n.jsonl"), place.path("soft")).unwrap();
+    for name in ["n.jsonl", "hard", "soft"] {
+        let done = place.run(&format!("tournament apply {name} started --stamp"));
+        done.complains(1, &["has 2 names (hard links)", "remove the others"]);
+    }
+    fs::remove_file(place.path("hard")).unwrap();
+    let done = place.run("tournament apply soft started --stamp");
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(place.path("soft").is_symlink());
+    let text = fs::read_to_string(place.path("n.jsonl")).unwrap();
+    assert_eq!(text.lines().count(), 2);
+}
+
+#[test]
 fn who_has_no_room_for_events_is_told_that_the_tournament_is_as_it_was() {
     let place = Place::new();
     assert_eq!(finish(&mut place.new_command("n.jsonl")).code, Some(0));

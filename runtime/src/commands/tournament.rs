@@ -122,6 +122,14 @@ pub enum TournamentError {
         #[source]
         source: io::Error,
     },
+    /// A file that has another name, which would go on without what is added.
+    #[error("{} has {links} names (hard links), and events can only be added to one: there would be two tournaments\nhelp: remove the others; `find -samefile` lists them", path.display())]
+    HardLinks {
+        /// One of the names.
+        path: PathBuf,
+        /// How many there are.
+        links: u64,
+    },
     /// A result that is not there yet.
     #[error("--result {}: the tournament is not over\nhelp: `gradus tournament show` says what it waits for", .0.display())]
     NotOver(PathBuf),

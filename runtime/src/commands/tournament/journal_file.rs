@@ -75,7 +75,7 @@ pub(super) struct Held {
 impl Held {
     /// Waits for the file.
     pub(super) fn open(path: &Path) -> Result<Self, TournamentError> {
-        // Behind links: two names of one file are one tournament.
+        // Behind symbolic links: two names of one file are one tournament. Of hard links the rename would make two files.
         let place = path.canonicalize();
         let path = &*place.map_err(|source| TournamentError::File {
             path: path.to_owned(),
@@ -97,6 +97,12 @@ impl Held {
             // Whoever had the lock before has put another file in its place.
             let current = path.metadata().map_err(failed("looked at"))?;
             if (held.dev(), held.ino()) == (current.dev(), current.ino()) {
+                if held.nlink() > 1 {
+                    return Err(TournamentError::HardLinks {
+                        path: path.to_owned(),
+                        links: held.nlink(),
+                    });
+                }
                 let read = read("FILE", path, None)?;
                 return Ok(Self {
                     _lock: lock,
