@@ -227,6 +227,21 @@ fn events_are_not_added_to_one_of_two_names() {
 }
 
 #[test]
+fn a_tournament_does_not_grow_in_standard_input() {
+    let place = Place::new();
+    place.file("started", "{\"event\":\"started\"}");
+    let new = finish(&mut place.new_command("-"));
+    new.complains(2, &["FILE is `-`", "./-"]);
+    assert!(!place.path("-").exists());
+    let apply = "tournament apply - started --stamp";
+    place.run(apply).complains(2, &["FILE is `-`", "./-"]);
+    // A file can be called so.
+    assert_eq!(finish(&mut place.new_command("./-")).code, Some(0));
+    let done = place.run("tournament apply ./- started --stamp");
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+}
+
+#[test]
 fn who_has_no_room_for_events_is_told_that_the_tournament_is_as_it_was() {
     let place = Place::new();
     assert_eq!(finish(&mut place.new_command("n.jsonl")).code, Some(0));

@@ -130,6 +130,11 @@ pub enum TournamentError {
         /// How many there are.
         links: u64,
     },
+    /// Standard input, where a file has to be.
+    #[error(
+        "FILE is `-`, and a tournament grows in a file\nhelp: name one; ./- is one that is called so"
+    )]
+    NoFile,
     /// A result that is not there yet.
     #[error("--result {}: the tournament is not over\nhelp: `gradus tournament show` says what it waits for", .0.display())]
     NotOver(PathBuf),
@@ -182,6 +187,7 @@ impl TournamentError {
     pub fn code(&self) -> u8 {
         match self {
             Self::Output(error) if error.is_usage() => 2,
+            Self::NoFile => 2,
             _ => 1,
         }
     }
@@ -198,6 +204,14 @@ pub fn run(arguments: &TournamentArgs) -> Result<Exit, TournamentError> {
         TournamentCommand::Apply(arguments) => apply::run(arguments),
         TournamentCommand::Replay(arguments) => replay::run(arguments),
         TournamentCommand::Report(arguments) => report::run(arguments),
+    }
+}
+
+/// A file that tournaments grow in.
+fn is_file(path: &Path) -> Result<(), TournamentError> {
+    match path == Path::new("-") {
+        true => Err(TournamentError::NoFile),
+        false => Ok(()),
     }
 }
 

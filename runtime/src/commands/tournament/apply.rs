@@ -1,7 +1,7 @@
 //! `gradus tournament apply`: more events, all of them or none.
 
 use super::journal_file::Held;
-use super::{TournamentError, print};
+use super::{TournamentError, is_file, print};
 use crate::cli::tournament::ApplyArgs;
 use crate::exit::Exit;
 use crate::input_file;
@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const AHEAD_US: i64 = 86_400_000_000;
 
 pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
+    is_file(&arguments.file)?;
     let bytes = input_file::read("EVENTS", &arguments.events, Journal::BYTES_MAX)?;
     let held = Held::open(&arguments.file)?;
     // Behind the lock: who waited for it comes after whoever had it.

@@ -1,6 +1,6 @@
 //! `gradus tournament new`: a file with a setup.
 
-use super::{TournamentError, journal_file, print};
+use super::{TournamentError, is_file, journal_file, print};
 use crate::cli::tournament::NewArgs;
 use crate::exit::Exit;
 use crate::input_file;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 pub(super) fn run(arguments: &NewArgs) -> Result<Exit, TournamentError> {
     let path = &arguments.file;
+    is_file(path)?;
     if path.symlink_metadata().is_ok() {
         return Err(TournamentError::Exists(path.clone()));
     }
