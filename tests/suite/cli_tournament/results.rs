@@ -34,19 +34,12 @@ fn the_page_has_the_bracket_the_bounds_and_the_places_and_loads_nothing() {
         );
     }
     // One that has only begun, by somebody who writes markup.
-    let list = place.file("list", "a\nb\nc\n");
-    let path = place.path("t.jsonl");
-    let mut new = command();
-    new.args(["tournament", "new"]).arg(&path).args([
-        "--id",
-        "t",
-        "--type",
-        "image",
-        "--seed",
-        "3",
-        "--entrants",
-    ]);
-    assert_eq!(finish(new.arg(list)).code, Some(0));
+    let path = place.begun();
+    let built = json!({"event": "task_built", "task": 1, "task_id": "<script>alert(1)</script>",
+        "model": "<b onclick='x'>&\u{202e}", "environments": []});
+    let events = format!("{{\"event\":\"started\"}}\n{built}");
+    let done = place.apply(&path, &events, &["--stamp"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
     let page = place.path("page.html");
     let mut report = command();
     report
@@ -55,7 +48,13 @@ fn the_page_has_the_bracket_the_bounds_and_the_places_and_loads_nothing() {
         .arg("--html")
         .arg(&page);
     assert_eq!(finish(&mut report).code, Some(0));
-    assert!(fs::read_to_string(&page).unwrap().contains("not over"));
+    let page = fs::read_to_string(&page).unwrap();
+    assert!(page.contains("not over"));
+    assert!(
+        page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"),
+        "{page}"
+    );
+    assert!(!page.contains("<script") && !page.contains("<b "), "{page}");
 }
 
 #[test]
