@@ -61,7 +61,7 @@ pub struct EntryArgs {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// Write the field to this file, as `gradus tournament new --entrants` reads it; the field has to be ready.
+    /// Write the field to this file, as `gradus tournament new --entrants` reads it; the field has to be ready and the start not held.
     #[arg(long, value_name = "FILE")]
     pub entrants: Option<PathBuf>,
 }

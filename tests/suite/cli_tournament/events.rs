@@ -235,3 +235,13 @@ fn two_who_add_events_at_once_do_so_one_after_the_other() {
     );
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
 }
+
+#[test]
+fn an_event_is_not_taken_from_a_list() {
+    let place = Place::new();
+    let path = place.file("t", &(lines("text.jsonl")[..1].join("\n") + "\n"));
+    let before = fs::read(&path).unwrap();
+    let done = place.apply(&path, "[\"started\"]\n", &["--stamp"]);
+    done.complains(1, &["line 1", "expected an object"]);
+    assert_eq!(fs::read(&path).unwrap(), before);
+}

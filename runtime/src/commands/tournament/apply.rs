@@ -5,7 +5,9 @@ use super::{TournamentError, is_file, print};
 use crate::cli::tournament::ApplyArgs;
 use crate::exit::Exit;
 use crate::input_file;
+use gradus_tasks::strict;
 use gradus_tasks::tournament::{Event, Journal, What};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -63,8 +65,12 @@ pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
     }
 }
 
-fn read<T: DeserializeOwned>(text: &[u8], line: usize, stamp: bool) -> Result<T, TournamentError> {
-    serde_json::from_slice(text).map_err(|error| TournamentError::Event {
+fn read<T: DeserializeOwned + Serialize>(
+    text: &[u8],
+    line: usize,
+    stamp: bool,
+) -> Result<T, TournamentError> {
+    strict::json(text).map_err(|error| TournamentError::Event {
         line,
         stamp,
         message: error.to_string(),
