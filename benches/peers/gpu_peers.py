@@ -29,7 +29,7 @@ def sample(f):
 
 def sizes(shape):
     dims, *options = shape.split(",")
-    return [int(d) for d in dims.split("x")], dict(o.split("=") for o in options)
+    return [int(d) for d in dims.split("x")], dict(o.partition("=")[::2] for o in options)
 
 
 def lengths(text):
@@ -42,7 +42,7 @@ def variants(family, dims, options):
         m, n, k = dims
         x, w = draw(m, k), draw(n, k)
         yield "torch matmul", lambda: F.linear(x, w)
-    elif family == "cross_entropy":
+    elif family == "cross_entropy" and not options:
         m, v, h = dims
         x, w, y = draw(m, h), draw(v, h), torch.randint(v, (m,), device=dev)
         whole = lambda x: F.cross_entropy(F.linear(x, w).float(), y, reduction="none")

@@ -40,7 +40,7 @@ fn every_family_of_the_cpu_is_right_and_has_a_time_a_rate_and_a_limit() {
         (&json!("gradus-bench"), &json!(2))
     );
     let rows = result["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 13, "{result}");
+    assert_eq!(rows.len(), 18, "{result}");
     for row in rows {
         let number = |field: &Value| field.as_f64().unwrap();
         assert!(
@@ -87,6 +87,10 @@ fn own_shapes_are_measured_from_arguments_and_files() {
         "the table goes elsewhere: {}",
         outcome.stderr
     );
+    let outcome = quick(&["--shape", "linear:5x66x40,gate=silu"]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stdout);
+    let advice = "measure linear and activation";
+    assert!(outcome.stdout.contains(advice), "{}", outcome.stdout);
     let outcome = quick(&["--shape", "soft_cap:100", "--shape", "gather:3x5x8"]);
     assert_eq!(
         outcome.code,
@@ -316,8 +320,15 @@ fn products_of_a_gpu_stand_beside_cublaslt_where_it_is_installed_and_alone_elsew
         )
     };
     let (variants, how) = rows(gradus_shim::library_dir());
-    // The emulated library says that its algorithm is number 66; a product with an adapter is ours alone.
-    let with = ["gradus", "cuBLASLt 66", "gradus", "gradus", "cuBLASLt 66"];
+    // The emulated library says that its algorithm is number 66; a product with an adapter or a gate is ours alone.
+    let with = [
+        "gradus",
+        "cuBLASLt 66",
+        "gradus",
+        "gradus",
+        "cuBLASLt 66",
+        "gradus",
+    ];
     assert_eq!(variants, with);
     assert!(how.contains("cuBLASLt 66's product"), "{how}");
 
@@ -329,8 +340,56 @@ fn products_of_a_gpu_stand_beside_cublaslt_where_it_is_installed_and_alone_elsew
     )
     .unwrap();
     let (variants, how) = rows(alone.path());
-    assert_eq!(variants, ["gradus"; 3]);
+    assert_eq!(variants, ["gradus"; 4]);
     assert!(how.contains("gradus's product"), "{how}");
+}
+
+#[test]
+fn gates_caps_and_shared_heads_are_right_on_every_gpu_and_move_what_they_say() {
+    let shapes = [
+        ("linear:37x66x40", 2 * (37 * 40 + 66 * 40 + 37 * 66)),
+        (
+            "linear:37x66x40,gate=silu",
+            2 * (37 * 40 + 66 * 40 + 37 * 33),
+        ),
+        (
+            "linear:37x66x40,gate=gelu_tanh,rank=5",
+            2 * (37 * 40 + 66 * 40 + 37 * 33 + 5 * (40 + 66)),
+        ),
+        ("cross_entropy:5x301x48,cap=30", 2 * (301 + 5) * 48 + 8 * 5),
+        ("kl:3x130x40", 2 * (2 * (130 + 3) * 40 + 8 * 3)),
+        ("kl:3x130x40,cap=7", 2 * (2 * (130 + 3) * 40 + 8 * 3)),
+        ("kl:3x130x40,shared", 2 * (130 + 2 * 3) * 40 + 2 * 8 * 3),
+        (
+            "kl:3x130x40,cap=30,shared",
+            2 * (130 + 2 * 3) * 40 + 2 * 8 * 3,
+        ),
+    ];
+    for capability in ["9.0", "8.0"] {
+        let mut bench = command();
+        bench
+            .env("LD_LIBRARY_PATH", gradus_shim::library_dir())
+            .env("GRADUS_SHIM_CAPABILITY", capability)
+            .args(QUICK)
+            .args(["--device", "cuda:0", "--json", "-"]);
+        for (shape, _) in shapes {
+            bench.args(["--shape", shape]);
+        }
+        let done = finish(&mut bench);
+        assert_eq!(done.code, Some(0), "{capability}: {}", done.stderr);
+        let result: Value = serde_json::from_str(&done.stdout).unwrap();
+        let rows = result["rows"].as_array().unwrap().iter();
+        let rows = rows.filter(|row| row["variant"] == "gradus");
+        let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+        let found: Vec<_> = rows
+            .map(|row| {
+                let shape = format!("{}:{}", text(row, "family"), text(row, "shape"));
+                (shape, row["bytes"].as_f64().unwrap() as usize)
+            })
+            .collect();
+        let expected = shapes.map(|(shape, bytes)| (shape.to_owned(), bytes));
+        assert_eq!(found, expected, "{capability}");
+    }
 }
 
 #[test]

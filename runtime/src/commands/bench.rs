@@ -12,7 +12,7 @@ use gradus_benches::eval::{EvalBenchError, ShapeFileError};
 use gradus_benches::measure::Budget;
 use gradus_benches::peer::{self, Peer, PeerError};
 use gradus_benches::result::{Failure, ReadRunError, Row, Run};
-use gradus_benches::shape::{FAMILIES, ReadShapesError, Shape, defaults, read_shapes, tiny};
+use gradus_benches::shape::{FAMILIES, Kind, ReadShapesError, Shape, defaults, read_shapes, tiny};
 use gradus_benches::{cpu, gpu, plot, table};
 use gradus_kernels::device::{DeviceError, module::take_notes};
 use gradus_kernels::{Cpu, Isa};
@@ -291,7 +291,10 @@ fn list(shapes: &[Shape]) {
         let options: Vec<String> = family
             .options
             .iter()
-            .map(|option| format!("[,{}=...]", option.name))
+            .map(|option| match option.kind {
+                Kind::Flag => format!("[,{}]", option.name),
+                _ => format!("[,{}=...]", option.name),
+            })
             .collect();
         let form = format!(
             "{}:{}{}",
