@@ -271,6 +271,9 @@ fn a_model_of_a_shape_is_timed_and_one_without_ids_is_refused() {
     assert!(outcome.stderr.contains("0.5b"), "{}", outcome.stderr);
 }
 
+/// The first kernel that is launched fails.
+const FIRST_LAUNCH: &str = "cuLaunchKernel:1";
+
 /// `bench eval` of the tiny shape on the emulated driver, with `variables`.
 fn tiny_on_gpu(variables: &[(&str, &str)], more: &[&str]) -> Finished {
     let tiny = [
@@ -283,6 +286,15 @@ fn tiny_on_gpu(variables: &[(&str, &str)], more: &[&str]) -> Finished {
             .args(tiny)
             .args(more),
     )
+}
+
+/// The emulated driver without a cuBLASLt beside it.
+fn driver_alone() -> tempfile::TempDir {
+    let alone = tempfile::tempdir().unwrap();
+    let driver = "libcuda.so.1";
+    let from = gradus_shim::library_dir().join(driver);
+    std::os::unix::fs::symlink(from, alone.path().join(driver)).unwrap();
+    alone
 }
 
 #[track_caller]
@@ -332,14 +344,7 @@ fn products_of_a_gpu_stand_beside_cublaslt_where_it_is_installed_and_alone_elsew
     assert_eq!(variants, with);
     assert!(how.contains("cuBLASLt 66's product"), "{how}");
 
-    let alone = tempfile::tempdir().unwrap();
-    let driver = "libcuda.so.1";
-    std::os::unix::fs::symlink(
-        gradus_shim::library_dir().join(driver),
-        alone.path().join(driver),
-    )
-    .unwrap();
-    let (variants, how) = rows(alone.path());
+    let (variants, how) = rows(driver_alone().path());
     assert_eq!(variants, ["gradus"; 4]);
     assert!(how.contains("gradus's product"), "{how}");
 }
@@ -414,6 +419,34 @@ fn what_moves_memory_on_a_gpu_is_held_against_a_copy_of_as_many_bytes() {
     let percent = field("bytes") / roof / row["us"]["p50"].as_f64().unwrap() / 10.0;
     let reported = row["percent"]["p50"].as_f64().unwrap();
     assert!((percent / reported - 1.0).abs() < 1e-6, "{percent}: {row}");
+}
+
+#[test]
+fn without_peaks_the_first_kernel_on_a_gpu_is_of_the_shape_that_is_named() {
+    let driver = driver_alone();
+    let measured = |more: &[&str]| {
+        let arguments = ["--device", "cuda:0", "--shape", "linear:5x67x40"];
+        let mut command = command();
+        command.env("LD_LIBRARY_PATH", driver.path()).args(QUICK);
+        command.args(arguments).args(["--json", "-"]).args(more);
+        command
+    };
+    let done = finish(&mut measured(&["--no-peaks"]));
+    let result: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert!(result["peaks"].is_null(), "{result}");
+    let row = &result["rows"][0];
+    assert!(row["us"]["p50"].as_f64().unwrap() > 0.0, "{row}");
+    for absent in ["bound", "roof_gflop_s", "roof_gb_s", "percent"] {
+        assert!(row.get(absent).is_none(), "{absent}: {row}");
+    }
+    assert!(!done.stderr.contains("limits:"), "{}", done.stderr);
+    // A first kernel that fails is the row's; with peaks it is theirs.
+    let failing = |more: &[&str]| finish(measured(more).env("GRADUS_SHIM_FAIL", FIRST_LAUNCH)).code;
+    assert_eq!((failing(&["--no-peaks"]), failing(&[])), (Some(1), Some(0)));
+    finish(command().args(["bench", "kernels", "--tiny", "--no-peaks"]))
+        .complains(2, &["for GPUs"]);
+    let row = only_row(&tiny_on_gpu(&[], &["--device", "cuda:0", "--no-peaks"]));
+    assert!(row.get("percent").is_none(), "{row}");
 }
 
 #[test]
