@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `chain` | [`Landing`] as the [`Chain`](crate::submission::Chain) of a drive |
 //! | `convert` | the client's words for the submission's, and back |
+//! | `era` | how long an extrinsic may be valid |
 //! | `look` | looking for an extrinsic through a node's blocks |
 //! | `submit` | handing an extrinsic to every node |
 //! | `prepare` | method and intent by what the subnet is at one block; rules that are broken, before anything is written down |
@@ -21,12 +22,13 @@
 
 mod chain;
 mod convert;
+mod era;
 mod look;
 mod prepare;
 mod submit;
 mod watch;
 
-pub use prepare::{Basis, PrepareError, Prepared, Wanted, block_time_ms, prepare};
+pub use prepare::{Basis, PrepareError, Prepared, Wanted, block_time_ms, calls_wanted, prepare};
 pub use rand_core::OsRng;
 pub use watch::{Stopping, Watched};
 
@@ -56,11 +58,6 @@ impl<'a> Landing<'a> {
         };
         landing.note(&endpoints.excluded());
         landing
-    }
-
-    /// Who was left out of an answer so far, and why.
-    pub fn left_out(&self) -> &[Excluded] {
-        &self.left_out
     }
 
     fn note(&mut self, excluded: &[Excluded]) {

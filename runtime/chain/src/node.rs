@@ -57,11 +57,11 @@ mod submit;
 mod value;
 
 pub use block::{Block, Header};
-pub use call::{BatchEntry, PALLET, WeightsCall, commit_hash, storage_index};
+pub use call::{PALLET, WeightsCall, commit_hash, storage_index};
 pub use capabilities::{Capabilities, CapabilityError, Missing};
 pub use client::{Node, ReadError};
 pub use endpoints::{
-    AgreeError, Agreed, AgreementPolicy, Endpoints, Excluded, Exclusion, Head, Pinned,
+    AgreeError, Agreed, AgreementPolicy, Endpoints, Excluded, Exclusion, GENESIS, Head, Pinned,
 };
 pub use events::{Dispatch, DispatchError, Event, Phase, WeightsEvent};
 pub use extrinsic::{Era, ExtrinsicContext, ExtrinsicError, Signed, Unsigned};

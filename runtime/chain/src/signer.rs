@@ -9,6 +9,7 @@ use blake2::digest::consts::U32;
 use blake2::{Blake2b, Digest};
 use gradus_owner::Owner;
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// The longest payload, in bytes: a timelocked commit may have 5,000, a vector for 4,096 uids has 16,384.
 pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
@@ -102,6 +103,11 @@ impl SignRequest {
 pub trait Signer {
     /// Whose signatures it gives.
     fn account(&self) -> AccountId;
+
+    /// How long a signature may take: an extrinsic is made to be valid for longer. None to speak of where the key is in this process.
+    fn time_limit(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// A signature that the account's key verifies over [`SignRequest::message`].
     ///

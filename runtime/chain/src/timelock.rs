@@ -21,7 +21,7 @@ pub use beacon::{Beacon, BeaconError, BeaconSignature};
 pub use crypt::{LockError, UnlockError, lock, unlock};
 pub use payload::{PayloadError, WeightsPayload};
 pub use schedule::{EpochState, Reveal, ScheduleError, reveal};
-pub use wire::{COMMIT_BYTES_MAX, Ciphertext, WireError};
+pub use wire::{COMMIT_BYTES_MAX, COMMIT_VERSION, Ciphertext, WireError};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | endpoints, agreement | too few nodes have the chain, answer, and say the same at one block |
 //! | clock | no node's newest final block is near this machine's time |
-//! | runtime, method | the runtime lacks every call that the subnet takes, or has it with other arguments |
+//! | runtime, method | the runtime lacks a call by which the subnet takes weights, or has it with other arguments |
 //! | beacon | commits are opened by a beacon whose rounds have stopped coming |
 //! | registration, permit, stake | the chain would refuse the hotkey |
 //! | rate limit, commits | (warns) the chain would refuse it for now |

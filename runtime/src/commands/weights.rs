@@ -21,7 +21,7 @@ use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::output_file::OutputFileError;
 use gradus_tasks::rules::RuleSetError;
 use gradus_tasks::subnet::{self, Snapshot, SnapshotError};
-use gradus_tasks::tournament::CollectError;
+use gradus_tasks::tournament::{CollectError, HotkeysError};
 use gradus_tasks::weights::{AuditError, Moved, PlanError};
 use gradus_tasks::yuma::InputError;
 use serde::Serialize;
@@ -52,6 +52,15 @@ pub enum WeightsError {
     /// A list that is no text.
     #[error("--participants {} is not UTF-8\nhelp: one hotkey on a line", .0.display())]
     NotText(PathBuf),
+    /// Participants that are no hotkeys.
+    #[error("--participants {}", path.display())]
+    Participants {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: HotkeysError,
+    },
     /// A tournament's file.
     #[error(transparent)]
     Tournament(Box<TournamentError>),

@@ -97,6 +97,9 @@ impl JournalError {
 }
 
 impl Journal {
+    /// Files above this are no tournaments, bytes: whoever writes one has to hold it to this.
+    pub const BYTES_MAX: usize = limits::FILE_BYTES;
+
     /// Reads a file.
     ///
     /// # Errors

@@ -2,11 +2,14 @@
 
 use super::Landing;
 use super::convert::outcome;
-use super::look::{find, in_one_line, is_discarded, of_hash, of_timelocked, unavailable};
+use super::era::era_is_remembered;
+use super::look::{
+    ARCHIVES, Discarded, find, in_one_line, of_discarded, of_hash, of_timelocked, unavailable,
+};
 use super::submit::submit_to_each;
 use crate::node::{
-    self, AgreeError, Agreed, Era, Exclusion, ExtrinsicContext, ExtrinsicError, Head, ReadError,
-    Snapshot, Unsigned, WeightsCall, WeightsEvent, storage_index,
+    AgreeError, Agreed, Era, ExtrinsicContext, ExtrinsicError, Head, ReadError, Snapshot, Unsigned,
+    WeightsCall, WeightsEvent, storage_index,
 };
 use crate::submission::{
     Account, Call, Chain, ChainError, CommitSet, Heads, Intent, Method, Order, Outcome, Place,
@@ -29,19 +32,16 @@ impl Landing<'_> {
                 Ok(agreed.value)
             }
             Err(error) => {
-                let pruned = |one: &node::Excluded| match &*one.why {
-                    Exclusion::Unreadable(error) => is_discarded(error),
-                    _ => false,
-                };
-                let excluded = error.excluded();
-                // Only if every node says so: one that hangs, rests, was lost or never connected may keep what the others do not,
-                // and one that answers does.
-                let said = excluded.iter().filter(|one| pruned(one)).count();
-                if error.found() == 0 && said > 0 && said == self.endpoints.named() {
+                let discarded = of_discarded(&error);
+                if discarded == Discarded::TooMany {
                     return Err(ChainError::Pruned { number });
                 }
-                self.note(excluded);
-                Err(unavailable(&error))
+                self.note(error.excluded());
+                let mut why = in_one_line(&error);
+                if discarded == Discarded::Somebody {
+                    why = format!("{why}; {ARCHIVES}");
+                }
+                Err(ChainError::Unavailable { why })
             }
         }
     }
@@ -116,6 +116,10 @@ impl Chain for Landing<'_> {
         })
     }
 
+    fn signing_ms(&self) -> u64 {
+        u64::try_from(self.signer.time_limit().as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn sign(&mut self, intent: &Intent, call: &Call, order: &Order) -> Result<Vec<u8>, ChainError> {
         if self.signer.account() != intent.hotkey {
             let (found, expected) = (self.signer.account(), intent.hotkey);
@@ -131,11 +135,16 @@ impl Chain for Landing<'_> {
             tip: 0,
         };
         // What is signed is what enough nodes' metadata make of the call, all of its bytes.
+        let time_limit = self.signer.time_limit();
         let (spec_version, unsigned) = self.read(order.birth, "the call's bytes", |snapshot| {
             let capabilities = snapshot.capabilities();
-            let unsigned = Unsigned::new(capabilities, &call, &context);
             let spec_version = capabilities.runtime().version().spec_version;
-            Ok((spec_version, unsigned.map_err(|error| in_one_line(&error))))
+            let bytes = era_is_remembered(capabilities, order.era_period_blocks, time_limit);
+            let bytes = bytes.and_then(|()| {
+                let unsigned = Unsigned::new(capabilities, &call, &context);
+                unsigned.map_err(|error| in_one_line(&error))
+            });
+            Ok((spec_version, bytes))
         })?;
         if spec_version != order.spec_version {
             let why = format!(

@@ -81,11 +81,12 @@ pub(super) fn outcome(dispatch: Option<Dispatch>) -> Outcome {
 impl From<&PoolRefusal> for Refusal {
     fn from(refusal: &PoolRefusal) -> Self {
         let plain = refusal.message.chars().filter(|c| !c.is_control());
+        let words: String = plain.take(MESSAGE_CHARACTERS_MAX).collect();
         Self {
             kind: kind_of(refusal.reason),
             code: refusal.rpc_code,
             custom: refusal.custom_code,
-            message: plain.take(MESSAGE_CHARACTERS_MAX).collect(),
+            message: format!("{words}: {}", refusal.reason.advice()),
         }
     }
 }

@@ -1,12 +1,8 @@
 //! Looking for an extrinsic through a node's blocks, and what a node's words mean.
 
-use crate::node::rpc::RpcError;
-use crate::node::{self, AgreeError, Node, ReadError};
+use crate::node::{self, AgreeError, Exclusion, GENESIS, Node, ReadError};
 use crate::submission::{ChainError, OwnCommit};
 use std::error::Error;
-
-/// How a node says that it does not keep a block's state.
-const DISCARDED: &str = "State already discarded";
 
 pub(super) fn of_hash(commit: &node::HashCommit) -> OwnCommit {
     // Newer runtimes: epoch, block, nothing. Under older ones no commit is made.
@@ -56,13 +52,38 @@ pub(super) fn find(
     Ok(place)
 }
 
-/// Whether a node says that it does not keep a state any more.
-pub(super) fn is_discarded(error: &ReadError) -> bool {
-    let ReadError::Rpc(RpcError::Refused { message, data, .. }) = error else {
-        return false;
+/// What to do where too few nodes keep a state.
+pub(super) const ARCHIVES: &str = "that state is kept by archive nodes: name enough of them with --endpoint, or one of your own with --agree 1";
+
+/// Whether nodes say that they do not keep a state any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Discarded {
+    /// Nobody does.
+    Nobody,
+    /// Some do, and others are silent or disagree: what they know may be enough.
+    Somebody,
+    /// All have spoken, and those that keep it are fewer than have to agree: nobody will say more.
+    TooMany,
+}
+
+/// Believed only if each node that was named says so, or gives an answer: one that hangs, rests, was lost or never connected may keep what the others do
+/// not. Two that differ are no lack of states.
+pub(super) fn of_discarded(error: &AgreeError) -> Discarded {
+    let gone = |why: &Exclusion| matches!(why, Exclusion::Unreadable(error) if error.is_pruned());
+    let counts = |why: &Exclusion| match why {
+        // Of another chain: nobody's answer is missing.
+        Exclusion::OtherChain(_) => false,
+        Exclusion::Differs { what, .. } => *what != GENESIS,
+        // It is one voice with another, which has spoken for both.
+        Exclusion::CountsWith { .. } => false,
+        why => !gone(why),
     };
-    let data = data.as_deref().unwrap_or_default();
-    message.contains(DISCARDED) || data.contains(DISCARDED)
+    let whys = || error.excluded().iter().map(|one| &*one.why);
+    match (whys().any(gone), whys().any(counts)) {
+        (false, _) => Discarded::Nobody,
+        (true, true) => Discarded::Somebody,
+        (true, false) => Discarded::TooMany,
+    }
 }
 
 pub(super) fn unavailable(error: &AgreeError) -> ChainError {

@@ -3,9 +3,12 @@
 use super::convert::mechanism_of;
 use crate::AccountId;
 use crate::Hash;
-use crate::node::{Capabilities, Facts, Ready, Refusal, WeightsCall, items, preflight};
+use crate::node::{
+    Capabilities, CapabilityError, Facts, Ready, Refusal, SubnetParameters, WeightsCall, items,
+    preflight,
+};
 use crate::submission::{Cipher, Intent, IntentError, IntentId, Limits, Method, Origin, Target};
-use crate::timelock::{ScheduleError, reveal};
+use crate::timelock::{COMMIT_VERSION, ScheduleError, reveal};
 use gradus_owner::Owner;
 use rand_core::{CryptoRng, RngCore};
 
@@ -83,6 +86,9 @@ pub enum PrepareError {
         /// Why.
         why: String,
     },
+    /// No such call.
+    #[error("the runtime takes no weights by the call that the subnet wants")]
+    Call(#[source] CapabilityError),
     /// The time of a block.
     #[error("runtime {spec_version} does not say the time of a block: update this program")]
     BlockTime {
@@ -97,6 +103,7 @@ impl PrepareError {
         match self {
             Self::Intent(error) => error.owner(),
             Self::Schedule(error) => error.owner(),
+            Self::Call(error) => error.owner(),
             Self::OldEpochs { .. } | Self::BlockTime { .. } => Owner::Host,
             Self::Lock { .. } => Owner::Bug,
         }
@@ -141,7 +148,7 @@ pub fn prepare(
         });
     } else if capabilities.has(items::TIMELOCKED_COMMITS) {
         Method::Timelocked {
-            commit_reveal_version: parameters.commit_reveal_version,
+            commit_reveal_version: COMMIT_VERSION,
         }
     } else {
         let salt = (0..SALT_NUMBERS).map(|_| (rng.next_u32() >> 16) as u16);
@@ -186,9 +193,7 @@ pub fn prepare(
             };
             (call, Some(intent.payload()))
         }
-        Method::Timelocked {
-            commit_reveal_version,
-        } => {
+        Method::Timelocked { .. } => {
             let state = epoch.expect("checked above");
             let period = parameters.reveal_period_epochs;
             let block_time_ms = block_time_ms(capabilities)?;
@@ -212,13 +217,39 @@ pub fn prepare(
                 mechanism,
                 commit,
                 reveal_round: opening.round,
-                commit_reveal_version: *commit_reveal_version,
+                commit_reveal_version: COMMIT_VERSION,
             };
             (call, Some(payload))
         }
     };
+    let calls = calls_wanted(parameters, capabilities, wanted.mechanism);
+    debug_assert!(
+        calls.contains(&call.name()),
+        "the calls of a method are its own"
+    );
+    // Nothing is planned that could never be signed.
+    for call in calls {
+        capabilities.check_call(call).map_err(PrepareError::Call)?;
+    }
     let verdict = preflight(facts, &call, hidden.as_ref(), basis.alarm_percent);
     Ok(Prepared { intent, verdict })
+}
+
+/// The calls by which weights of a mechanism are set the way that the subnet wants: without one of them nothing is planned.
+pub fn calls_wanted(
+    parameters: &SubnetParameters,
+    capabilities: &Capabilities,
+    mechanism: u8,
+) -> Vec<&'static str> {
+    let timelocked = capabilities.has(items::TIMELOCKED_COMMITS);
+    match (parameters.commit_reveal_enabled, timelocked, mechanism) {
+        (false, _, 0) => vec!["set_weights"],
+        (false, _, _) => vec!["set_mechanism_weights"],
+        (true, true, 0) => vec!["commit_timelocked_weights"],
+        (true, true, _) => vec!["commit_timelocked_mechanism_weights"],
+        (true, false, 0) => vec!["commit_weights", "reveal_weights"],
+        (true, false, _) => vec!["commit_mechanism_weights", "reveal_mechanism_weights"],
+    }
 }
 
 /// Subnet, mechanism, block, and four letters that two of one block differ by.

@@ -2,7 +2,7 @@
 //!
 //! | call | is for |
 //! |---|---|
-//! | `set_weights`, `set_mechanism_weights`, `batch_set_weights` | weights in the open |
+//! | `set_weights`, `set_mechanism_weights` | weights in the open |
 //! | `commit_weights`, `reveal_weights` and their mechanisms' variants | weights behind a hash, revealed by a second call |
 //! | `commit_timelocked_weights`, `commit_timelocked_mechanism_weights` | weights that the chain opens itself |
 //!
@@ -10,7 +10,7 @@
 
 use crate::AccountId;
 use crate::Hash;
-use parity_scale_codec::{Compact, Encode};
+use parity_scale_codec::Encode;
 
 /// The pallet that has all of them.
 pub const PALLET: &str = "SubtensorModule";
@@ -32,11 +32,6 @@ pub enum WeightsCall {
         values: Vec<u16>,
         /// The validator's version.
         version_key: u64,
-    },
-    /// `batch_set_weights`: several subnets, each with its vector of uid and value, and its version.
-    BatchSet {
-        /// One for each subnet.
-        batch: Vec<BatchEntry>,
     },
     /// `commit_weights`, or `commit_mechanism_weights`.
     Commit {
@@ -72,24 +67,14 @@ pub enum WeightsCall {
         commit: Vec<u8>,
         /// The beacon's round that opens it.
         reveal_round: u64,
-        /// `CommitRevealWeightsVersion` of the chain.
+        /// The ciphertext's format, [`COMMIT_VERSION`](crate::timelock::COMMIT_VERSION); the chain refuses one that is not its
+        /// `CommitRevealWeightsVersion`.
         commit_reveal_version: u16,
     },
 }
 
-/// One subnet of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BatchEntry {
-    /// The subnet.
-    pub netuid: u16,
-    /// Uids and values, in order of the vector.
-    pub weights: Vec<(u16, u16)>,
-    /// The validator's version.
-    pub version_key: u64,
-}
-
 /// Names and shapes of all calls, as the runtimes of specs 365, 439 and 461 have them.
-pub(super) const CALL_SHAPES: [(&str, &str); 9] = [
+pub(super) const CALL_SHAPES: [(&str, &str); 8] = [
     (
         "set_weights",
         "netuid: u16, dests: Vec<u16>, weights: Vec<u16>, version_key: u64",
@@ -97,10 +82,6 @@ pub(super) const CALL_SHAPES: [(&str, &str); 9] = [
     (
         "set_mechanism_weights",
         "netuid: u16, mecid: u8, dests: Vec<u16>, weights: Vec<u16>, version_key: u64",
-    ),
-    (
-        "batch_set_weights",
-        "netuids: Vec<Compact<u16>>, weights: Vec<Vec<(Compact<u16>, Compact<u16>)>>, version_keys: Vec<Compact<u64>>",
     ),
     ("commit_weights", "netuid: u16, commit_hash: [u8;32]"),
     (
@@ -130,10 +111,9 @@ impl WeightsCall {
     pub fn name(&self) -> &'static str {
         let position = match self {
             Self::Set { mechanism, .. } => usize::from(mechanism.is_some()),
-            Self::BatchSet { .. } => 2,
-            Self::Commit { mechanism, .. } => 3 + usize::from(mechanism.is_some()),
-            Self::Reveal { mechanism, .. } => 5 + usize::from(mechanism.is_some()),
-            Self::CommitTimelocked { mechanism, .. } => 7 + usize::from(mechanism.is_some()),
+            Self::Commit { mechanism, .. } => 2 + usize::from(mechanism.is_some()),
+            Self::Reveal { mechanism, .. } => 4 + usize::from(mechanism.is_some()),
+            Self::CommitTimelocked { mechanism, .. } => 6 + usize::from(mechanism.is_some()),
         };
         CALL_SHAPES[position].0
     }
@@ -155,21 +135,6 @@ impl WeightsCall {
                 put(uids);
                 put(values);
                 put(version_key);
-            }
-            Self::BatchSet { batch } => {
-                let compact = |&(uid, value): &(u16, u16)| (Compact(uid), Compact(value));
-                let netuids: Vec<_> = batch.iter().map(|entry| Compact(entry.netuid)).collect();
-                let vectors: Vec<Vec<_>> = batch
-                    .iter()
-                    .map(|entry| entry.weights.iter().map(compact).collect())
-                    .collect();
-                let version_keys: Vec<_> = batch
-                    .iter()
-                    .map(|entry| Compact(entry.version_key))
-                    .collect();
-                put(&netuids);
-                put(&vectors);
-                put(&version_keys);
             }
             Self::Commit {
                 netuid,

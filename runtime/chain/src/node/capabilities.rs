@@ -179,6 +179,18 @@ impl Capabilities {
         self.items.contains_key(&(item.pallet, item.name))
     }
 
+    /// Whether the runtime has a call, by its name, as it is known.
+    ///
+    /// # Errors
+    /// [`CapabilityError::CallMissing`], [`CapabilityError::CallShape`].
+    pub fn check_call(&self, call: &'static str) -> Result<(), CapabilityError> {
+        let spec_version = self.runtime.version().spec_version;
+        match self.calls.get(call) {
+            Some(found) => found.clone().map(drop),
+            None => Err(CapabilityError::CallMissing { call, spec_version }),
+        }
+    }
+
     /// A call's bytes: pallet, index, arguments.
     ///
     /// # Errors

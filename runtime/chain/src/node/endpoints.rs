@@ -27,7 +27,7 @@ mod seat;
 mod sort;
 mod spread;
 
-pub use agree::{AgreeError, Excluded, Exclusion};
+pub use agree::{AgreeError, Excluded, Exclusion, GENESIS};
 
 use super::client::{Node, ReadError};
 use super::metadata::RuntimeVersion;
@@ -148,7 +148,7 @@ impl Endpoints {
 
     /// A local chain is whatever most of its nodes have.
     fn agree_on_genesis(&self) -> Result<Hash, AgreeError> {
-        let what = "the genesis";
+        let what = GENESIS;
         let seats: Vec<&Seat> = self.seats.iter().map(|seat| &**seat).collect();
         let enough = |said: &[Said<'_, Hash>]| self.sort_out(what, said).count >= self.required();
         let mut excluded = Vec::new();
@@ -183,12 +183,6 @@ impl Endpoints {
     fn connected(&self) -> impl Iterator<Item = &Seat> {
         let seats = self.seats.iter().map(|seat| &**seat);
         seats.filter(|seat| seat.node().is_some() && seat.standing() != Standing::Foreign)
-    }
-
-    /// How many were named, without those of another chain: who is down may know what the others do not.
-    pub fn named(&self) -> usize {
-        let own = |seat: &&Arc<Seat>| seat.standing() != Standing::Foreign;
-        self.seats.iter().filter(own).count()
     }
 
     /// What counts as agreement.

@@ -73,7 +73,6 @@ pub fn preflight(
         | WeightsCall::CommitTimelocked {
             netuid, mechanism, ..
         } => (*netuid, mechanism.unwrap_or_default()),
-        WeightsCall::BatchSet { .. } => return Err(vec![Refusal::Batch]),
     };
     if (netuid, mechanism) != (facts.parameters.netuid, facts.mechanism) {
         return Err(vec![Refusal::OtherSubnet {
@@ -156,7 +155,6 @@ pub fn preflight(
                 Some(commit) => refusals.extend(reveal_in_time(facts, commit)),
             }
         }
-        WeightsCall::BatchSet { .. } => (),
     }
     if let Some(hidden) = hidden {
         if hidden.hotkey != facts.hotkey {

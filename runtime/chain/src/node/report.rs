@@ -1,9 +1,5 @@
 //! What commands print: plain data, versioned, with every node that was left out and why.
 
-mod doctor;
-
-pub use doctor::{Check, DoctorReport, Verdict, doctor};
-
 use super::capabilities::Missing;
 use super::endpoints::{AgreeError, Endpoints, Excluded, Head, Pinned};
 use super::metadata::RuntimeVersion;
@@ -16,6 +12,18 @@ use serde::Serialize;
 
 /// The version of all reports.
 pub const REPORT_VERSION: u32 = 1;
+
+/// How a check went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Well.
+    Ok,
+    /// Well, but not for long.
+    Warning,
+    /// Not well.
+    Failed,
+}
 
 /// Which chain this is.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -230,6 +230,10 @@ impl Signer for CommandSigner {
         self.account
     }
 
+    fn time_limit(&self) -> Duration {
+        self.time_limit
+    }
+
     fn sign_request(&self, request: &SignRequest) -> Result<Signature, SignError> {
         same_account(request, self.account)?;
         self.ask(request).map_err(|source| SignError::Command {

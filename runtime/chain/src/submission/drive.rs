@@ -39,9 +39,10 @@ pub struct DriveLimits {
     pub block_time_ms: u32,
     /// Errors of the node in a row, each followed by a pause that doubles up to a block's time.
     pub errors_max: u32,
-    /// Questions for newer heads in a row, two for each block at most, that brought no newer finalized block.
+    /// Questions for newer heads in a row that brought no newer finalized block, a pause of a block's time after each.
     pub silent_pauses_max: u32,
-    /// How many blocks of an era may be over when its extrinsic is signed, finality's lag among them; with more, heads are asked for again.
+    /// How many blocks of an era of [`ERA_PERIOD_BLOCKS`](super::ERA_PERIOD_BLOCKS) may be over when its extrinsic is signed, finality's lag among them;
+    /// of a longer one as many more as it has. With more, heads are asked for again, and the signature is not used.
     pub birth_age_blocks_max: u64,
 }
 
@@ -140,6 +141,9 @@ impl<'a, J: Journal> Drive<'a, J> {
             if clock.stopped() {
                 return Ok(Turn::Over(Driven::Stopped));
             }
+            let block_time_ms = u64::from(self.limits.block_time_ms.max(1));
+            let signing = chain.signing_ms().div_ceil(block_time_ms);
+            self.machine.let_signatures_take(signing);
             let ask = match self.machine.next() {
                 Next::Ended(verdict) => return Ok(Turn::Over(Driven::Ended(verdict))),
                 Next::Overdue { blocks } => return Ok(Turn::Over(Driven::Overdue { blocks })),

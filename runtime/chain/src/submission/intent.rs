@@ -11,8 +11,10 @@ use std::fmt;
 
 mod check;
 
-/// Blocks of an extrinsic's era: about three minutes, in which a node may be lost and found again.
+/// Blocks of an extrinsic's era: about three minutes, in which a node may be lost and found again. It is longer where a signature may take longer.
 pub const ERA_PERIOD_BLOCKS: u64 = 16;
+/// The longest that there is.
+pub(super) const ERA_PERIOD_BLOCKS_MAX: u64 = 65_536;
 /// Storage indices between two mechanisms of a subnet; source: the chain's `NetUidStorageIndex`.
 const MECHANISM_STRIDE: u16 = 4_096;
 
@@ -46,7 +48,7 @@ pub enum Method {
     },
     /// Encrypted weights are committed; the chain opens them when the beacon has.
     Timelocked {
-        /// `CommitRevealWeightsVersion`.
+        /// The format of commits when it was planned. A commit says the one that it is in.
         commit_reveal_version: u16,
     },
 }

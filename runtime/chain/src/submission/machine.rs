@@ -30,6 +30,7 @@ use seen::Seen;
 pub struct Machine {
     state: State,
     seen: Seen,
+    signing_blocks: u64,
 }
 
 /// What is to be done.
@@ -56,7 +57,11 @@ impl Machine {
     pub fn resume(records: &[Record]) -> Result<Self, Disorder> {
         let state = State::replay(records)?;
         let seen = Seen::from_block(state.last_block());
-        Ok(Self { state, seen })
+        Ok(Self {
+            state,
+            seen,
+            signing_blocks: 0,
+        })
     }
 
     /// Where the intent is.
@@ -97,6 +102,11 @@ impl Machine {
         self.state.apply(record)?;
         self.seen.begin(matches!(record, Record::Attempt { .. }));
         Ok(())
+    }
+
+    /// Makes eras of extrinsics long enough for signatures that take so many blocks' time.
+    pub(super) fn let_signatures_take(&mut self, blocks: u64) {
+        self.signing_blocks = blocks;
     }
 
     /// The newest finalized block that is known.

@@ -171,7 +171,7 @@ pub struct Refusal {
     pub code: i64,
     /// The runtime's number in `Custom error: N`, if it is that.
     pub custom: Option<u8>,
-    /// The node's words, printable and at most 200 characters.
+    /// The node's words, printable and at most 200 characters, and what to do about them.
     pub message: String,
 }
 

@@ -193,7 +193,12 @@ impl State {
         self.stage = stage;
         self.step = step;
         self.last_block = at_block;
-        self.note(at_block, record.block(), record.to_string());
+        // The row has the word already.
+        let what = match record {
+            Record::Ended { verdict, .. } => verdict.to_string(),
+            record => record.to_string(),
+        };
+        self.note(at_block, record.block(), what);
         Ok(())
     }
 

@@ -44,7 +44,7 @@ pub struct HistoryRow {
     pub word: Word,
     /// The block that it is about.
     pub block: Option<BlockRef>,
-    /// What happened.
+    /// What happened; for the last, why it ended so.
     pub what: String,
 }
 
@@ -104,12 +104,17 @@ impl Word {
             Stage::Alive { .. } => Self::Submitted,
             Stage::Landed { .. } | Stage::Committed => Self::Finalized,
             Stage::Revealed { .. } => Self::Revealed,
-            Stage::Ended { verdict } => match verdict {
-                Verdict::Verified { .. } => Self::Verified,
-                Verdict::Expired { .. } => Self::Expired,
-                Verdict::Dropped { .. } => Self::Dropped,
-                Verdict::Refused { .. } => Self::Refused,
-            },
+            Stage::Ended { verdict } => Self::of_verdict(verdict),
+        }
+    }
+
+    /// The word for an end.
+    pub fn of_verdict(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Verified { .. } => Self::Verified,
+            Verdict::Expired { .. } => Self::Expired,
+            Verdict::Dropped { .. } => Self::Dropped,
+            Verdict::Refused { .. } => Self::Refused,
         }
     }
 }

@@ -9,6 +9,7 @@ mod files;
 mod matrix;
 mod memory;
 mod proofs;
+mod pruned;
 mod rows;
 mod run;
 mod toy;

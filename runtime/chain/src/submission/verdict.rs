@@ -139,7 +139,7 @@ pub enum Refused {
         code: i64,
         /// The runtime's number in `Custom error: N`, if it is that.
         custom: Option<u8>,
-        /// Its words, printable.
+        /// Its words, printable, and what to do about them.
         message: String,
     },
     /// The call failed in its block.
@@ -156,13 +156,14 @@ impl Verdict {
     }
 }
 
+/// The reason alone: whoever prints it has said the [`Word`](super::Word) before it.
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Verified { block } => write!(f, "in effect since block {}", block.number),
-            Self::Expired { reason } => write!(f, "expired: {reason}"),
-            Self::Dropped { reason } => write!(f, "dropped: {reason}"),
-            Self::Refused { reason } => write!(f, "refused: {reason}"),
+            Self::Expired { reason } => reason.fmt(f),
+            Self::Dropped { reason } => reason.fmt(f),
+            Self::Refused { reason } => reason.fmt(f),
         }
     }
 }

@@ -11,6 +11,9 @@ use gradus_owner::Owner;
 
 /// The longest commit that the chain takes, in bytes.
 pub const COMMIT_BYTES_MAX: usize = 5_000;
+/// The version of the format, of which the chain takes the one that `CommitRevealWeightsVersion` says. What has another version is dropped at the reveal,
+/// without a word, so a commit always carries this one: then the chain refuses it at once.
+pub const COMMIT_VERSION: u16 = 4;
 /// The one cipher.
 const SUITE: &[u8; 8] = b"AES_GCM_";
 /// Bytes of the cipher's tag.

@@ -105,3 +105,19 @@ fn a_refusal_is_none_while_one_that_may_have_taken_it_is_silent() {
     let (word, _) = three.submit();
     assert_eq!(word, Ok(Err(6)));
 }
+
+#[test]
+fn what_a_pools_number_means_is_written_down_with_its_words() {
+    let three = three();
+    for node in &three.nodes {
+        node.inject(Fault::Refuse(Method::Submit, RpcError::custom(1)));
+    }
+    let endpoints = local(&three.urls, patient(2)).expect("three");
+    let pair = pair();
+    let word = Landing::new(&endpoints, &pair, |_| ()).submit(&three.extrinsic);
+    let refusal = word.expect("an answer").expect_err("too little stake");
+    assert_eq!(
+        refusal.message,
+        "Invalid Transaction: Custom error: 1: add stake to the hotkey, or use one that has it"
+    );
+}

@@ -13,13 +13,17 @@
 //! | `returning` | nodes that are down, and come back |
 //! | `operators` | nodes that count as one |
 //! | `handing` | an extrinsic that goes to all |
+//! | `archives` | old blocks, whose state few nodes keep |
+//! | `prepared` | what is planned, and what is not |
 
 mod agreement;
+mod archives;
 mod commits;
 mod garbage;
 mod handing;
 mod operators;
 mod patience;
+mod prepared;
 mod reads;
 mod returning;
 mod rules;

@@ -78,6 +78,45 @@ fn a_metagraph_from_storage_is_the_one_from_the_runtime_but_for_stakes() {
     }
 }
 
+/// A node that is busy has the function all the same: what another way would give is not what other nodes say.
+#[test]
+fn a_function_that_a_node_refuses_once_is_not_one_that_the_runtime_lacks() {
+    let chain = chain(Spec::V461, |_| ());
+    let (served, node) = serve(&chain);
+    let refuse = |function: &'static str, words: &str| {
+        let refusal = RpcError::new(-32_603, "Internal error", words);
+        served.inject_once(Fault::Refuse(Method::RuntimeCall(function), refusal));
+    };
+    let versions = "Metadata_metadata_versions";
+    let head = node.best_head().expect("a head");
+    refuse(versions, "too many requests");
+    let error = node.at(head).err().expect("busy");
+    assert!(matches!(error, ReadError::Rpc(_)), "{error}");
+    // And nothing of it stays.
+    let digest = |node: &Node| {
+        let snapshot = node.at(head).expect("a block");
+        snapshot.capabilities().runtime().digest()
+    };
+    let other = Node::connect(&served.url(), limits()).expect("a node");
+    assert_eq!(digest(&node), digest(&other));
+    let old = Node::connect(&served.url(), limits()).expect("a node");
+    refuse(
+        versions,
+        "Exported method Metadata_metadata_versions is not found",
+    );
+    digest(&old);
+    let selective = "SubnetInfoRuntimeApi_get_selective_metagraph";
+    let snapshot = best(&node);
+    refuse(selective, "too many requests");
+    snapshot.metagraph(NETUID).expect_err("busy");
+    refuse(selective, "too many requests");
+    snapshot
+        .epoch_settings(NETUID, 0)
+        .expect_err("busy: the limit of an old item is no answer");
+    let full = snapshot.metagraph(NETUID).expect("there");
+    assert_eq!(full.source, MetagraphSource::RuntimeApi);
+}
+
 #[test]
 fn a_large_subnet_is_read_from_storage_in_turns() {
     let chain = chain(Spec::V461, |subnet| {
@@ -191,41 +230,6 @@ fn reports_are_json_of_what_nodes_agree_on() {
     assert_eq!(
         serde_json::to_value(&parameters).expect("data")["parameters"]["tempo"],
         20
-    );
-}
-
-#[test]
-fn a_doctor_names_what_is_not_well() {
-    let chain = chain(Spec::V461, |subnet| {
-        subnet.neurons[0].validator_permit = false
-    });
-    let (served, _node) = serve(&chain);
-    let urls = [served.url()];
-    let ask = |profile: &Profile, hotkey| report::doctor(profile, &urls, policy(1), hotkey, 75);
-    let local = Profile::local(NETUID, Vec::new());
-    let well = ask(&local, Some(owner().account()));
-    assert!(well.healthy, "{well:?}");
-    let hotkey = ask(&local, Some(pair().account()));
-    assert!(!hotkey.healthy);
-    let last: Vec<_> = hotkey.checks.iter().map(|check| check.name).collect();
-    assert_eq!(
-        last,
-        ["agreement", "runtime", "subnet", "hotkey", "activity"]
-    );
-    let unknown = ask(&local, Some(account([77; 32])));
-    assert!(!unknown.healthy && format!("{unknown:?}").contains("not registered"));
-    let finney = ask(&Profile::finney(), None);
-    assert!(!finney.healthy && finney.checks.len() == 1);
-    assert!(
-        finney.checks[0]
-            .message
-            .contains("belongs to another network"),
-        "{finney:?}"
-    );
-    let none = ask(&Profile::local(57, Vec::new()), None);
-    assert!(
-        !none.healthy && format!("{none:?}").contains("does not exist"),
-        "{none:?}"
     );
 }
 

@@ -1,11 +1,10 @@
 //! Checks of how the subnet takes weights, and of what opens commits.
 
 use super::Checks;
-use gradus_chain::node::{Pinned, SubnetParameters};
-use gradus_chain::timelock::Beacon;
+use gradus_chain::land::calls_wanted;
+use gradus_chain::node::{Pinned, SubnetParameters, items};
+use gradus_chain::timelock::{Beacon, COMMIT_VERSION};
 
-/// The version of timelocked commits that this program writes.
-const COMMIT_VERSION: u16 = 4;
 /// The beacon's rounds that the chain may be behind: two minutes, and ten.
 const ROUNDS_BEHIND_WARNING: u64 = 40;
 const ROUNDS_BEHIND_MAX: u64 = 200;
@@ -13,40 +12,26 @@ const ROUNDS_BEHIND_MAX: u64 = 200;
 impl Checks {
     /// How the subnet takes weights, and whether a call for that is known.
     pub(super) fn method(&mut self, pinned: &Pinned<'_>, parameters: &SubnetParameters) {
-        let (what, calls) = match parameters.commit_reveal_enabled {
-            true => (
-                format!(
-                    "timelocked commits of version {}, opened {} epochs later",
-                    parameters.commit_reveal_version, parameters.reveal_period_epochs
-                ),
-                [
-                    "commit_timelocked_mechanism_weights",
-                    "commit_timelocked_weights",
-                ],
-            ),
-            false => (
-                "weights in the open".to_owned(),
-                ["set_mechanism_weights", "set_weights"],
-            ),
+        let capabilities = pinned.first().capabilities();
+        let timelocked = capabilities.has(items::TIMELOCKED_COMMITS);
+        let (version, period) = (
+            parameters.commit_reveal_version,
+            parameters.reveal_period_epochs,
+        );
+        let what = match (parameters.commit_reveal_enabled, timelocked) {
+            (true, true) => {
+                format!("timelocked commits of version {version}, opened {period} epochs later")
+            }
+            (true, false) => format!("commits by a hash, revealed {period} epochs later"),
+            (false, _) => "weights in the open".to_owned(),
         };
-        let missing = pinned.first().capabilities().missing();
-        let is_missing = |call: &str| {
-            missing
-                .iter()
-                .any(|one| one.name.rsplit('.').next() == Some(call))
-        };
-        if calls.iter().all(|call| is_missing(call)) {
-            self.fail(
-                "method",
-                format!(
-                    "the subnet takes {what}; {} and {} are not known",
-                    calls[0], calls[1]
-                ),
-                "update gradus",
-            );
-        } else if parameters.commit_reveal_enabled
-            && parameters.commit_reveal_version != COMMIT_VERSION
-        {
+        // As for what is planned: one that lacks says which it is.
+        let mut calls = calls_wanted(parameters, capabilities, 0).into_iter();
+        let lacks = calls.find_map(|call| capabilities.check_call(call).err());
+        if let Some(error) = lacks {
+            let found = format!("the subnet takes {what}: {error}");
+            self.fail("method", found, "update gradus");
+        } else if parameters.commit_reveal_enabled && timelocked && version != COMMIT_VERSION {
             self.fail(
                 "method",
                 format!("the subnet takes {what}; gradus writes version {COMMIT_VERSION}"),

@@ -99,14 +99,21 @@ pub enum ReadError {
 impl ReadError {
     /// Whether the node no longer keeps the state of the block: one that keeps all of it can answer.
     pub fn is_pruned(&self) -> bool {
-        const WORDS: [&str; 3] = ["discarded", "pruned", "UnknownBlock"];
-        match self {
-            Self::Rpc(RpcError::Refused { message, data, .. }) => {
-                let mut said = [Some(message), data.as_ref()].into_iter().flatten();
-                said.any(|said| WORDS.iter().any(|word| said.contains(word)))
-            }
-            _ => false,
-        }
+        self.is_refused_for(&["State already discarded"])
+    }
+
+    /// Whether the block's runtime lacks the function that was called.
+    pub(in crate::node) fn is_of_no_function(&self) -> bool {
+        self.is_refused_for(&["Exported method", "is not found"])
+    }
+
+    /// Whether the node's own words have all of these.
+    fn is_refused_for(&self, words: &[&str]) -> bool {
+        let Self::Rpc(RpcError::Refused { message, data, .. }) = self else {
+            return false;
+        };
+        let mut said = [Some(message), data.as_ref()].into_iter().flatten();
+        said.any(|said| words.iter().all(|word| said.contains(word)))
     }
 
     /// Whose fault: the host's, which names its nodes and its subnet.

@@ -13,7 +13,7 @@ use crate::node::metadata::{Runtime, RuntimeVersion};
 use crate::node::rpc::shown;
 use crate::node::snapshot::Snapshot;
 use crate::{BlockRef, Hash};
-use parity_scale_codec::{Compact, Decode, Encode};
+use parity_scale_codec::{Compact, Decode, DecodeAll, Encode};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashMap;
@@ -146,11 +146,16 @@ impl Node {
 
     /// Metadata of the best version that the runtime has.
     fn metadata_bytes(&self, at: Hash) -> Result<Vec<u8>, ReadError> {
-        let versions = self
-            .state_call("Metadata_metadata_versions", &[], at)
-            .ok()
-            .and_then(|bytes| Vec::<u32>::decode(&mut &bytes[..]).ok())
-            .unwrap_or_default();
+        let what = "Metadata_metadata_versions";
+        // The other way gives other bytes, whose digest is not that of other nodes: only for runtimes that have no other.
+        let versions = match self.state_call(what, &[], at) {
+            Ok(bytes) => Vec::<u32>::decode_all(&mut &bytes[..]).map_err(|_| {
+                let found = format!("{} other bytes", bytes.len());
+                self.malformed(what, "a list of versions", found)
+            })?,
+            Err(error) if error.is_of_no_function() => Vec::new(),
+            Err(error) => return Err(error),
+        };
         for version in METADATA_VERSIONS {
             if !versions.contains(&version) {
                 continue;

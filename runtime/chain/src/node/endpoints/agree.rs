@@ -7,6 +7,8 @@ use gradus_owner::Owner;
 use std::fmt;
 use std::sync::Arc;
 
+/// What is asked of a node when it is connected.
+pub const GENESIS: &str = "the genesis";
 /// What is asked of a block that may be replaced.
 pub(super) const BLOCK_HASH: &str = "a block's hash";
 /// What has to be the same of a block's state.

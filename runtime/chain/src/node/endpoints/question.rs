@@ -8,7 +8,7 @@
 //! One deadline is for all of them together. Who is given up stops within some milliseconds, its connection is closed and it rests, so that
 //! nothing of a question outlives it but the thread that makes a node's socket, of which a node has one.
 
-use super::agree::{AgreeError, Excluded, Exclusion};
+use super::agree::{AgreeError, Excluded, Exclusion, GENESIS};
 use super::seat::{Failure, Seat, Standing};
 use super::sort::Said;
 use super::{Agreed, Endpoints};
@@ -76,7 +76,7 @@ impl Endpoints {
             .map_err(Exclusion::OtherChain)?;
         match self.genesis {
             Some(expected) if expected != genesis => {
-                Err(Exclusion::differs("the genesis", &expected, &genesis))
+                Err(Exclusion::differs(GENESIS, &expected, &genesis))
             }
             _ => Ok(()),
         }

@@ -10,9 +10,6 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case", tag = "rule")]
 pub enum Refusal {
-    /// A batch.
-    #[error("a batch is not checked: submit each subnet on its own")]
-    Batch,
     /// Facts of something else.
     #[error(
         "the call is for subnet {netuid}, mechanism {mechanism}, the facts are of {facts_netuid}, {facts_mechanism}: read those of the call's"
@@ -236,8 +233,7 @@ impl Refusal {
     /// Whose fault: the host's, which submits and whose vector it is; this program's if it made a call that no chain takes.
     pub fn owner(&self) -> Owner {
         match self {
-            Self::Batch
-            | Self::OtherSubnet { .. }
+            Self::OtherSubnet { .. }
             | Self::UnequalLengths { .. }
             | Self::CommitTooLong { .. }
             | Self::HiddenHotkey { .. } => Owner::Bug,
@@ -258,7 +254,7 @@ impl Refusal {
     /// The chain's name for it, where it has one.
     pub fn chain_error(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Batch | Self::OtherSubnet { .. } | Self::HiddenHotkey { .. } => return None,
+            Self::OtherSubnet { .. } | Self::HiddenHotkey { .. } => return None,
             // Decoding fails before anything has a name.
             Self::CommitTooLong { .. } => return None,
             Self::CommitRevealEnabled => "CommitRevealEnabled",

@@ -35,24 +35,6 @@ impl Snapshot<'_> {
         Ok(AccountState { nonce, free_rao })
     }
 
-    /// The nonce that comes next, with what the node's pool holds counted.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn next_nonce(&self, account: AccountId) -> Result<u32, ReadError> {
-        let what = "system_accountNextIndex";
-        let json = self
-            .node()
-            .call(what, json!([account]))
-            .map_err(ReadError::Rpc)?;
-        json.as_u64()
-            .and_then(|nonce| u32::try_from(nonce).ok())
-            .ok_or_else(|| {
-                self.node()
-                    .malformed(what, "a nonce", shown(&json.to_string()))
-            })
-    }
-
     /// Milliseconds since 1970, as the block's author had it.
     ///
     /// # Errors

@@ -15,7 +15,6 @@ use super::{Answers, Snapshot, SubnetParameters};
 use crate::node::call::storage_index;
 use crate::node::client::ReadError;
 use crate::node::items::{self, Item};
-use crate::node::rpc::RpcError;
 use parity_scale_codec::{Decode, Encode};
 use serde::Serialize;
 
@@ -186,7 +185,7 @@ impl Snapshot<'_> {
         let arguments = (netuid, vec![MAX_WEIGHTS_LIMIT_FIELD]).encode();
         let api = "SubnetInfoRuntimeApi";
         let answer = match self.runtime_call(api, "get_selective_metagraph", &arguments) {
-            Err(ReadError::Rpc(RpcError::Refused { .. })) => None,
+            Err(error) if error.is_of_no_function() => None,
             answer => answer?,
         };
         let found = answer.as_ref().and_then(|answer| {

@@ -1,13 +1,12 @@
 //! A subnet's neurons.
 //!
-//! One runtime function gives all of it with stakes. Its answer grows with the chain, so fields are picked by name. Where a runtime or node has
+//! One runtime function gives all of it with stakes. Its answer grows with the chain, so fields are picked by name. Where a runtime has
 //! no such function, storage has everything but stakes.
 
 use super::Snapshot;
 use crate::AccountId;
 use crate::node::client::ReadError;
 use crate::node::items;
-use crate::node::rpc::RpcError;
 use crate::node::value::Value;
 use crate::{BlockRef, Hash};
 use parity_scale_codec::Encode;
@@ -137,7 +136,7 @@ impl Snapshot<'_> {
         })
     }
 
-    /// The answer of the first runtime function that runtime and node have.
+    /// The answer of the first runtime function that the runtime has; what refuses for another reason is an error.
     fn metagraph_value(&self, netuid: u16) -> Result<Option<Value>, ReadError> {
         let api = "SubnetInfoRuntimeApi";
         let columns: Vec<u16> = COLUMNS.iter().map(|(_, number)| *number).collect();
@@ -156,7 +155,8 @@ impl Snapshot<'_> {
                         return Ok(Some(found.clone()));
                     }
                 }
-                Ok(None) | Err(ReadError::Rpc(RpcError::Refused { .. })) => (),
+                Ok(None) => (),
+                Err(error) if error.is_of_no_function() => (),
                 Err(error) => return Err(error),
             }
         }

@@ -57,15 +57,6 @@ impl Snapshot<'_> {
             .unwrap_or_default())
     }
 
-    /// A uid's bonds: uid and value.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn bonds_row(&self, storage_index: u16, uid: u16) -> Result<Vec<(u16, u16)>, ReadError> {
-        let (index, uid) = (storage_index.encode(), uid.encode());
-        Ok(self.one(items::BONDS, &[&index, &uid])?.unwrap_or_default())
-    }
-
     /// A hotkey's uid; `None` if it is not registered.
     ///
     /// # Errors

@@ -2,7 +2,7 @@ use super::*;
 use crate::Hash;
 use crate::node::call::CALL_SHAPES;
 use crate::node::{
-    BatchEntry, CapabilityError, Era, ExtrinsicContext, MetadataError, Unsigned, WeightsCall, items,
+    CapabilityError, Era, ExtrinsicContext, MetadataError, Unsigned, WeightsCall, items,
 };
 use crate::signer::SignRequest;
 use crate::{AccountId, hex};
@@ -47,13 +47,6 @@ fn a_call_has_the_same_bytes_in_three_specs() {
     let calls = [
         set(None),
         set(Some(1)),
-        WeightsCall::BatchSet {
-            batch: vec![BatchEntry {
-                netuid: 56,
-                weights: vec![(0, 1), (7, 65_535)],
-                version_key: 61_000,
-            }],
-        },
         WeightsCall::Commit {
             netuid: 56,
             mechanism: None,

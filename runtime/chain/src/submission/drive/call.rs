@@ -5,7 +5,9 @@ use super::super::intent::{Intent, Method};
 use super::super::record::Timelock;
 use super::super::state::Step;
 use crate::Hash;
-use crate::timelock::{Beacon, BeaconSignature, Ciphertext, WeightsPayload, lock, unlock};
+use crate::timelock::{
+    Beacon, BeaconSignature, COMMIT_VERSION, Ciphertext, WeightsPayload, lock, unlock,
+};
 use rand_core::{CryptoRng, RngCore};
 
 /// A call of `SubtensorModule`; with mechanism 0 the plain variant may be used, with others the `_mechanism_` one has to be.
@@ -58,7 +60,7 @@ pub enum Call {
         commit: Vec<u8>,
         /// The round that opens it.
         round: u64,
-        /// `CommitRevealWeightsVersion`.
+        /// The ciphertext's format: [`COMMIT_VERSION`].
         commit_reveal_version: u16,
     },
 }
@@ -83,7 +85,7 @@ pub trait Cipher {
 
 impl Call {
     /// The call of an intent's step.
-    pub(super) fn of(intent: &Intent, step: Step, timelock: Option<&Timelock>) -> Self {
+    pub(in super::super) fn of(intent: &Intent, step: Step, timelock: Option<&Timelock>) -> Self {
         let (netuid, mechanism) = (intent.netuid, intent.mechanism);
         let version_key = intent.version_key;
         let (uids, values) = intent.vectors();
@@ -101,18 +103,12 @@ impl Call {
                 mechanism,
                 hash: intent.commit_hash(salt),
             },
-            (
-                Method::Timelocked {
-                    commit_reveal_version,
-                },
-                _,
-                Some(timelock),
-            ) => Self::CommitTimelocked {
+            (Method::Timelocked { .. }, _, Some(timelock)) => Self::CommitTimelocked {
                 netuid,
                 mechanism,
                 commit: timelock.commit.0.clone(),
                 round: timelock.round,
-                commit_reveal_version: *commit_reveal_version,
+                commit_reveal_version: COMMIT_VERSION,
             },
             (Method::Timelocked { .. }, _, None) => unreachable!("a timelock is made before"),
             (Method::Plain, _, _) => Self::Set {

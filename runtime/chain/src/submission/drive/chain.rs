@@ -18,7 +18,9 @@ pub enum ChainError {
         why: String,
     },
     /// It does not keep the state of the block that was asked about.
-    #[error("the node does not keep the state of block {number}: ask one that keeps all")]
+    #[error(
+        "too few nodes keep the state of block {number}: name archive nodes with --endpoint, or one of your own with --agree 1"
+    )]
     Pruned {
         /// The block.
         number: u64,
@@ -60,10 +62,16 @@ pub trait Chain {
     /// [`ChainError::Unavailable`], [`ChainError::Pruned`].
     fn account(&mut self, intent: &Intent, at: BlockRef) -> Result<Account, ChainError>;
 
+    /// How long [`Chain::sign`] may take for the signature alone, milliseconds: eras are made to be longer.
+    fn signing_ms(&self) -> u64 {
+        0
+    }
+
     /// A signed extrinsic, SCALE with its length: the call with the order's nonce, era and version. Not submitted.
     ///
     /// # Errors
-    /// [`ChainError::Unavailable`] if the runtime's version is not the order's or metadata lack, [`ChainError::Sign`].
+    /// [`ChainError::Unavailable`] if the runtime's version is not the order's or metadata lack, [`ChainError::Sign`], also for an era that is
+    /// longer than the runtime remembers blocks.
     fn sign(&mut self, intent: &Intent, call: &Call, order: &Order) -> Result<Vec<u8>, ChainError>;
 
     /// Hands an extrinsic to the pool, once. `Ok(Err(_))` is the pool's refusal.

@@ -50,6 +50,20 @@ pub enum DriveError {
         /// How long.
         pauses: u32,
     },
+    /// Signatures that nobody can use any more.
+    #[error(
+        "{count} signatures in a row came too late, the last after {took_ms} ms: with what was read before it, more than {blocks_max} of the era's {era_period_blocks} blocks were over, or the subnet's epoch was; name quicker nodes, or a signer that keeps to its time limit, --signer-timeout"
+    )]
+    Late {
+        /// How many.
+        count: u32,
+        /// How long the last one took, milliseconds.
+        took_ms: u64,
+        /// How many blocks of the era may be over.
+        blocks_max: u64,
+        /// How many it has.
+        era_period_blocks: u64,
+    },
     /// Two chains.
     #[error("the node contradicts what was final")]
     Tell(#[source] TellError),

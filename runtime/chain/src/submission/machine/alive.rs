@@ -6,6 +6,9 @@ use super::super::state::Stage;
 use super::seen::Sending;
 use super::{Machine, Next};
 
+/// Final blocks of one search: each costs a node two calls, one after the other.
+const FIND_BLOCKS_MAX: u64 = 32;
+
 impl Machine {
     /// What is next for an attempt that may land.
     pub(super) fn next_alive(&self) -> Next {
@@ -45,11 +48,15 @@ impl Machine {
         if from <= to {
             let found = self.seen.found.as_ref();
             let found = found.filter(|found| found.hash == attempt.hash);
-            let Some(found) = found.filter(|found| found.tip == heads.best) else {
+            let found = found.filter(|found| found.tip == heads.best);
+            let Some(found) = found.filter(|found| found.place.is_some() || found.to >= to) else {
+                // What is final is searched once, in parts that nodes can answer in time; all that may be replaced, each time.
+                let part = from.saturating_add(FIND_BLOCKS_MAX - 1);
+                let is_final = part < heads.finalized.number;
                 return Next::Ask(Ask::Find {
                     hash: attempt.hash,
                     from,
-                    to,
+                    to: if is_final { to.min(part) } else { to },
                     tip: heads.best,
                 });
             };

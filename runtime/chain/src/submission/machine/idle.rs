@@ -1,7 +1,7 @@
 //! No extrinsic can land: whether another may be made, and which.
 
 use super::super::ask::{Account, Ask, Order};
-use super::super::intent::{ERA_PERIOD_BLOCKS, Method};
+use super::super::intent::{ERA_PERIOD_BLOCKS, ERA_PERIOD_BLOCKS_MAX, Method};
 use super::super::record::{Attempt, Postponement, Record};
 use super::super::state::{Stage, Step};
 use super::super::verdict::{Dropped, Expired, Refused, Verdict};
@@ -178,7 +178,7 @@ impl Machine {
             step,
             nonce: finalized.nonce,
             birth: finalized.at,
-            era_period_blocks: ERA_PERIOD_BLOCKS,
+            era_period_blocks: self.era_period_blocks(behind),
             spec_version: finalized.spec_version,
         };
         let signed = self.seen.signed.as_ref();
@@ -198,6 +198,15 @@ impl Machine {
                 timelock: signed.timelock.clone(),
             }),
         })
+    }
+
+    /// The shortest era of which the longest signature leaves half a usual one to land in. A lost extrinsic costs all of it.
+    fn era_period_blocks(&self, behind: u64) -> u64 {
+        let signed = behind.saturating_add(self.signing_blocks);
+        let needed = signed.saturating_add(ERA_PERIOD_BLOCKS / 2);
+        needed
+            .clamp(ERA_PERIOD_BLOCKS, ERA_PERIOD_BLOCKS_MAX)
+            .next_power_of_two()
     }
 
     /// What was committed: the hash of the weights with their salt, or of the ciphertext.

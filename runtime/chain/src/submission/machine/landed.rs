@@ -1,6 +1,6 @@
 //! What is final: whether it took effect, by what the chain stores.
 
-use super::super::ask::{Ask, Row};
+use super::super::ask::{Ask, CommitSet, Row};
 use super::super::intent::Method;
 use super::super::record::{Death, Outcome, Record};
 use super::super::state::Step;
@@ -55,31 +55,45 @@ impl Machine {
 
     /// The commit has to be in storage at its own block; at a later one that will do, if that one's state is not kept.
     fn next_commit(&self, block: BlockRef) -> Next {
-        let mut places = vec![block.number, self.at_block()];
-        places.retain(|number| !self.is_pruned(*number));
-        let Some(&at) = places.first() else {
-            return self.unproven(block.number, "the commits");
-        };
-        let commits = self.seen.commits.as_ref();
-        let Some(set) = commits.filter(|set| set.at.number == at) else {
-            return Next::Ask(Ask::Commits { at });
-        };
-        let hash = self.own_commit();
-        let own = set
-            .commits
-            .iter()
-            .find(|own| Some(own.hash) == hash && own.block_number == block.number);
-        match own {
-            Some(own) => Next::Keep(Record::Committed {
-                at_block: self.at_block(),
-                block,
-                epoch: own.epoch,
-            }),
-            None if at != block.number => self.unproven(block.number, "the commits"),
-            None => self.end(Verdict::Dropped {
+        if !self.is_pruned(block.number) {
+            let commits = self.seen.commits.as_ref();
+            let Some(set) = commits.filter(|set| set.at.number == block.number) else {
+                return Next::Ask(Ask::Commits { at: block.number });
+            };
+            let dropped = Verdict::Dropped {
                 reason: Dropped::CommitMissing,
-            }),
+            };
+            return self
+                .committed_by(set, block)
+                .unwrap_or_else(|| self.end(dropped));
         }
+        let unproven = || self.unproven(block.number, "the commits");
+        let seen = &self.seen.commit;
+        if let Some(set) = &seen.with {
+            return self.committed_by(set, block).unwrap_or_else(unproven);
+        }
+        let finalized = self.at_block();
+        match &seen.without {
+            None if self.is_pruned(finalized) => Next::Ask(Ask::NewerHeads),
+            None => Next::Ask(Ask::Commits { at: finalized }),
+            // It may have been opened since: then it was there at an earlier one.
+            Some(without) => match self.between(block.number, without.at.number) {
+                Some(at) => Next::Ask(Ask::Commits { at }),
+                None => unproven(),
+            },
+        }
+    }
+
+    /// The record of an own commit that a block made, if a set has it.
+    fn committed_by(&self, set: &CommitSet, block: BlockRef) -> Option<Next> {
+        let hash = self.own_commit();
+        let mut own = set.commits.iter();
+        let own = own.find(|own| Some(own.hash) == hash && own.block_number == block.number)?;
+        Some(Next::Keep(Record::Committed {
+            at_block: self.at_block(),
+            block,
+            epoch: own.epoch,
+        }))
     }
 
     /// The row has to be what was sent, at the block where it took effect.
@@ -144,7 +158,7 @@ impl Machine {
 
     /// Nothing is kept that would prove it.
     pub(super) fn unproven(&self, number: u64, what: &str) -> Next {
-        let missing = format!("{what} of block {number}, which the node does not keep");
+        let missing = format!("{what} of block {number}, which too few nodes keep");
         self.end(Verdict::Dropped {
             reason: Dropped::Unproven { missing },
         })

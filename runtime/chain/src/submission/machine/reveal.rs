@@ -17,8 +17,9 @@ impl Machine {
         let with = self.seen.commit.with.as_ref();
         let present_at = with.map_or(committed.number, |set| set.at.number);
         let Some(without) = &self.seen.commit.without else {
-            if present_at < finalized || with.is_none() {
-                return self.ask_commits(finalized);
+            let unknown = present_at < finalized || with.is_none();
+            if unknown && !self.is_pruned(finalized) {
+                return Next::Ask(Ask::Commits { at: finalized });
             }
             let blocks = finalized.saturating_sub(committed.number);
             if blocks > self.state.intent().limits.overdue_blocks {
@@ -32,20 +33,26 @@ impl Machine {
             let reason = Dropped::CommitMissing;
             return self.end(Verdict::Dropped { reason });
         }
-        if present_at.saturating_add(1) < gone_at {
-            return self.ask_commits(present_at + (gone_at - present_at) / 2);
+        if let Some(at) = self.between(present_at, gone_at) {
+            return Next::Ask(Ask::Commits { at });
         }
-        let Some(with) = with else {
-            return self.ask_commits(present_at);
-        };
-        self.next_gone(with, without)
+        // What was there at the very block before is what the proof is of.
+        let before = gone_at - 1;
+        match with.filter(|set| set.at.number == before) {
+            Some(with) => self.next_gone(with, without),
+            None if self.is_pruned(before) => self.unproven(before, "the commits"),
+            None => Next::Ask(Ask::Commits { at: before }),
+        }
     }
 
-    fn ask_commits(&self, at: u64) -> Next {
-        match self.is_pruned(at) {
-            true => self.unproven(at, "the commits"),
-            false => Next::Ask(Ask::Commits { at }),
-        }
+    /// Halfway between two blocks, of which the commit is in storage at the first and not at the second, or nearer to the second where states are not
+    /// kept: nodes keep those of the newest blocks, so that what took the commit out may be kept though most of the way to it is not. None if no block
+    /// is left between.
+    pub(super) fn between(&self, present_at: u64, gone_at: u64) -> Option<u64> {
+        let pruned = self.seen.pruned.iter().copied();
+        let pruned = pruned.filter(|number| *number < gone_at).max();
+        let lowest = present_at.max(pruned.unwrap_or(present_at));
+        (lowest.saturating_add(1) < gone_at).then(|| lowest + (gone_at - lowest) / 2)
     }
 
     /// What is next when the block is known that took the commit out.

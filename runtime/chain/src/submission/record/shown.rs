@@ -1,5 +1,6 @@
 //! Records as a person reads them: one line of history each.
 
+use super::super::status::Word;
 use super::super::verdict::Verdict;
 use super::{Death, Outcome, Postponement, Record};
 use crate::BlockRef;
@@ -118,7 +119,7 @@ impl fmt::Display for Record {
                 write!(f, "committed in block {}, epoch {epoch}", block.number)
             }
             Self::Revealed { block, .. } => write!(f, "revealed in block {}", block.number),
-            Self::Ended { verdict, .. } => verdict.fmt(f),
+            Self::Ended { verdict, .. } => write!(f, "{}: {verdict}", Word::of_verdict(verdict)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which records may follow which: an attempt that may land is never left, and never joined by another.
 
-use super::super::intent::Method;
+use super::super::intent::{ERA_PERIOD_BLOCKS_MAX, Method};
 use super::super::record::{Attempt, Death, Outcome, Record, Refusal, RefusalKind};
 use super::{Disorder, Stage, State, Step};
 use crate::Hash;
@@ -141,7 +141,7 @@ impl State {
         let known = format!("{} at least", self.last_block);
         field("its birth at block", birth, known, birth >= self.last_block)?;
         let period = attempt.era_period_blocks;
-        let legal = period.is_power_of_two() && (4..=65_536).contains(&period);
+        let legal = period.is_power_of_two() && (4..=ERA_PERIOD_BLOCKS_MAX).contains(&period);
         field("an era of", period, "a power of two".into(), legal)?;
         let bytes = attempt.extrinsic.0.len() as u64;
         field("extrinsic bytes", bytes, "some".into(), bytes > 0)?;

@@ -54,7 +54,10 @@ impl Report {
             }
             Verdict::Dropped {
                 reason: Dropped::Unproven { .. },
-            } => assert!(plan.faults.contains(&Fault::Pruning), "{plan:?}: unproven"),
+            } => assert!(
+                !self.provable(intent),
+                "{plan:?}: unproven, and the proof is kept"
+            ),
             other => assert!(
                 effective.is_empty(),
                 "{plan:?}: {other}, yet in effect at {effective:?}"
@@ -66,6 +69,47 @@ impl Report {
             tick(&self.toy);
         }
         assert_eq!(self.applied(), before, "{plan:?}: landed after the verdict");
+    }
+
+    /// Whether states that are still kept prove what became of the intent's weights. What is kept at the verdict was kept before.
+    fn provable(&self, intent: &Intent) -> bool {
+        let toy = self.toy.borrow();
+        let best = toy.best().at.number;
+        let kept = |number: u64| best - number < toy.keeps;
+        let hash = match &intent.method {
+            // `LastUpdate` names the block of plain weights for ever.
+            Method::Plain => return true,
+            Method::HashCommit { salt } => intent.commit_hash(salt),
+            Method::Timelocked { .. } => {
+                let last = toy.submitted.last().expect("it was sent");
+                match &toy.signed[last].call {
+                    Call::CommitTimelocked { commit, .. } => Hash::of(commit),
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        let has = |block: &Block| {
+            let locked = block.world.locked.iter().map(|own| Hash::of(&own.2));
+            let hashed = block.world.hashes.iter().map(|own| own.hash);
+            locked.chain(hashed).any(|own| own == hash)
+        };
+        let last = *toy.submitted.last().expect("it was sent");
+        let landed = toy.blocks.iter().find(|block| {
+            let mut own = block.extrinsics.iter();
+            own.any(|(extrinsic, _)| extrinsic.hash == last)
+        });
+        let landed = landed.expect("what never landed is dead");
+        if toy.signed[&last].order.step == Step::Reveal {
+            return kept(landed.at.number);
+        }
+        let of_final = toy.blocks.iter().take_while(|b| b.at.number <= best - LAG);
+        let of_final: Vec<&Block> = of_final.collect();
+        let opened = of_final.windows(2).find(|two| has(two[0]) && !has(two[1]));
+        match opened {
+            Some(two) => kept(two[0].at.number),
+            // Either it is there, or it never was.
+            None => of_final.last().is_some_and(|newest| has(newest)) || kept(landed.at.number),
+        }
     }
 
     /// Blocks of the final chain at which the intent's weights took effect.

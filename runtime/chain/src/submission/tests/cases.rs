@@ -30,6 +30,7 @@ fn faults_that_pass_end_verified_and_cost_an_extrinsic_only_if_one_died() {
         ForkKeep,
         Lagging,
         Pruning,
+        KeepsSome,
         PulseLate,
     ];
     let one_more = [

@@ -15,7 +15,7 @@ fn drive_at(
     limits: &DriveLimits,
 ) -> Result<Driven, DriveError> {
     let dead = Rc::new(RefCell::new(false));
-    let mut memory = Memory::new(&intent(Way::Plain), dead.clone());
+    let mut memory = Memory::new(machine.state().intent(), dead.clone());
     let mut node = Node {
         toy: toy.clone(),
         kill: Kill::Never,
@@ -84,6 +84,85 @@ fn an_era_that_slow_answers_have_half_used_up_is_not_signed_for() {
         landed.expect("in a block").at.number,
         attempts[0].birth.number + LAG + 5 + 1
     );
+}
+
+#[test]
+fn a_signer_that_may_take_long_is_asked_once() {
+    // A person who has to press a key: eight blocks, and 300.
+    for (blocks, era) in [(8, 32), (25, 64), (300, 512)] {
+        let toy = chain(Way::Plain, &[]);
+        toy.borrow_mut().slow_signatures = vec![blocks];
+        toy.borrow_mut().signing_ms = blocks * u64::from(BLOCK_MS);
+        let mut plan = intent(Way::Plain);
+        plan.limits.give_up_at_block += blocks;
+        let plan = Record::Planned {
+            intent: Box::new(plan),
+        };
+        let mut machine = Machine::resume(&[plan]).expect("an intent");
+        let driven = drive_at(&mut machine, &toy, &LIMITS).expect("a verdict");
+        assert!(
+            matches!(driven, Driven::Ended(Verdict::Verified { .. })),
+            "{blocks}: {driven:?}"
+        );
+        assert_eq!(toy.borrow().signed.len(), 1, "{blocks}: asked again");
+        let attempts = machine.state().attempts();
+        assert_eq!(attempts[0].era_period_blocks, era, "{blocks}");
+    }
+}
+
+#[test]
+fn signatures_that_always_come_too_late_are_an_error_that_says_so() {
+    let toy = chain(Way::Plain, &[]);
+    toy.borrow_mut().slow_signatures = vec![9; 20];
+    let mut machine = Machine::resume(&[planned()]).expect("an intent");
+    let error = drive_at(&mut machine, &toy, &LIMITS).expect_err("too late");
+    let expected = "5 signatures in a row came too late, the last after 108000 ms";
+    assert!(error.to_string().contains(expected), "{error}");
+    assert!(error.to_string().contains("--signer-timeout"), "{error}");
+    assert_eq!(toy.borrow().submitted, []);
+}
+
+#[test]
+fn a_signature_that_came_when_the_intent_was_too_old_is_not_used() {
+    let toy = chain(Way::Plain, &[]);
+    toy.borrow_mut().slow_signatures = vec![20];
+    toy.borrow_mut().signing_ms = 20 * u64::from(BLOCK_MS);
+    let mut plan = intent(Way::Plain);
+    plan.limits.give_up_at_block = START + LAG + 10;
+    let plan = Record::Planned {
+        intent: Box::new(plan),
+    };
+    let mut machine = Machine::resume(&[plan]).expect("an intent");
+    let driven = drive_at(&mut machine, &toy, &LIMITS).expect("a verdict");
+    let gave_up = Driven::Ended(Verdict::Expired {
+        reason: Expired::GaveUp {
+            at_block: START + LAG + 10,
+        },
+    });
+    assert_eq!(driven, gave_up);
+    assert_eq!(toy.borrow().submitted, []);
+}
+
+/// The chain takes no commit whose round is out already, and everybody can open one.
+#[test]
+fn a_commit_is_not_sent_in_another_epoch_than_it_was_locked_for() {
+    for blocks in 0..14 {
+        let toy = chain(Way::Timelocked, &[]);
+        toy.borrow_mut().slow_signatures = vec![blocks];
+        toy.borrow_mut().signing_ms = blocks * u64::from(BLOCK_MS);
+        let plan = Record::Planned {
+            intent: Box::new(intent(Way::Timelocked)),
+        };
+        let mut machine = Machine::resume(&[plan]).expect("an intent");
+        drive_at(&mut machine, &toy, &LIMITS).expect("a verdict");
+        let toy = toy.borrow();
+        let landed = toy.blocks.iter().find(|block| !block.extrinsics.is_empty());
+        let landed = landed.expect("in a block");
+        let Call::CommitTimelocked { round, .. } = &landed.extrinsics[0].0.call else {
+            panic!("{:?}", landed.extrinsics);
+        };
+        assert!(landed.world.last_round < *round, "{blocks}");
+    }
 }
 
 #[test]

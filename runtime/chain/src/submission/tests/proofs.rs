@@ -28,6 +28,30 @@ fn an_era_is_over_when_its_last_block_is_final_and_not_before() {
     assert_eq!(death(&machine), Some(Death::EraOver { last_block: 45 }));
 }
 
+/// A long era's final blocks, each of which costs a node two calls.
+#[test]
+fn a_long_era_is_searched_in_parts_that_a_node_answers_in_time() {
+    let mut long = attempt(4);
+    long.era_period_blocks = 64;
+    let long = Record::Attempt {
+        attempt: Box::new(long),
+    };
+    let mut machine = Machine::resume(&[planned(), long]).expect("in order");
+    tell(&mut machine, [heads(120, 110)]);
+    for (from, to) in [(31, 62), (63, 93)] {
+        let ask = Ask::Find {
+            hash: attempt(4).hash,
+            from,
+            to,
+            tip: block(120),
+        };
+        assert_eq!(machine.next(), Next::Ask(ask));
+        assert_eq!(death(&machine), None);
+        tell(&mut machine, [absent(from, to, 120)]);
+    }
+    assert_eq!(death(&machine), Some(Death::EraOver { last_block: 93 }));
+}
+
 #[test]
 fn a_search_that_left_blocks_out_proves_nothing() {
     let mut machine = restarted();

@@ -103,6 +103,28 @@ fn what_no_chain_takes_is_no_intent() {
     assert!(serde_json::from_str::<IntentId>("\"../a\"").is_err());
 }
 
+/// Whatever a plan of another version of this program says: a commit is in the format that this one writes.
+#[test]
+fn a_commit_says_the_format_that_it_is_in() {
+    let mut intent = intent(Way::Timelocked);
+    intent.method = Method::Timelocked {
+        commit_reveal_version: 5,
+    };
+    let timelock = Timelock {
+        round: 1_000,
+        commit: Bytes(vec![1]),
+    };
+    let call = Call::of(&intent, Step::Commit, Some(&timelock));
+    let Call::CommitTimelocked {
+        commit_reveal_version,
+        ..
+    } = call
+    else {
+        panic!("{call:?}");
+    };
+    assert_eq!(commit_reveal_version, crate::timelock::COMMIT_VERSION);
+}
+
 /// The cipher that real drives use, with a round that has been out for years.
 #[test]
 fn the_beacons_cipher_opens_what_it_locked() {
@@ -120,6 +142,26 @@ fn the_beacons_cipher_opens_what_it_locked() {
     let other = cipher.lock(1_001, &payload).expect("short");
     assert!(cipher.unlock(&other, &signature).is_err());
     assert!(cipher.unlock(&commit[1..], &signature).is_err());
+}
+
+#[test]
+fn how_it_ended_is_said_once() {
+    let verdict = Verdict::Expired {
+        reason: Expired::Abandoned,
+    };
+    let ended = Record::Ended {
+        at_block: 31,
+        verdict,
+    };
+    let planned = Record::Planned {
+        intent: Box::new(intent(Way::Plain)),
+    };
+    let state = State::replay(&[planned, ended.clone()]).expect("in order");
+    let status = IntentStatus::of(&state);
+    let shown = format!("{}: {}", status.word, status.reason);
+    assert_eq!(shown, "expired: given up by hand, nothing of it can land");
+    // A line of progress has no word before it.
+    assert_eq!(ended.to_string(), shown);
 }
 
 #[test]

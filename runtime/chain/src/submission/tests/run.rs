@@ -112,6 +112,8 @@ pub(super) fn chain(way: Way, faults: &[Fault]) -> Shared {
         }
         if toy.has(Fault::Pruning) {
             toy.keeps = LAG + 2;
+        } else if toy.has(Fault::KeepsSome) {
+            toy.keeps = 13;
         }
     }
     toy

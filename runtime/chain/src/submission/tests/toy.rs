@@ -62,6 +62,8 @@ pub(super) struct Toy {
     pub(super) now_ms: u64,
     /// How many blocks signing takes, the last first; then none.
     pub(super) slow_signatures: Vec<u64>,
+    /// How long a signature may take.
+    pub(super) signing_ms: u64,
     /// Whether commits fail when they open.
     pub(super) drops: bool,
     /// Blocks whose state is kept, back from the newest.
@@ -83,6 +85,7 @@ impl Toy {
             calls: 0,
             now_ms: 0,
             slow_signatures: Vec::new(),
+            signing_ms: 0,
             drops: faults.contains(&Fault::SilentDrop),
             keeps: u64::MAX,
         };

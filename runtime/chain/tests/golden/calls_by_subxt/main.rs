@@ -24,17 +24,6 @@ fn main() {
             "set_mechanism_weights",
             vec![n(56), n(1), u16s(&[0, 7]), u16s(&[65_535, 1]), n(61_000)],
         ),
-        (
-            "batch_set_weights",
-            vec![
-                u16s(&[56]),
-                Value::unnamed_composite([Value::unnamed_composite([
-                    Value::unnamed_composite([n(0), n(1)]),
-                    Value::unnamed_composite([n(7), n(65_535)]),
-                ])]),
-                Value::unnamed_composite([n(61_000)]),
-            ],
-        ),
         ("commit_weights", vec![n(56), hash.clone()]),
         ("commit_mechanism_weights", vec![n(56), n(1), hash]),
         (

@@ -13,7 +13,7 @@ use gradus_chain::submission::{
 
 /// Errors of nodes in a row, each followed by a pause of up to a block's time.
 const ERRORS_MAX: u32 = 50;
-/// Pauses without a newer final block: about ten minutes.
+/// Pauses of a block's time without a newer final block: 20 minutes.
 const SILENT_PAUSES_MAX: u32 = 100;
 
 /// What came of following an intent.

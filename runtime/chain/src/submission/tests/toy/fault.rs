@@ -57,10 +57,12 @@ pub(in crate::submission::tests) enum Fault {
     JustSet,
     /// The node keeps few blocks' state.
     Pruning,
+    /// It keeps those of an epoch: what a restart needs may be kept, and most before it not.
+    KeepsSome,
 }
 
 /// All of them.
-pub(in crate::submission::tests) const FAULTS: [Fault; 27] = [
+pub(in crate::submission::tests) const FAULTS: [Fault; 28] = [
     Fault::None,
     Fault::Lost,
     Fault::AnswerLost,
@@ -88,4 +90,5 @@ pub(in crate::submission::tests) const FAULTS: [Fault; 27] = [
     Fault::CommitTaken,
     Fault::JustSet,
     Fault::Pruning,
+    Fault::KeepsSome,
 ];

@@ -109,6 +109,10 @@ impl Chain for Node {
         self.leave(call, account)
     }
 
+    fn signing_ms(&self) -> u64 {
+        self.toy.borrow().signing_ms
+    }
+
     fn sign(&mut self, _: &Intent, call: &Call, order: &Order) -> Result<Vec<u8>, ChainError> {
         let count = self.enter()?;
         let mut toy = self.toy.borrow_mut();
