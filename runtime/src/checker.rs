@@ -63,6 +63,14 @@ pub enum CheckerError {
         /// The signal's number.
         signal: i32,
     },
+    /// It asked somebody.
+    #[error(
+        "the checker {program} asked at a terminal, which it does not have\nhelp: give it what it asks for by its own configuration"
+    )]
+    Terminal {
+        /// Which.
+        program: String,
+    },
     /// A secret would be seen by everybody.
     #[error(
         "a secret would be among the arguments of the checker {program}, where every process can read it\nhelp: check out the source, and give the directory"
@@ -79,7 +87,7 @@ impl CheckerError {
         match self {
             Self::Secret { .. } => Owner::Bug,
             Self::Run { source, .. } => source.owner(),
-            Self::Killed { .. } => Owner::Host,
+            Self::Killed { .. } | Self::Terminal { .. } => Owner::Host,
         }
     }
 }
@@ -110,7 +118,7 @@ impl Checker {
     /// * `secrets`: what must not be among the arguments
     ///
     /// # Errors
-    /// `Secret`, `Run`, `Killed`: no verdict, and the submission is not to blame.
+    /// `Secret`, `Run`, `Killed`, `Terminal`: no verdict, and the submission is not to blame.
     pub fn check(
         &self,
         repo: &str,
@@ -165,6 +173,7 @@ impl Checker {
                 let program = program();
                 return Err(CheckerError::Killed { program, signal });
             }
+            End::WantedTerminal => return Err(CheckerError::Terminal { program: program() }),
             End::OutputLimit | End::Stopped => {
                 unreachable!("more output is dropped, and nobody stops it")
             }

@@ -22,7 +22,9 @@ mod stopping;
 mod tls;
 
 use crate::binary::{Finished, command, finish, gradus, repository, run};
-use gradus_node::{Blocks, Chain, ChainConfig, Fault, Neuron, Node, SubnetConfig, address, hex};
+use gradus_node::{
+    Blocks, Chain, ChainConfig, Fault, Method, Neuron, Node, SubnetConfig, address, hex,
+};
 use serde_json::{Value, json};
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};

@@ -5,6 +5,17 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 
+/// What a started program does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// It runs, or somebody has stopped it, who may let it go on.
+    Runs,
+    /// The kernel has stopped it: it reads from a terminal, or sets one up, which is another group's.
+    WantsTerminal,
+    /// It has ended.
+    Ended,
+}
+
 /// A started program, in a process group of its own. Nothing of the group outlives this; the program itself, its leader, is
 /// reaped last, so that the group's number stays its own.
 pub(crate) struct Group {
@@ -31,10 +42,21 @@ impl Group {
         Pid::from_child(&self.leader)
     }
 
-    /// Whether the program has ended; leaves it to be reaped.
-    pub(crate) fn has_ended(&self) -> io::Result<bool> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        Ok(waitid(WaitId::Pid(self.pid()), options)?.is_some())
+    /// What the program does; one that has ended is left to be reaped.
+    pub(crate) fn doing(&self) -> io::Result<Doing> {
+        let options = WaitIdOptions::EXITED
+            | WaitIdOptions::STOPPED
+            | WaitIdOptions::NOHANG
+            | WaitIdOptions::NOWAIT;
+        let terminal = [Signal::TTIN, Signal::TTOU].map(Signal::as_raw);
+        Ok(match waitid(WaitId::Pid(self.pid()), options)? {
+            None => Doing::Runs,
+            Some(status) if status.stopped() => match status.stopping_signal() {
+                Some(signal) if terminal.contains(&signal) => Doing::WantsTerminal,
+                _ => Doing::Runs,
+            },
+            Some(_) => Doing::Ended,
+        })
     }
 
     /// Kills what is left of the group, and reaps the program.

@@ -1,6 +1,6 @@
 //! What a program is given, what may be had of it, and how it ended.
 
-use crate::group::Group;
+use crate::group::{Doing, Group};
 use crate::output::{Capture, Excess, Output};
 use gradus_owner::Owner;
 use std::io::{self, Write};
@@ -37,6 +37,8 @@ pub enum End {
     TimeLimit,
     /// Killed: it printed more than is kept, and [`Excess::End`] was asked for.
     OutputLimit,
+    /// Killed: it asked at a terminal. In a group of its own it has none, and would wait for ever.
+    WantedTerminal,
     /// Killed: whoever waited for it does not any more.
     Stopped,
 }
@@ -115,8 +117,10 @@ impl Run {
             std::thread::spawn(move || stdin.write_all(&input));
         }
         let stopped = loop {
-            if group.has_ended().map_err(RunError::Watch)? {
-                break None;
+            match group.doing().map_err(RunError::Watch)? {
+                Doing::Runs => {}
+                Doing::WantsTerminal => break Some(End::WantedTerminal),
+                Doing::Ended => break None,
             }
             if self.excess == Excess::End && output.exceeded() {
                 break Some(End::OutputLimit);

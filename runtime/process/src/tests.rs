@@ -124,6 +124,23 @@ fn nothing_of_a_program_lives_on_after_its_limit_or_its_end() {
 }
 
 #[test]
+fn who_asks_at_a_terminal_is_ended_at_once_and_who_is_stopped_may_go_on() {
+    let started = Instant::now();
+    // As the kernel does to a group in the background that reads from its terminal, or sets it up.
+    for signal in ["TTIN", "TTOU"] {
+        let ended = shell(&quiet(), &format!("kill -{signal} $$; echo went on"));
+        assert_eq!((ended.end, &*ended.output), (End::WantedTerminal, &b""[..]));
+    }
+    let stopped = "(sleep 0.2; kill -CONT $$) & kill -STOP $$; echo went on";
+    let ended = shell(&quiet(), stopped);
+    assert_eq!(
+        (ended.end, &*ended.output),
+        (End::Code(0), &b"went on\n"[..])
+    );
+    assert!(started.elapsed() < LONG, "not at the time limit");
+}
+
+#[test]
 fn who_leaves_the_group_and_holds_the_pipe_is_not_waited_for() {
     let started = Instant::now();
     let ended = shell(&quiet(), "setsid sleep 5 & echo out");

@@ -146,6 +146,12 @@ fn a_state_directory_says_whose_it_is_where_no_network_is_named() {
     let known = json_of(&status(&[]));
     assert_eq!(known["status"]["profile"], "local");
     assert_eq!(known["status"]["intents"][0]["word"], "verified");
+    let other = status(&["--netuid", "7"]);
+    other.complains(
+        1,
+        &["netuid 56, not", "netuid 7", "another state directory"],
+    );
+    assert_eq!(status(&["--netuid", "56"]).code, Some(0));
     let finney = status(&["--network", "finney"]);
     finney.complains(
         1,

@@ -107,6 +107,18 @@ fn a_signer_that_is_too_slow_says_which_option_gives_it_longer() {
 }
 
 #[test]
+fn a_signer_that_asks_at_a_terminal_is_told_to_ask_elsewhere() {
+    let place = Place::new(1, |_| ());
+    // What the kernel does to one in the background that reads from its terminal.
+    let asks = place.write("sign", b"#!/bin/sh\nkill -TTIN $$\nsleep 60\n", 0o755);
+    let set = finish(&mut place.set_by(asks.to_str().unwrap(), &["--yes"]));
+    set.complains(3, &["asked at a terminal", "set --resume"]);
+    // Nothing was sent: what waits for a signature is not through, and looking does not change that.
+    let followed = finish(&mut place.weights("status", &["--follow"]));
+    assert_eq!(followed.code, Some(3), "{}", followed.stdout);
+}
+
+#[test]
 fn a_keyfile_that_is_a_link_is_taken_only_if_that_is_said() {
     let place = Place::new(1, |_| ());
     symlink(place.path("key"), place.path("mounted")).unwrap();

@@ -42,6 +42,25 @@ fn incentives_do_not_stand_in_before_they_are_due() {
 }
 
 #[test]
+fn showing_waits_for_no_process_that_is_at_work_on_the_same_intents() {
+    let place = Place::new(1, |_| ());
+    assert_eq!(finish(&mut place.set(&["--yes"])).code, Some(0));
+    let mut lock = Command::new("flock");
+    lock.arg(place.path("state/lock"));
+    let mut holder = lock.args(["sh", "-c", "echo; cat"]);
+    holder = holder.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = holder.spawn().unwrap();
+    let mut held = String::new();
+    let stdout = holder.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut held).unwrap();
+    let signer = ["--hotkey", &golden("ss58"), "--signer", "true"];
+    let fallback = [&["--fallback"][..], &signer].concat();
+    finish(&mut place.weights("set", &fallback)).complains(1, &["the fallback is not due"]);
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
+}
+
+#[test]
 fn values_that_nobody_could_set_are_the_operators_to_correct() {
     let place = Place::new(1, |_| ());
     for (values, why) in [

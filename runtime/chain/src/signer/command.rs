@@ -47,6 +47,11 @@ pub enum CommandError {
         /// The limit, milliseconds.
         limit_ms: u128,
     },
+    /// It asked somebody who is not there.
+    #[error(
+        "it asked at a terminal, which it does not have, and was killed: let it ask in a window or by its own device, or unlock it before"
+    )]
+    Terminal,
     /// Nobody waits for it any more.
     #[error("it was killed before it answered, since this program was asked to stop")]
     Stopped,
@@ -211,6 +216,7 @@ impl CommandSigner {
             End::Code(code) => failed(format!("code {code}")),
             End::Signal(signal) => failed(format!("signal {signal}")),
             End::OutputLimit => Err(CommandError::TooLong),
+            End::WantedTerminal => Err(CommandError::Terminal),
             End::Stopped => Err(CommandError::Stopped),
             End::TimeLimit => Err(CommandError::TimeLimit {
                 limit_ms: self.time_limit.as_millis(),

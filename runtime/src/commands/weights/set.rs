@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `source` | where the values come from, and whom each is for |
 //! | `shown` | what would change on chain |
+//! | `waiting` | for a block, and for nodes meanwhile |
 
 mod shown;
 mod source;
+mod waiting;
 
 use super::landing::LandError;
-use super::landing::connected::Connected;
+use super::landing::connected::{Connected, is_open};
 use super::landing::following::follow;
 use super::landing::teller::Teller;
 use super::landing::{ALARM_PERCENT, NOT_THROUGH, keys};
@@ -23,15 +25,12 @@ use gradus_chain::land::{Basis, OsRng, Prepared, Wanted, prepare};
 use gradus_chain::node::{Refusal, report};
 use gradus_chain::signer::Signer;
 use gradus_chain::submission::{
-    BeaconCipher, Driven, IntentId, IntentStatus, Ledger, Stage, Status, is_in_the_way,
+    BeaconCipher, Driven, IntentId, IntentStatus, Ledger, LedgerError, Status, is_in_the_way,
 };
 use shown::Shown;
 use source::Vector;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// How often the chain is asked while a block is waited for.
-const PAUSE: Duration = Duration::from_secs(2);
+use waiting::{patiently, wait};
 
 pub(super) fn run(arguments: &SetArgs) -> Result<Exit, WeightsError> {
     let interrupt = Interrupt::listen();
@@ -56,8 +55,10 @@ fn set(arguments: &SetArgs, interrupt: &Interrupt) -> Result<Exit, WeightsError>
         (Some(hotkey), false) => Box::new(keys::Nobody(keys::account(hotkey)?)),
         _ => keys::signer(arguments, interrupt)?,
     };
-    let connected = Connected::open(&arguments.landing, interrupt)?;
-    let teller = Teller::new();
+    let connected = match arguments.resume {
+        true => Connected::again(&arguments.landing, interrupt)?,
+        false => Connected::open(&arguments.landing, interrupt)?,
+    };
     if arguments.resume {
         let mut ledger = connected.ledger()?;
         let open = open_intents(&ledger, signer.account());
@@ -77,8 +78,11 @@ fn set(arguments: &SetArgs, interrupt: &Interrupt) -> Result<Exit, WeightsError>
     if let (Some(file), Some(record)) = (audit, &vector.audit) {
         file.write((record.to_json() + "\n").as_bytes())?;
     }
+    let mut asked = ask_chain(arguments, &connected, &vector, signer.account())?;
+    // While a block is waited for nobody else may plan here.
+    let mut held: Option<Ledger> = None;
     loop {
-        let (prepared, shown) = ask_chain(arguments, &connected, &vector, signer.account())?;
+        let (prepared, shown) = asked;
         if !arguments.yes {
             match arguments.json {
                 true => print_json(&shown)?,
@@ -87,7 +91,10 @@ fn set(arguments: &SetArgs, interrupt: &Interrupt) -> Result<Exit, WeightsError>
             return Ok(Exit::Done);
         }
         let Err(refusals) = &prepared.verdict else {
-            let mut ledger = connected.ledger()?;
+            let mut ledger = match held {
+                Some(ledger) => ledger,
+                None => connected.ledger()?,
+            };
             ledger.plan(&prepared.intent).map_err(LandError::from)?;
             let id = [prepared.intent.id];
             return drive_all(arguments, &connected, &mut ledger, &id, &*signer, interrupt);
@@ -95,9 +102,22 @@ fn set(arguments: &SetArgs, interrupt: &Interrupt) -> Result<Exit, WeightsError>
         let Some(until_block) = retry_at_block(refusals).filter(|_| arguments.wait) else {
             return Err(refused(refusals).into());
         };
-        if !wait(&connected, until_block, interrupt, teller)? {
-            return Ok(Exit::Program(INTERRUPTED));
+        if let Some(open) = shown.open_intent {
+            return Err(LandError::Ledger(LedgerError::Open { open }).into());
         }
+        if held.is_none() {
+            held = Some(connected.ledger()?);
+        }
+        let ask = || ask_chain(arguments, &connected, &vector, signer.account());
+        let waited = wait(&connected, until_block, interrupt)?;
+        let found = match waited {
+            true => patiently(interrupt, ask)?,
+            false => None,
+        };
+        let Some(found) = found else {
+            return Ok(Exit::Program(INTERRUPTED));
+        };
+        asked = found;
     }
 }
 
@@ -150,33 +170,6 @@ fn ask_chain(
     Ok((prepared, shown))
 }
 
-/// Waits until the next block is the one that is waited for; whether it came before somebody wants to stop.
-fn wait(
-    connected: &Connected,
-    until_block: u64,
-    interrupt: &Interrupt,
-    teller: Teller,
-) -> Result<bool, LandError> {
-    let mut told = false;
-    loop {
-        let best = connected.pin()?.block.number;
-        if best.saturating_add(1) >= until_block {
-            return Ok(true);
-        }
-        if !told {
-            teller.waits(until_block, best);
-            told = true;
-        }
-        let until = Instant::now() + PAUSE;
-        while Instant::now() < until {
-            if interrupt.requested() {
-                return Ok(false);
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
 /// The block from which on all of them are over, if time is all that is missing.
 fn retry_at_block(refusals: &[Refusal]) -> Option<u64> {
     let blocks: Option<Vec<u64>> = refusals.iter().map(Refusal::retry_at_block).collect();
@@ -192,17 +185,15 @@ fn refused(refusals: &[Refusal]) -> LandError {
 
 /// Intents of a hotkey that are not through.
 fn open_intents(ledger: &Ledger, hotkey: AccountId) -> Vec<IntentId> {
-    let open = ledger.states().filter(|state| {
-        state.intent().hotkey == hotkey && !matches!(state.stage(), Stage::Ended { .. })
-    });
+    let open = ledger
+        .states()
+        .filter(|state| state.intent().hotkey == hotkey && is_open(state));
     open.map(|state| state.intent().id.clone()).collect()
 }
 
 /// Why there is nothing to go on with: nothing at all, or only what is others'.
 fn nothing_open(connected: &Connected, ledger: &Ledger, hotkey: AccountId) -> LandError {
-    let open = ledger
-        .states()
-        .filter(|state| !matches!(state.stage(), Stage::Ended { .. }));
+    let open = ledger.states().filter(|state| is_open(state));
     let others: Vec<String> = open
         .map(|state| format!("{} of {}", state.intent().id, state.intent().hotkey))
         .collect();

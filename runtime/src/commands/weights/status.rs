@@ -1,7 +1,7 @@
 //! `gradus weights status`: what came of intents, and how near the validator is to being inactive.
 
 use super::landing::LandError;
-use super::landing::connected::{Connected, bound};
+use super::landing::connected::{Connected, bound, is_open};
 use super::landing::following::follow;
 use super::landing::teller::Teller;
 use super::landing::{ACTIVITY, NOT_THROUGH, keys};
@@ -13,7 +13,9 @@ use crate::printable::printable;
 use gradus_chain::AccountId;
 use gradus_chain::node::Binding;
 use gradus_chain::signer::Signer;
-use gradus_chain::submission::{Activity, Driven, IntentId, Ledger, Stage, Status, activity};
+use gradus_chain::submission::{
+    Activity, Driven, IntentId, Ledger, Stage, State, Status, activity,
+};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::Path;
@@ -57,7 +59,10 @@ fn status(arguments: &StatusArgs, interrupt: &Interrupt) -> Result<Exit, Weights
     let (status, activity) = match (arguments.follow, hotkey) {
         (false, None) => (of_files(&arguments.landing)?, None),
         (follow, hotkey) => {
-            let connected = Connected::open(&arguments.landing, interrupt)?;
+            let connected = match follow {
+                true => Connected::again(&arguments.landing, interrupt)?,
+                false => Connected::open(&arguments.landing, interrupt)?,
+            };
             if follow {
                 exit = follow_all(&connected, interrupt)?;
             }
@@ -96,8 +101,11 @@ fn status_of(state: &Path, bound: &Binding) -> Result<Status, LandError> {
 /// Goes on with everything that may land, by looking; what needs a signature stays where it is.
 fn follow_all(connected: &Connected, interrupt: &Interrupt) -> Result<Exit, LandError> {
     let mut ledger = connected.ledger()?;
+    let idle = |state: &State| matches!(state.stage(), Stage::Idle { .. });
+    // Nothing of it is on its way: it waits for a signature.
+    let waits = ledger.states().any(idle);
     let open = ledger.states().filter_map(|state| {
-        let open = !matches!(state.stage(), Stage::Ended { .. } | Stage::Idle { .. });
+        let open = is_open(state) && !idle(state);
         open.then(|| (state.intent().id.clone(), state.intent().hotkey))
     });
     let open: Vec<(IntentId, AccountId)> = open.collect();
@@ -110,16 +118,20 @@ fn follow_all(connected: &Connected, interrupt: &Interrupt) -> Result<Exit, Land
         .zip(signers.iter().map(|nobody| nobody as &dyn Signer))
         .collect();
     let followed = follow(connected, &mut ledger, &followed, interrupt, Teller::new())?;
-    let mut exit = Exit::Done;
+    let (mut wrong, mut open) = (false, waits);
     for one in followed {
         match one.driven {
-            Ok(Driven::Ended(_)) => {}
+            Ok(Driven::Ended(verdict)) => wrong |= !verdict.is_verified(),
             Ok(Driven::Stopped) => return Ok(Exit::Program(INTERRUPTED)),
-            Ok(Driven::Overdue { .. }) => exit = Exit::Program(NOT_THROUGH),
+            Ok(Driven::Overdue { .. }) => open = true,
             Err(error) => return Err(LandError::Drive(error)),
         }
     }
-    Ok(exit)
+    Ok(match (open, wrong) {
+        (true, _) => Exit::Program(NOT_THROUGH),
+        (false, true) => Exit::Wrong,
+        (false, false) => Exit::Done,
+    })
 }
 
 fn near(connected: &Connected, hotkey: AccountId) -> Result<ShownActivity, LandError> {

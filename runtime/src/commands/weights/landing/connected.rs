@@ -7,9 +7,9 @@ use crate::device::StateDir;
 use crate::interrupt::Interrupt;
 use gradus_chain::node::rpc::Stop;
 use gradus_chain::node::{AgreeError, Binding, Endpoints, Head, Network, Pinned, Profile};
-use gradus_chain::submission::{Ledger, State, make_directory};
+use gradus_chain::submission::{Ledger, Stage, State, make_directory};
 use gradus_chain::timelock::Beacon;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A network, and nodes of it that agree.
 pub(in super::super) struct Connected {
@@ -34,20 +34,40 @@ pub(in super::super) fn place(arguments: &LandingArgs) -> Result<(Profile, PathB
     Ok((profile, state))
 }
 
-/// The state directory that arguments name and whose it is, by files alone; nobody's if nothing was set from there. One that is named without a
-/// network says itself whose it is.
+/// The state directory that arguments name and whose it is, by files alone; nobody's if nothing was set from there. One that is named says itself
+/// of which network and subnet it is, where arguments do not.
 pub(in super::super) fn bound(
     arguments: &LandingArgs,
 ) -> Result<(PathBuf, Option<Binding>), LandError> {
-    let (profile, state) = place(arguments)?;
+    let (mut profile, state) = place(arguments)?;
     let Some(bound) = Binding::of(&state)? else {
         return Ok((state, None));
     };
-    let named = arguments.nodes.network.is_some() || arguments.state.is_none();
-    if named && (profile.network, profile.netuid) != (bound.network, bound.netuid) {
+    if arguments.nodes.network.is_none() && arguments.state.is_some() {
+        profile.network = bound.network;
+        profile.genesis = None;
+        if arguments.subnet.netuid.is_none() {
+            profile.netuid = bound.netuid;
+        }
+    }
+    if (profile.network, profile.netuid) != (bound.network, bound.netuid) {
         profile.bind(&state, profile.genesis.unwrap_or(bound.genesis))?;
     }
     Ok((state, Some(bound)))
+}
+
+/// The intents as they are now, without a lock: another process may be at work.
+fn look(state: &Path, bound: &Binding) -> Result<Vec<State>, LandError> {
+    Ok(Ledger::look(
+        state,
+        &bound.network.to_string(),
+        bound.genesis,
+    )?)
+}
+
+/// Whether an intent is not through.
+pub(in super::super) fn is_open(state: &State) -> bool {
+    !matches!(state.stage(), Stage::Ended { .. })
 }
 
 impl Connected {
@@ -87,18 +107,32 @@ impl Connected {
         })
     }
 
+    /// As [`Connected::open`], where something may be on its way: losing the nodes then leaves it so.
+    pub(in super::super) fn again(
+        arguments: &LandingArgs,
+        interrupt: &Interrupt,
+    ) -> Result<Self, LandError> {
+        Self::open(arguments, interrupt).map_err(|error| match (error, bound(arguments)) {
+            (LandError::Agree(source), Ok((state, Some(bound))))
+                if look(&state, &bound).is_ok_and(|states| states.iter().any(is_open)) =>
+            {
+                LandError::Lost(source)
+            }
+            (error, _) => error,
+        })
+    }
+
     /// The newest final block. What is planned on a newer one could be refused by looking at an older one later.
     pub(in super::super) fn pin(&self) -> Result<Pinned<'_>, AgreeError> {
         self.endpoints.pin(Head::Finalized)
     }
 
-    /// The intents as they are now, without a lock: another process may be at work. A directory that is nobody's has none.
+    /// The intents as they are now. A directory that is nobody's has none.
     pub(in super::super) fn look(&self) -> Result<Vec<State>, LandError> {
         let Some(bound) = Binding::of(&self.state)? else {
             return Ok(Vec::new());
         };
-        let name = bound.network.to_string();
-        Ok(Ledger::look(&self.state, &name, bound.genesis)?)
+        look(&self.state, &bound)
     }
 
     /// The intents, for this process alone; their directory is made this network's.

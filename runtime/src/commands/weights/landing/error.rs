@@ -1,5 +1,6 @@
 //! Why weights were not set, or not known to be.
 
+use super::NOT_THROUGH;
 use crate::chain::connect::PlanError;
 use crate::chain::subnet::ReadSubnetError;
 use crate::input_file::InputFileError;
@@ -198,6 +199,11 @@ pub enum LandError {
         "the intent is on disk and not through\nhelp: `gradus weights set --resume` goes on by looking at the chain"
     )]
     Drive(#[source] DriveError),
+    /// The nodes, while something is on its way.
+    #[error(
+        "the intent is on disk and not through, and the nodes cannot be used\nhelp: `gradus weights set --resume` goes on by looking at the chain"
+    )]
+    Lost(#[source] AgreeError),
 }
 
 impl LandError {
@@ -205,9 +211,17 @@ impl LandError {
     pub fn code(&self) -> u8 {
         match self {
             Self::Plan(_) | Self::Beacon { .. } | Self::SignerEmpty | Self::Hotkey { .. } => 2,
-            Self::Drive(_) => 3,
+            Self::Drive(_) | Self::Lost(_) => NOT_THROUGH,
             _ => 1,
         }
+    }
+
+    /// Whether nodes may answer otherwise later.
+    pub(in super::super) fn is_of_nodes(&self) -> bool {
+        matches!(
+            self,
+            Self::Agree(_) | Self::Subnet(ReadSubnetError::Agree(_))
+        )
     }
 }
 

@@ -44,7 +44,7 @@ pub(in super::super) fn follow(
         let left_out = |one: &_| teller.left_out(one);
         chains.push(Landing::new(&connected.endpoints, *signer, left_out));
     }
-    let pinned = connected.pin()?;
+    let pinned = connected.pin().map_err(LandError::Lost)?;
     let limits = DriveLimits {
         block_time_ms: block_time_ms(pinned.first().capabilities())?,
         errors_max: ERRORS_MAX,

@@ -42,6 +42,18 @@ impl Teller {
         );
     }
 
+    /// Nodes that are waited for.
+    pub(in super::super) fn waits_for_nodes(self, error: &dyn std::error::Error) {
+        let mut why = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            why = format!("{why}: {error}");
+            cause = error.source();
+        }
+        let event = json!({"event": "waits_for_nodes", "why": why});
+        self.say(&format!("waits for the nodes: {why}"), &event);
+    }
+
     /// A commit that waits for longer than epochs explain.
     pub(in super::super) fn overdue(self, id: &IntentId, blocks: u64) {
         let event = json!({"event": "overdue", "intent": id, "blocks": blocks});

@@ -7,7 +7,7 @@ use crate::chain::subnet;
 use crate::cli::weights::SetArgs;
 use crate::input_file;
 use gradus_chain::AccountId;
-use gradus_chain::node::{Binding, Metagraph, report};
+use gradus_chain::node::{Metagraph, report};
 use gradus_chain::submission::{FallbackRule, Origin, Status, Target, failures_in_a_row};
 use gradus_tasks::rules::RuleSet;
 use gradus_tasks::subnet::Snapshot;
@@ -188,15 +188,9 @@ fn of_incentives(
     let neuron = snapshot.neuron(&address);
     let neuron = neuron.map_err(subnet::ReadSubnetError::from)?;
     let (netuid, mechanism) = (connected.profile.netuid, connected.mechanism);
-    // A directory that is nobody's yet stays so: nothing failed from there.
-    let failures = match Binding::of(&connected.state)? {
-        None => 0,
-        Some(_) => {
-            let ledger = connected.ledger()?;
-            let status = Status::of(ledger.profile(), ledger.states());
-            failures_in_a_row(&status, netuid, mechanism, own)
-        }
-    };
+    let network = connected.profile.network.to_string();
+    let status = Status::of(&network, &connected.look()?);
+    let failures = failures_in_a_row(&status, netuid, mechanism, own);
     let emission = RuleSet::newest().emission;
     let rules = emission.fallback;
     let blocks = snapshot.block.saturating_sub(neuron.last_update);
