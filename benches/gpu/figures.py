@@ -8,7 +8,7 @@ import json, sys
 from pathlib import Path
 
 run = Path(sys.argv[1])
-if not run.is_dir(): sys.exit(f"{run} is not a folder: check.sh makes one, and OUT names it")
+if not run.is_dir(): sys.exit(f"{run} is not a folder: check.sh makes one, and --results names it")
 
 
 def read(*names):

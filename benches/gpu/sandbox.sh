@@ -32,6 +32,7 @@ clean() {
     rm -rf "$work"
 }
 trap clean EXIT
+trap 'exit 1' HUP INT TERM
 say() { printf '%-34s %-8s %s\n' "$1" "$2" "${3:-}" | tee -a "$steps"; }
 skip() { say "$1" skipped "$2"; }
 # step NAME SECONDS COMMAND...: its output goes to a log of its own.

@@ -4,8 +4,9 @@
     python gpu_peers.py KERNELS.json PEERS.json
 
 Timed as ours are: events on the device, a buffer larger than the second cache written before each sample. bf16; losses in f32.
+PEERS.json is written anew after each row, and what torch.compile makes comes last: who is stopped there loses no other row.
 """
-import json, math, sys
+import json, os, sys
 import torch, torch.nn.functional as F
 
 ours = json.load(open(sys.argv[1]))
@@ -29,7 +30,7 @@ def sample(f):
 
 def sizes(shape):
     dims, *options = shape.split(",")
-    return [int(d) for d in dims.split("x")], dict(o.split("=") for o in options)
+    return [int(d) for d in dims.split("x")], dict(o.partition("=")[::2] for o in options)
 
 
 def lengths(text):
@@ -42,7 +43,7 @@ def variants(family, dims, options):
         m, n, k = dims
         x, w = draw(m, k), draw(n, k)
         yield "torch matmul", lambda: F.linear(x, w)
-    elif family == "cross_entropy":
+    elif family == "cross_entropy" and not options:
         m, v, h = dims
         x, w, y = draw(m, h), draw(v, h), torch.randint(v, (m,), device=dev)
         whole = lambda x: F.cross_entropy(F.linear(x, w).float(), y, reduction="none")
@@ -91,24 +92,42 @@ gflop_s = 2 * 8192**3 / min(sample(lambda: F.linear(a, b)) for _ in range(10)) /
 del copy, target, a, b
 rows, failures = [], []
 # What memory binds is held against the copy of as many bytes that ours was.
-wanted = [(r["family"], r["shape"], r["flop"], r["bytes"], r["roof_gb_s"] if r["bound"] == "memory" else gb_s) for r in ours["rows"] if r["variant"] == "gradus"]
-with torch.inference_mode():
-    for family, shape, flop, nbytes, roof_gb_s in wanted:
-        try:
-            for name, f in variants(family, *sizes(shape)):
-                for _ in range(3): f()
-                us = sorted(sample(f) for _ in range(20))
-                at = lambda p: us[round(p * (len(us) - 1))]
-                times = dict(p10=at(.1), p50=at(.5), p90=at(.9))
-                compute, memory = flop / gflop_s / 1e3, nbytes / roof_gb_s / 1e3
-                percent = {p: max(compute, memory) / times[q] * 100 for p, q in (("p10", "p90"), ("p50", "p50"), ("p90", "p10"))}
-                rows.append(dict(family=family, shape=shape, variant=name, us=times, flop=flop, bytes=nbytes, bound="compute" if compute >= memory else "memory",
-                                 roof_gflop_s=gflop_s, roof_gb_s=roof_gb_s, percent=percent, samples=len(us), runs=1))
-                print(f"{family:14} {shape:40} {name:18} {times['p50']:10.1f} us  {percent['p50']:5.1f} %", flush=True)
-        except Exception as error:                                             # one peer's failure is not the others'
-            failures.append(dict(family=family, shape=shape, reason=str(error)[:300]))
-        torch.cuda.empty_cache()
+wanted = [(r["family"], r["shape"], r["flop"], r["bytes"], r["roof_gb_s"] if r.get("bound") == "memory" else gb_s) for r in ours["rows"] if r["variant"] == "gradus"]
 machine = dict(ours["machine"], driver=f"CUDA {torch.version.cuda}", name=props.name)
-json.dump(dict(schema="gradus-bench", version=2, kind="kernels", program=f"torch {torch.__version__}", machine=machine,
-               peaks=dict(gflop_s=gflop_s, gb_s=gb_s, how="measured: torch copies 1 GiB, torch matmul 8192x8192x8192"), rows=rows, failures=failures),
-          open(sys.argv[2], "w"), indent=1)
+
+
+def save():
+    with open(sys.argv[2] + ".new", "w") as file:
+        json.dump(dict(schema="gradus-bench", version=2, kind="kernels", program=f"torch {torch.__version__}", machine=machine,
+                       peaks=dict(gflop_s=gflop_s, gb_s=gb_s, how="measured: torch copies 1 GiB, torch matmul 8192x8192x8192"), rows=rows, failures=failures),
+                  file, indent=1)
+    os.replace(sys.argv[2] + ".new", sys.argv[2])
+
+
+def row(family, shape, flop, nbytes, roof_gb_s, name, f):
+    for _ in range(3): f()
+    us = sorted(sample(f) for _ in range(20))
+    at = lambda p: us[round(p * (len(us) - 1))]
+    times = dict(p10=at(.1), p50=at(.5), p90=at(.9))
+    compute, memory = flop / gflop_s / 1e3, nbytes / roof_gb_s / 1e3
+    percent = {p: max(compute, memory) / times[q] * 100 for p, q in (("p10", "p90"), ("p50", "p50"), ("p90", "p10"))}
+    print(f"{family:14} {shape:40} {name:18} {times['p50']:10.1f} us  {percent['p50']:5.1f} %", flush=True)
+    return dict(family=family, shape=shape, variant=name, us=times, flop=flop, bytes=nbytes, bound="compute" if compute >= memory else "memory",
+                roof_gflop_s=gflop_s, roof_gb_s=roof_gb_s, percent=percent, samples=len(us), runs=1)
+
+
+save()
+with torch.inference_mode():
+    for compiled in (False, True):
+        for family, shape, *limits in wanted:
+            try:
+                for name, f in variants(family, *sizes(shape)):
+                    if (name == "torch.compile") != compiled: continue
+                    try: rows.append(row(family, shape, *limits, name, f))
+                    except Exception as error:                                 # one peer's failure is not the others'
+                        failures.append(dict(family=family, shape=shape, reason=f"{name}: {error}"[:300]))
+                    save()
+            except Exception as error:                                         # what it would compute with cannot be made
+                failures.append(dict(family=family, shape=shape, reason=str(error)[:300]))
+                save()
+            torch.cuda.empty_cache()

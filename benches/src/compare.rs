@@ -37,8 +37,8 @@ pub struct Ratio {
     pub ratio: f64,
     /// The least and most that the tenth and ninetieth percentiles allow.
     pub spread: (f64, f64),
-    /// Percent of the limit, first and second.
-    pub percent: (f64, f64),
+    /// Percent of the limit, first and second; `None` where that was not measured.
+    pub percent: (Option<f64>, Option<f64>),
     /// Beyond what is tolerated.
     pub regressed: bool,
 }
@@ -116,6 +116,11 @@ pub fn compare(a: &Run, b: &Run, tolerance: f64) -> Result<Comparison, CompareEr
     Ok(found)
 }
 
+/// Median percent of a row's limit, if it has one.
+fn percent(row: &Row) -> Option<f64> {
+    row.measured.limit.map(|limit| limit.percent.p50)
+}
+
 fn ratio(a: &Row, b: &Row, tolerance: f64) -> Ratio {
     let (first, second) = (a.measured.us, b.measured.us);
     let over = |b: f64, a: f64| b / a.max(1e-12);
@@ -126,7 +131,7 @@ fn ratio(a: &Row, b: &Row, tolerance: f64) -> Ratio {
         us: (first.p50, second.p50),
         ratio,
         spread: (over(second.p10, first.p90), over(second.p90, first.p10)),
-        percent: (a.measured.percent.p50, b.measured.percent.p50),
+        percent: (percent(a), percent(b)),
         regressed: ratio > 1.0 + tolerance,
     }
 }
@@ -175,6 +180,9 @@ impl Comparison {
             } else {
                 format!("  {} / {}", r.variants.0, r.variants.1)
             };
+            let shown = |percent: Option<f64>| {
+                percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:.1}"))
+            };
             let mark = if r.regressed { "  SLOWER" } else { "" };
             say(format_args!(
                 "{:<54} {:>11} {:>11} {:>8.3} {:>15} {:>15}{mark}{variants}",
@@ -183,7 +191,7 @@ impl Comparison {
                 short(r.us.1),
                 r.ratio,
                 format!("{:.2}-{:.2}", r.spread.0, r.spread.1),
-                format!("{:.1} / {:.1}", r.percent.0, r.percent.1),
+                format!("{} / {}", shown(r.percent.0), shown(r.percent.1)),
             ));
         }
         for (what, names) in [

@@ -9,7 +9,7 @@ pub use synthetic::{is_written, write_adapters, write_checkpoint, write_ids};
 use crate::clock::{Percentiles, time};
 use crate::gpu::{Session, least_s};
 use crate::measure::{Work, peaks};
-use crate::result::{Bound, EvalNumbers, Measured, Peaks, Row, Run};
+use crate::result::{Bound, EvalNumbers, Limit, Measured, Peaks, Row, Run};
 use gradus_evaluators::{Compute, EvaluateError, Phase, TokenRequest, token_losses};
 use gradus_kernels::Cpu;
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ pub struct Job<'a> {
 pub fn on_cpu(cpu: &Cpu, job: &Job<'_>) -> Result<Run, EvalBenchError> {
     let limits = peaks(cpu);
     let runs = Runs::of(Compute::Cpu(cpu), job)?;
-    let mut row = runs.row(job, &runs.cpu_us, &limits);
+    let mut row = runs.row(job, &runs.cpu_us, Some(&limits));
     if let Some(eval) = &mut row.eval {
         let done = (eval.tokens * eval.candidates) as f64;
         eval.tokens_per_cpu_s = Some(done * 1e6 / least(&runs.cpu_us));
@@ -179,19 +179,28 @@ impl Runs {
     }
 
     /// With times `us` by the machine's clock.
-    fn row(&self, job: &Job<'_>, us: &[f64], limits: &Peaks) -> Row {
+    fn row(&self, job: &Job<'_>, us: &[f64], peaks: Option<&Peaks>) -> Row {
         let tokens: usize = job.rows.iter().map(Vec::len).sum();
         let candidates = job.adapters.len().max(1);
         let work = job.work.unwrap_or(Work {
             flop: 0.0,
             bytes: 0.0,
         });
-        let (compute_s, memory_s) = least_s(work, limits.gflop_s, limits.gb_s);
         let percent_of = |limit_s: f64| {
             let percent: Vec<f64> = us.iter().map(|us| limit_s * 1e8 / us).collect();
             Percentiles::of(&percent)
         };
-        let datasheet = limits.datasheet.as_ref().filter(|_| job.work.is_some());
+        let limit = peaks.map(|peaks| {
+            let (compute_s, memory_s) = least_s(work, peaks.gflop_s, peaks.gb_s);
+            Limit {
+                bound: Bound::of(compute_s, memory_s),
+                roof_gflop_s: peaks.gflop_s,
+                roof_gb_s: peaks.gb_s,
+                percent: percent_of(compute_s.max(memory_s)),
+            }
+        });
+        let sheet = peaks.and_then(|peaks| peaks.datasheet.as_ref());
+        let datasheet = sheet.filter(|_| job.work.is_some());
         let datasheet_percent = datasheet.map(|sheet| {
             let (compute_s, memory_s) = least_s(work, sheet.gflop_s, sheet.gb_s);
             percent_of(compute_s.max(memory_s)).p50
@@ -206,10 +215,7 @@ impl Runs {
                 warm_us: None,
                 flop: work.flop,
                 bytes: work.bytes,
-                bound: Bound::of(compute_s, memory_s),
-                roof_gflop_s: limits.gflop_s,
-                roof_gb_s: limits.gb_s,
-                percent: percent_of(compute_s.max(memory_s)),
+                limit,
                 samples: us.len(),
                 runs: 1,
                 worst_error: None,

@@ -56,7 +56,7 @@ pub struct Session {
     gpu: Arc<Gpu>,
     stream: Stream,
     flush: DeviceBuffer<u8>,
-    peaks: Peaks,
+    peaks: Option<Peaks>,
     peer: Option<Box<dyn Peer>>,
 }
 
@@ -74,6 +74,22 @@ impl Session {
     /// # Errors
     /// If there is no such GPU, or it does not take the simplest work.
     pub fn open(ordinal: usize, tiny: bool) -> Result<Self, DeviceError> {
+        let mut session = Self::without_peaks(ordinal, tiny)?;
+        session.peaks = Some(Peaks {
+            gflop_s: 0.0,
+            gb_s: session.copy_gb_s(tiny)?,
+            how: "measured: copies within device memory".to_owned(),
+            datasheet: sheet::of(&session.gpu.info().name),
+        });
+        session.compute_peak(tiny);
+        Ok(session)
+    }
+
+    /// Opens GPU `ordinal` and runs nothing on it: what a profiler sees is then what is asked for. Rows have no limit.
+    ///
+    /// # Errors
+    /// If there is no such GPU, or memory is short.
+    pub fn without_peaks(ordinal: usize, tiny: bool) -> Result<Self, DeviceError> {
         let gpu = Gpu::open(ordinal)?;
         let stream = gpu.stream()?;
         let flush_bytes = if tiny {
@@ -82,22 +98,13 @@ impl Session {
             (2 * gpu.info().l2_bytes as usize).max(64 << 20)
         };
         let flush = stream.alloc_zeroed("the buffer that empties the cache", flush_bytes)?;
-        let mut session = Self {
-            peaks: Peaks {
-                gflop_s: 0.0,
-                gb_s: 0.0,
-                how: String::new(),
-                datasheet: sheet::of(&gpu.info().name),
-            },
+        Ok(Self {
+            peaks: None,
             gpu,
             stream,
             flush,
             peer: None,
-        };
-        session.peaks.gb_s = session.copy_gb_s(tiny)?;
-        session.peaks.how = "measured: copies within device memory".to_owned();
-        session.compute_peak(tiny);
-        Ok(session)
+        })
     }
 
     /// From now on measures what `peer` needs, too.
@@ -110,9 +117,9 @@ impl Session {
         &self.gpu
     }
 
-    /// What it can do.
-    pub(crate) fn peaks(&self) -> &Peaks {
-        &self.peaks
+    /// What it can do, if that was measured.
+    pub(crate) fn peaks(&self) -> Option<&Peaks> {
+        self.peaks.as_ref()
     }
 
     /// A large product, cuBLASLt's if it is installed, else our own; if that is wrong the datasheet's arithmetic, or none.
@@ -132,13 +139,14 @@ impl Session {
             let (bench, stream) = (self.build(&shape).ok()?, self.stream.clone());
             self.checked(&shape, bench, &stream, OURS, budget).ok()
         });
+        let peaks = self.peaks.as_mut().expect("open measures memory first");
         if let Some(row) = found {
-            self.peaks.gflop_s = row.measured.gflop_s();
+            peaks.gflop_s = row.measured.gflop_s();
             let how = format!("; {}'s product {}", row.variant, shape.sizes());
-            self.peaks.how.push_str(&how);
-        } else if let Some(sheet) = &self.peaks.datasheet {
-            self.peaks.gflop_s = sheet.gflop_s;
-            self.peaks
+            peaks.how.push_str(&how);
+        } else if let Some(sheet) = &peaks.datasheet {
+            peaks.gflop_s = sheet.gflop_s;
+            peaks
                 .how
                 .push_str("; arithmetic by the datasheet, not measured");
         }
@@ -174,7 +182,7 @@ impl Session {
                 info.driver_version % 1000 / 10
             )),
         };
-        Run::new("kernels", machine, Some(self.peaks.clone()))
+        Run::new("kernels", machine, self.peaks.clone())
     }
 
     /// Measures `shape`, and what else in this process computes the same: cuBLASLt, for products, and the peer.

@@ -38,7 +38,10 @@ pub fn footprint(shape: &Shape) -> f64 {
         // Weights as stored and packed.
         "linear" => 6.0 * dim("out") * dim("in") + 4.0 * dim("rows") * (dim("out") + dim("in")),
         "cross_entropy" => 2.0 * dim("vocab") * dim("hidden") + 8.0 * dim("rows") * dim("hidden"),
-        "kl" => 4.0 * dim("vocab") * dim("hidden") + 16.0 * dim("rows") * dim("hidden"),
+        "kl" => {
+            let heads = if shape.flag("shared") { 1.0 } else { 2.0 };
+            2.0 * heads * dim("vocab") * dim("hidden") + 16.0 * dim("rows") * dim("hidden")
+        }
         "lora" => {
             12.0 * dim("rows") * (dim("out") + dim("in"))
                 + 8.0 * dim("rank") * (dim("out") + dim("in"))

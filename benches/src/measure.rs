@@ -2,7 +2,7 @@
 
 use crate::clock::{Percentiles, time};
 use crate::peer::problem::Problem;
-use crate::result::{Bound, Measured, Peaks};
+use crate::result::{Bound, Limit, Measured, Peaks};
 use crate::roofline::{Copy, fma_burst};
 use gradus_kernels::Cpu;
 
@@ -149,10 +149,12 @@ pub fn measure(cpu: &Cpu, bench: &mut dyn Bench, budget: Budget) -> Result<Measu
         warm_us: None,
         flop: work.flop,
         bytes: work.bytes,
-        bound: roofs.bound,
-        roof_gflop_s,
-        roof_gb_s,
-        percent: Percentiles::of(&percent),
+        limit: Some(Limit {
+            bound: roofs.bound,
+            roof_gflop_s,
+            roof_gb_s,
+            percent: Percentiles::of(&percent),
+        }),
         samples,
         runs,
         worst_error: Some(worst_error),

@@ -138,10 +138,12 @@ pub fn svg(run: &Run) -> String {
             .unwrap_or(0);
         let at = (x.at(intensity(row)), y.at(row.measured.gflop_s()));
         let name = escaped(&format!("{}:{}", row.family, row.shape));
+        let of_limit = row.measured.limit.map_or_else(String::new, |limit| {
+            format!(", {:.1} % of its limit", limit.percent.p50)
+        });
         push(format_args!(
-            "<g><title>{name}: {} us, {:.1} % of its limit</title><circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\" fill=\"{}\" stroke=\"#fcfcfb\"/>",
+            "<g><title>{name}: {} us{of_limit}</title><circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\" fill=\"{}\" stroke=\"#fcfcfb\"/>",
             crate::table::short(row.measured.us.p50),
-            row.measured.percent.p50,
             at.0,
             at.1,
             COLOURS[family % COLOURS.len()]
@@ -249,7 +251,11 @@ mod tests {
     fn a_run_without_rows_or_limits_is_still_an_image() {
         let mut run = run("kernels", &[]);
         run.peaks = None;
+        let empty = svg(&run);
+        assert!(empty.starts_with("<svg") && empty.ends_with("</svg>\n") && !empty.contains("NaN"));
+        run = crate::testing::run("kernels", &[("linear", "1x2x3", 5.0)]);
+        (run.peaks, run.rows[0].measured.limit) = (None, None);
         let svg = svg(&run);
-        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n") && !svg.contains("NaN"));
+        assert!(svg.contains("<title>linear:1x2x3: 5.00 us</title>") && !svg.contains("NaN"));
     }
 }

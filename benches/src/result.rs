@@ -152,6 +152,19 @@ fn ours() -> String {
     OURS.to_owned()
 }
 
+/// What a row is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The lower limit.
+    pub bound: Bound,
+    /// 1e9 operations a second, measured as this row's limit.
+    pub roof_gflop_s: f64,
+    /// 1e9 bytes a second, likewise.
+    pub roof_gb_s: f64,
+    /// Percent of the lower limit.
+    pub percent: Percentiles,
+}
+
 /// What was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
@@ -167,14 +180,9 @@ pub struct Measured {
     pub flop: f64,
     /// Bytes that a run must move.
     pub bytes: f64,
-    /// The lower limit.
-    pub bound: Bound,
-    /// 1e9 operations a second, measured as this row's limit.
-    pub roof_gflop_s: f64,
-    /// 1e9 bytes a second, likewise.
-    pub roof_gb_s: f64,
-    /// Percent of the lower limit.
-    pub percent: Percentiles,
+    /// What it is held against; `None` if that was not measured.
+    #[serde(flatten)]
+    pub limit: Option<Limit>,
     /// Samples.
     pub samples: usize,
     /// Runs in one sample.

@@ -1,17 +1,20 @@
 //! What is measured: a kernel family at one shape, as people write it: `linear:512x2048x2048`.
 //!
 //! ```text
-//! FAMILY:DIMxDIM...[,OPTION=VALUE]...        linear:512x2048x2048
+//! FAMILY:DIMxDIM...[,OPTION[=VALUE]]...      linear:512x2048x2048
 //!                                            attention:9x3x64,lengths=4*512+37,window=512
+//!                                            kl:512x49152x576,shared
 //! ```
 //!
 //! Sizes of a family come in a fixed order; options may be left out. [`FAMILIES`] lists both. The text of a [`Shape`] is
 //! canonical: two results are of the same work where the texts are equal.
 
 mod defaults;
+mod families;
 mod file;
 
 pub use defaults::{defaults, tiny};
+pub use families::FAMILIES;
 pub use file::{ReadShapesError, read_shapes};
 
 use std::collections::BTreeMap;
@@ -48,114 +51,11 @@ pub enum Kind {
     Count,
     /// Lengths of packed rows: `4*512+37`.
     Lengths,
-    /// One of these words; the first if absent.
+    /// One of these words.
     Word(&'static [&'static str]),
+    /// There or not, without a value.
+    Flag,
 }
-
-const fn count(name: &'static str) -> Setting {
-    Setting {
-        name,
-        kind: Kind::Count,
-    }
-}
-
-/// Every family that can be measured, on one device or another.
-pub const FAMILIES: &[Family] = &[
-    Family {
-        name: "linear",
-        dims: &["rows", "out", "in"],
-        options: &[count("rank")],
-        about: "y = x w^T, weights bf16; with rank, a low-rank addition (GPU)",
-    },
-    Family {
-        name: "cross_entropy",
-        dims: &["rows", "vocab", "hidden"],
-        options: &[],
-        about: "head, log-sum-exp and target logits in one pass",
-    },
-    Family {
-        name: "kl",
-        dims: &["rows", "vocab", "hidden"],
-        options: &[],
-        about: "the same for two models, with their divergence",
-    },
-    Family {
-        name: "attention",
-        dims: &["heads", "kv_heads", "head_dim"],
-        options: &[
-            Setting {
-                name: "lengths",
-                kind: Kind::Lengths,
-            },
-            count("window"),
-            count("cap"),
-        ],
-        about: "causal attention over packed rows of these lengths (default 4*512)",
-    },
-    Family {
-        name: "lora",
-        dims: &["rows", "out", "in", "rank"],
-        options: &[],
-        about: "an adapter beside a product",
-    },
-    Family {
-        name: "rms_norm",
-        dims: &["rows", "cols"],
-        options: &[count("group")],
-        about: "RMS norm of rows, or of heads of `group` values",
-    },
-    Family {
-        name: "rope",
-        dims: &["rows", "heads", "head_dim"],
-        options: &[],
-        about: "rotation of heads in place",
-    },
-    Family {
-        name: "activation",
-        dims: &["rows", "cols"],
-        options: &[Setting {
-            name: "kind",
-            kind: Kind::Word(&["silu", "gelu", "gelu_tanh"]),
-        }],
-        about: "gated activation: kind(gate) * up",
-    },
-    Family {
-        name: "soft_cap",
-        dims: &["values"],
-        options: &[],
-        about: "cap * tanh(x / cap) in place (CPU)",
-    },
-    Family {
-        name: "embedding",
-        dims: &["rows", "vocab", "cols"],
-        options: &[],
-        about: "rows of a table, widened",
-    },
-    Family {
-        name: "add_normed",
-        dims: &["rows", "cols"],
-        options: &[],
-        about: "hidden += norm(y) (GPU)",
-    },
-    Family {
-        name: "layer_norm",
-        dims: &["rows", "cols"],
-        options: &[],
-        about: "layer norm of rows (GPU)",
-    },
-    Family {
-        name: "gather",
-        dims: &["rows", "from", "cols"],
-        options: &[],
-        about: "rows of a bf16 matrix by number (GPU)",
-    },
-    Family {
-        name: "dora_scale",
-        dims: &["out", "in", "rank"],
-        options: &[],
-        about: "column scales of a weight-decomposed adapter (GPU)",
-    },
-];
 
 /// The family called `name`.
 #[must_use]
@@ -221,6 +121,16 @@ pub enum ShapeError {
         found: String,
         /// Those it knows.
         known: &'static [&'static str],
+    },
+    /// A value of an option that has none.
+    #[error("{family}: {name} is there or not, found {found:?} behind it")]
+    Flag {
+        /// The family.
+        family: &'static str,
+        /// The option.
+        name: &'static str,
+        /// As written.
+        found: String,
     },
     /// Sizes that do not go together.
     #[error("{shape}: {reason}")]
@@ -291,7 +201,12 @@ impl Shape {
                 });
             };
             check(family, setting, &value)?;
-            shape.options.insert(setting.name, value);
+            match (&setting.kind, &value[..]) {
+                // As files say it.
+                (Kind::Flag, "false") => {}
+                (Kind::Flag, _) => _ = shape.options.insert(setting.name, String::new()),
+                _ => _ = shape.options.insert(setting.name, value),
+            }
         }
         shape.go_together()?;
         Ok(shape)
@@ -305,6 +220,12 @@ impl Shape {
             })
         };
         match self.family.name {
+            "linear" if self.word("gate").is_some() && !self.dim("out").is_multiple_of(2) => {
+                refuse(
+                    "out must be even: half of it is gates, half what they are multiplied with"
+                        .to_owned(),
+                )
+            }
             "attention" if !self.dim("heads").is_multiple_of(self.dim("kv_heads")) => {
                 refuse("heads must be a multiple of kv_heads".to_owned())
             }
@@ -330,7 +251,10 @@ impl Shape {
         let dims: Vec<String> = self.dims.iter().map(ToString::to_string).collect();
         let mut text = dims.join("x");
         for (name, value) in &self.options {
-            text.push_str(&format!(",{name}={value}"));
+            text.push_str(&match &value[..] {
+                "" => format!(",{name}"),
+                value => format!(",{name}={value}"),
+            });
         }
         text
     }
@@ -355,6 +279,12 @@ impl Shape {
     #[must_use]
     pub fn word(&self, name: &str) -> Option<&str> {
         self.options.get(name).map(String::as_str)
+    }
+
+    /// Whether an option without a value is there.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> bool {
+        self.options.contains_key(name)
     }
 
     /// Lengths of packed rows.
@@ -412,6 +342,12 @@ fn check(family: &Family, setting: &Setting, value: &str) -> Result<(), ShapeErr
     match setting.kind {
         Kind::Count => size(family, setting.name, value).map(|_| ()),
         Kind::Lengths => lengths(value).map(|_| ()).ok_or_else(|| ShapeError::Size {
+            family: family.name,
+            name: setting.name,
+            found: value.to_owned(),
+        }),
+        Kind::Flag if ["", "true", "false"].contains(&value) => Ok(()),
+        Kind::Flag => Err(ShapeError::Flag {
             family: family.name,
             name: setting.name,
             found: value.to_owned(),

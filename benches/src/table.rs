@@ -1,6 +1,6 @@
 //! Results as text.
 
-use crate::result::{Bound, Failure, Machine, Peaks, Row};
+use crate::result::{Bound, Failure, Limit, Machine, Peaks, Row};
 
 /// The first line.
 #[must_use]
@@ -36,9 +36,16 @@ pub fn line(row: &Row) -> String {
         || "-".to_owned(),
         |us| format!("{:.1}%", us / m.us.p50.max(1e-9) * 100.0),
     );
-    let bound = match m.bound {
-        Bound::Compute => 'c',
-        Bound::Memory => 'm',
+    let of_limit = |limit: &Limit| {
+        let bound = match limit.bound {
+            Bound::Compute => 'c',
+            Bound::Memory => 'm',
+        };
+        let percent = limit.percent;
+        format!(
+            "{:.1}{bound} ({:.1}-{:.1})",
+            percent.p50, percent.p10, percent.p90
+        )
     };
     let mut line = format!(
         "{:<14} {:<40} {:>28} {:>9} {:>9} {:>22} {:>8} {:>6}",
@@ -52,10 +59,7 @@ pub fn line(row: &Row) -> String {
         ),
         short(m.gflop_s()),
         short(m.gb_s()),
-        format!(
-            "{:.1}{bound} ({:.1}-{:.1})",
-            m.percent.p50, m.percent.p10, m.percent.p90
-        ),
+        m.limit.as_ref().map_or_else(|| "-".to_owned(), of_limit),
         prepare,
         m.worst_error
             .map_or_else(|| "-".to_owned(), |error| format!("{error:.2}")),

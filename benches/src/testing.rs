@@ -1,7 +1,7 @@
 //! Results that were made up.
 
 use crate::clock::Percentiles;
-use crate::result::{Bound, Machine, Measured, OURS, Peaks, Row, Run};
+use crate::result::{Bound, Limit, Machine, Measured, OURS, Peaks, Row, Run};
 
 /// A result with rows of a family, a shape and median microseconds.
 pub(crate) fn run(kind: &str, rows: &[(&str, &str, f64)]) -> Run {
@@ -29,10 +29,12 @@ pub(crate) fn run(kind: &str, rows: &[(&str, &str, f64)]) -> Run {
                 warm_us: None,
                 flop: 1e5,
                 bytes: 1e4,
-                bound: Bound::Compute,
-                roof_gflop_s: 100.0,
-                roof_gb_s: 10.0,
-                percent: around(50.0),
+                limit: Some(Limit {
+                    bound: Bound::Compute,
+                    roof_gflop_s: 100.0,
+                    roof_gb_s: 10.0,
+                    percent: around(50.0),
+                }),
                 samples: 3,
                 runs: 1,
                 worst_error: Some(0.5),

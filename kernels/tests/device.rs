@@ -22,6 +22,8 @@ mod matrix;
 mod operand;
 #[path = "device/order.rs"]
 mod order;
+#[path = "device/persistent.rs"]
+mod persistent;
 #[path = "device/ring.rs"]
 mod ring;
 #[path = "device/rms_norm.rs"]

@@ -14,8 +14,10 @@ mod aside;
 
 pub use apart::apart;
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -50,15 +52,38 @@ pub enum OutputFileError {
     /// A file that must not be there.
     #[error("{} is there already\nhelp: name another, or move that one away", .0.display())]
     Exists(PathBuf),
-    /// Writing failed; nothing is left behind.
-    #[error("{} was not written, and no part of it is left", path.display())]
+    /// Writing failed; no part of it is left behind.
+    #[error("{} was not written, and {left}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
+        /// What is there now.
+        left: Left,
         /// What the system said.
         #[source]
         source: std::io::Error,
     },
+}
+
+/// What is in the place of a file that was not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing, as before.
+    Nothing,
+    /// What was there before.
+    Old,
+    /// The new file, unless the machine stops before the disk has its name.
+    New,
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "no part of it is left",
+            Self::Old => "what was there before is there unchanged",
+            Self::New => "it is there for now, but the disk does not say that it stays",
+        })
+    }
 }
 
 impl OutputFileError {
@@ -142,11 +167,9 @@ impl OutputFile {
     /// # Errors
     /// `Write`, with what the system said.
     pub fn write(&self, bytes: &[u8]) -> Result<(), OutputFileError> {
+        let before = self.identity();
         self.try_write(bytes)
-            .map_err(|source| OutputFileError::Write {
-                path: self.path.clone(),
-                source,
-            })
+            .map_err(|source| self.not_written(before, source))
     }
 
     /// As [`OutputFile::write`], where no file may be yet: of two who make it at once, one does.
@@ -154,6 +177,7 @@ impl OutputFile {
     /// # Errors
     /// `Exists`, `Write`.
     pub fn create(&self, bytes: &[u8]) -> Result<(), OutputFileError> {
+        let before = self.identity();
         let created = self.filled(bytes).and_then(|file| {
             file.persist_noclobber(&self.path)
                 .map_err(|error| error.error)?;
@@ -161,11 +185,28 @@ impl OutputFile {
         });
         created.map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => OutputFileError::Exists(self.path.clone()),
-            _ => OutputFileError::Write {
-                path: self.path.clone(),
-                source,
-            },
+            _ => self.not_written(before, source),
         })
+    }
+
+    /// Which file is there: its device and number.
+    fn identity(&self) -> Option<(u64, u64)> {
+        let there = fs::metadata(&self.path).ok()?;
+        Some((there.dev(), there.ino()))
+    }
+
+    fn not_written(&self, before: Option<(u64, u64)>, source: io::Error) -> OutputFileError {
+        let left = match (before, self.identity()) {
+            _ if self.special => Left::Nothing,
+            (_, None) => Left::Nothing,
+            (before, after) if before == after => Left::Old,
+            _ => Left::New,
+        };
+        OutputFileError::Write {
+            path: self.path.clone(),
+            left,
+            source,
+        }
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<()> {

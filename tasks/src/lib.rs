@@ -19,6 +19,8 @@
 //! | [`subnet`] | a subnet at one block, as a file |
 //! | [`weights`](mod@weights) | tournaments to emissions, to the vector that goes on chain, to its audit record |
 //! | [`yuma`] | what a subnet's epoch pays for the weights it holds, as the chain computes it |
+//! | [`utc`](mod@utc) | times as people read them |
+//! | [`strict`] | files read as they are written: structs are objects, errors name their path |
 //! | [`python`] | how Python writes values, where the reference lets it |
 #![forbid(unsafe_code)]
 
@@ -33,9 +35,11 @@ pub mod resources;
 pub mod rules;
 pub mod scoring;
 pub mod spec;
+pub mod strict;
 pub mod subnet;
 pub mod tokenizer;
 pub mod tournament;
+pub mod utc;
 pub mod weights;
 pub mod yuma;
 

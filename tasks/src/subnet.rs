@@ -6,9 +6,10 @@
 
 mod epoch;
 
-pub use epoch::max_upscaled;
+pub use epoch::{Uncounted, max_upscaled};
 
 use crate::Owner;
+use crate::strict;
 use crate::weights::{Limits, Metagraph, MetagraphError};
 use serde::{Deserialize, Serialize};
 
@@ -181,8 +182,12 @@ impl Snapshot {
             let found = bytes.len();
             return Err(SnapshotError::TooLarge { found });
         }
-        let snapshot: Self = serde_json::from_slice(bytes)
-            .map_err(|error| SnapshotError::Malformed(error.to_string()))?;
+        let malformed = |misfit: strict::Misfit| SnapshotError::Malformed(misfit.to_string());
+        let found = strict::json_version(bytes).map_err(malformed)?;
+        if found != VERSION {
+            return Err(SnapshotError::Version { found });
+        }
+        let snapshot: Self = strict::json(bytes).map_err(malformed)?;
         snapshot.check()?;
         Ok(snapshot)
     }

@@ -27,7 +27,9 @@
 //! | `finish` | title, places |
 //! | [`pending`] | what is waited for |
 //! | [`result`] | what weights are computed from |
+//! | [`succession`] | who defends in the next one |
 //! | `record` | its rounds, as audit records have them |
+//! | `hotkeys` | lists of hotkeys as files |
 //! | [`collect`](mod@collect) | finished tournaments to the file that weights are computed from |
 //! | [`journal`] | setup and events as a file |
 //!
@@ -37,6 +39,7 @@ mod apply;
 mod draw;
 mod field;
 mod finish;
+mod hotkeys;
 mod limits;
 mod machine;
 mod record;
@@ -54,6 +57,7 @@ mod refusal;
 pub mod result;
 pub mod setup;
 pub mod state;
+pub mod succession;
 
 #[cfg(test)]
 mod tests;
@@ -64,6 +68,7 @@ pub use event::{
     Departure, Evaluated, EvaluationOutcome, Event, InvalidReason, Rows, Score, Trained,
     TrainingOutcome, What,
 };
+pub use hotkeys::{HotkeysError, hotkeys};
 pub use journal::{Journal, JournalError};
 pub(crate) use limits::{is_name, shortened};
 pub use machine::{StateError, Tournament};
@@ -73,6 +78,7 @@ pub use refusal::Refusal;
 pub use result::{FinalPlace, TournamentResult};
 pub use setup::{Champion, Setup, SetupError};
 pub use state::{OutcomeReason, RoundKind, Stage, State};
+pub use succession::Defender;
 
 /// A function of bytes for fuzzers: whatever the bytes are, it returns.
 pub mod fuzzing {

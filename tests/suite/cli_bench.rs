@@ -40,7 +40,7 @@ fn every_family_of_the_cpu_is_right_and_has_a_time_a_rate_and_a_limit() {
         (&json!("gradus-bench"), &json!(2))
     );
     let rows = result["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 13, "{result}");
+    assert_eq!(rows.len(), 18, "{result}");
     for row in rows {
         let number = |field: &Value| field.as_f64().unwrap();
         assert!(
@@ -87,6 +87,10 @@ fn own_shapes_are_measured_from_arguments_and_files() {
         "the table goes elsewhere: {}",
         outcome.stderr
     );
+    let outcome = quick(&["--shape", "linear:5x66x40,gate=silu"]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stdout);
+    let advice = "measure linear and activation";
+    assert!(outcome.stdout.contains(advice), "{}", outcome.stdout);
     let outcome = quick(&["--shape", "soft_cap:100", "--shape", "gather:3x5x8"]);
     assert_eq!(
         outcome.code,
@@ -267,6 +271,9 @@ fn a_model_of_a_shape_is_timed_and_one_without_ids_is_refused() {
     assert!(outcome.stderr.contains("0.5b"), "{}", outcome.stderr);
 }
 
+/// The first kernel that is launched fails.
+const FIRST_LAUNCH: &str = "cuLaunchKernel:1";
+
 /// `bench eval` of the tiny shape on the emulated driver, with `variables`.
 fn tiny_on_gpu(variables: &[(&str, &str)], more: &[&str]) -> Finished {
     let tiny = [
@@ -279,6 +286,15 @@ fn tiny_on_gpu(variables: &[(&str, &str)], more: &[&str]) -> Finished {
             .args(tiny)
             .args(more),
     )
+}
+
+/// The emulated driver without a cuBLASLt beside it.
+fn driver_alone() -> tempfile::TempDir {
+    let alone = tempfile::tempdir().unwrap();
+    let driver = "libcuda.so.1";
+    let from = gradus_shim::library_dir().join(driver);
+    std::os::unix::fs::symlink(from, alone.path().join(driver)).unwrap();
+    alone
 }
 
 #[track_caller]
@@ -316,21 +332,69 @@ fn products_of_a_gpu_stand_beside_cublaslt_where_it_is_installed_and_alone_elsew
         )
     };
     let (variants, how) = rows(gradus_shim::library_dir());
-    // The emulated library says that its algorithm is number 66; a product with an adapter is ours alone.
-    let with = ["gradus", "cuBLASLt 66", "gradus", "gradus", "cuBLASLt 66"];
+    // The emulated library says that its algorithm is number 66; a product with an adapter or a gate is ours alone.
+    let with = [
+        "gradus",
+        "cuBLASLt 66",
+        "gradus",
+        "gradus",
+        "cuBLASLt 66",
+        "gradus",
+    ];
     assert_eq!(variants, with);
     assert!(how.contains("cuBLASLt 66's product"), "{how}");
 
-    let alone = tempfile::tempdir().unwrap();
-    let driver = "libcuda.so.1";
-    std::os::unix::fs::symlink(
-        gradus_shim::library_dir().join(driver),
-        alone.path().join(driver),
-    )
-    .unwrap();
-    let (variants, how) = rows(alone.path());
-    assert_eq!(variants, ["gradus"; 3]);
+    let (variants, how) = rows(driver_alone().path());
+    assert_eq!(variants, ["gradus"; 4]);
     assert!(how.contains("gradus's product"), "{how}");
+}
+
+#[test]
+fn gates_caps_and_shared_heads_are_right_on_every_gpu_and_move_what_they_say() {
+    let shapes = [
+        ("linear:37x66x40", 2 * (37 * 40 + 66 * 40 + 37 * 66)),
+        (
+            "linear:37x66x40,gate=silu",
+            2 * (37 * 40 + 66 * 40 + 37 * 33),
+        ),
+        (
+            "linear:37x66x40,gate=gelu_tanh,rank=5",
+            2 * (37 * 40 + 66 * 40 + 37 * 33 + 5 * (40 + 66)),
+        ),
+        ("cross_entropy:5x301x48,cap=30", 2 * (301 + 5) * 48 + 8 * 5),
+        ("kl:3x130x40", 2 * (2 * (130 + 3) * 40 + 8 * 3)),
+        ("kl:3x130x40,cap=7", 2 * (2 * (130 + 3) * 40 + 8 * 3)),
+        ("kl:3x130x40,shared", 2 * (130 + 2 * 3) * 40 + 2 * 8 * 3),
+        (
+            "kl:3x130x40,cap=30,shared",
+            2 * (130 + 2 * 3) * 40 + 2 * 8 * 3,
+        ),
+    ];
+    for capability in ["9.0", "8.0"] {
+        let mut bench = command();
+        bench
+            .env("LD_LIBRARY_PATH", gradus_shim::library_dir())
+            .env("GRADUS_SHIM_CAPABILITY", capability)
+            .args(QUICK)
+            .args(["--device", "cuda:0", "--json", "-"]);
+        for (shape, _) in shapes {
+            bench.args(["--shape", shape]);
+        }
+        let done = finish(&mut bench);
+        assert_eq!(done.code, Some(0), "{capability}: {}", done.stderr);
+        let result: Value = serde_json::from_str(&done.stdout).unwrap();
+        let rows = result["rows"].as_array().unwrap().iter();
+        let rows = rows.filter(|row| row["variant"] == "gradus");
+        let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+        let found: Vec<_> = rows
+            .map(|row| {
+                let shape = format!("{}:{}", text(row, "family"), text(row, "shape"));
+                (shape, row["bytes"].as_f64().unwrap() as usize)
+            })
+            .collect();
+        let expected = shapes.map(|(shape, bytes)| (shape.to_owned(), bytes));
+        assert_eq!(found, expected, "{capability}");
+    }
 }
 
 #[test]
@@ -355,6 +419,34 @@ fn what_moves_memory_on_a_gpu_is_held_against_a_copy_of_as_many_bytes() {
     let percent = field("bytes") / roof / row["us"]["p50"].as_f64().unwrap() / 10.0;
     let reported = row["percent"]["p50"].as_f64().unwrap();
     assert!((percent / reported - 1.0).abs() < 1e-6, "{percent}: {row}");
+}
+
+#[test]
+fn without_peaks_the_first_kernel_on_a_gpu_is_of_the_shape_that_is_named() {
+    let driver = driver_alone();
+    let measured = |more: &[&str]| {
+        let arguments = ["--device", "cuda:0", "--shape", "linear:5x67x40"];
+        let mut command = command();
+        command.env("LD_LIBRARY_PATH", driver.path()).args(QUICK);
+        command.args(arguments).args(["--json", "-"]).args(more);
+        command
+    };
+    let done = finish(&mut measured(&["--no-peaks"]));
+    let result: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert!(result["peaks"].is_null(), "{result}");
+    let row = &result["rows"][0];
+    assert!(row["us"]["p50"].as_f64().unwrap() > 0.0, "{row}");
+    for absent in ["bound", "roof_gflop_s", "roof_gb_s", "percent"] {
+        assert!(row.get(absent).is_none(), "{absent}: {row}");
+    }
+    assert!(!done.stderr.contains("limits:"), "{}", done.stderr);
+    // A first kernel that fails is the row's; with peaks it is theirs.
+    let failing = |more: &[&str]| finish(measured(more).env("GRADUS_SHIM_FAIL", FIRST_LAUNCH)).code;
+    assert_eq!((failing(&["--no-peaks"]), failing(&[])), (Some(1), Some(0)));
+    finish(command().args(["bench", "kernels", "--tiny", "--no-peaks"]))
+        .complains(2, &["for GPUs"]);
+    let row = only_row(&tiny_on_gpu(&[], &["--device", "cuda:0", "--no-peaks"]));
+    assert!(row.get("percent").is_none(), "{row}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod entry;
 mod events;
 mod files;
 mod results;
+mod succession;
 
 use crate::binary::{Finished, command, finish, repository};
 use serde_json::Value;
@@ -54,7 +55,10 @@ impl Place {
         let entrants = self.file("entrants", "a\nb\n c \n\nd\ne\n");
         let mut command = command();
         command.args(["tournament", "new"]).arg(path);
-        command.args(["--id", "tourn_text", "--type", "text", "--seed", "11"]);
+        command.args(["--type", "text", "--seed", "11"]);
+        if !more.contains(&"--id") {
+            command.args(["--id", "tourn_text"]);
+        }
         command.arg("--entrants").arg(entrants).args(more);
         command
     }

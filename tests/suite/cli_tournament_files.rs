@@ -206,3 +206,75 @@ fn a_pipe_in_a_tournaments_place_is_not_waited_for() {
         place.run(line).complains(1, &["pipe", "no plain file"]);
     }
 }
+
+#[test]
+fn events_are_not_added_to_one_of_two_names() {
+    let place = Place::new();
+    assert_eq!(finish(&mut place.new_command("n.jsonl")).code, Some(0));
+    place.file("started", "{\"event\":\"started\"}");
+    fs::hard_link(place.path("n.jsonl"), place.path("hard")).unwrap();
+    symlink(place.path("n.jsonl"), place.path("soft")).unwrap();
+    for name in ["n.jsonl", "hard", "soft"] {
+        let done = place.run(&format!("tournament apply {name} started --stamp"));
+        done.complains(1, &["has 2 names (hard links)", "remove the others"]);
+    }
+    fs::remove_file(place.path("hard")).unwrap();
+    let done = place.run("tournament apply soft started --stamp");
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(place.path("soft").is_symlink());
+    let text = fs::read_to_string(place.path("n.jsonl")).unwrap();
+    assert_eq!(text.lines().count(), 2);
+}
+
+#[test]
+fn a_tournament_does_not_grow_in_standard_input() {
+    let place = Place::new();
+    place.file("started", "{\"event\":\"started\"}");
+    let new = finish(&mut place.new_command("-"));
+    new.complains(2, &["FILE is `-`", "./-"]);
+    assert!(!place.path("-").exists());
+    let apply = "tournament apply - started --stamp";
+    place.run(apply).complains(2, &["FILE is `-`", "./-"]);
+    // A file can be called so.
+    assert_eq!(finish(&mut place.new_command("./-")).code, Some(0));
+    let done = place.run("tournament apply ./- started --stamp");
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+}
+
+#[test]
+fn who_has_no_room_for_events_is_told_that_the_tournament_is_as_it_was() {
+    let place = Place::new();
+    assert_eq!(finish(&mut place.new_command("n.jsonl")).code, Some(0));
+    let before = fs::read(place.path("n.jsonl")).unwrap();
+    let reason = "x".repeat(900);
+    let left = ENTRANTS.lines().map(|hotkey| {
+        format!("{{\"event\":\"left\",\"hotkey\":\"{hotkey}\",\"why\":\"withdrawn\"}}\n")
+    });
+    let started = "{\"event\":\"started\"}\n".to_owned();
+    let failed = format!("{{\"event\":\"prep_failed\",\"task\":1,\"reason\":\"{reason}\"}}\n");
+    let events: String = std::iter::once(started)
+        .chain([failed])
+        .chain(left)
+        .collect();
+    place.file("events", &events);
+    // A limit on the size of files stops a write where a full disk would: 512 bytes.
+    let limited = "trap '' XFSZ; ulimit -f 1; exec \"$@\"";
+    let apply = place.command("tournament apply n.jsonl events --stamp".split(' '));
+    let mut shell = Command::new("sh");
+    shell
+        .current_dir(place.0.path())
+        .args(["-c", limited, "sh"]);
+    shell.arg(apply.get_program()).args(apply.get_args());
+    let done = finish(&mut shell);
+    done.complains(
+        1,
+        &[
+            "n.jsonl is as it was: the events were not added",
+            "make room",
+        ],
+    );
+    assert!(!done.stderr.contains("no part of it"), "{}", done.stderr);
+    assert_eq!(fs::read(place.path("n.jsonl")).unwrap(), before);
+    let done = place.run("tournament apply n.jsonl events --stamp");
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+}

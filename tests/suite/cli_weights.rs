@@ -321,6 +321,26 @@ fn wrong_words_name_the_option() {
     simulate(&hotkey(1), &row).complains(1, &["uid 1 more than once"]);
     let row = place.text("row.json", "[[99,2]]");
     simulate(&hotkey(1), &row).complains(1, &["uid 99"]);
-    let row = place.text("row.json", "{}");
+    let row = place.text("row.json", "7");
     simulate(&hotkey(1), &row).complains(1, &["--weights", "pairs"]);
+    // What looks like an audit file is refused as one.
+    let audit: Value = serde_json::from_slice(&fs::read(place.audit()).unwrap()).unwrap();
+    let refused = |change: fn(&mut Value), says: &str| {
+        let mut audit = audit.clone();
+        change(&mut audit);
+        let file = place.file("row.json", &audit);
+        simulate(&hotkey(1), &file).complains(1, &["--weights", says]);
+    };
+    refused(
+        |audit| audit["gradus"]["version"] = json!(1),
+        "version 1, expected 2",
+    );
+    refused(
+        |audit| audit["gradus"]["netuid"] = json!("56"),
+        "gradus.netuid: invalid type",
+    );
+    refused(
+        |audit| drop(audit.as_object_mut().unwrap().remove("gradus")),
+        "was not written by gradus",
+    );
 }

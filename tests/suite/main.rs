@@ -16,6 +16,7 @@
 //! | `rootfs` | (what jobs are run on) |
 //! | `cli_tournament` | tournaments: who may enter, files that grow by events, are replayed, shown, reported, and paid |
 //! | `cli_tournament_files` | tournaments' files and their outputs: never lost, never made twice, never waited for |
+//! | `cli_weights_rows` | rows on chain: whose they are, what they are compared with, when they count |
 //! | `cli_weights` | vectors of finished tournaments, records that are recomputed, epochs that are simulated |
 //! | `cli_chain` | weights on a double of the chain: shown, set, proven, refused, killed and gone on with |
 //! | `cli_chain_read` | what agreeing nodes of the chain say, and nodes that do not agree |
@@ -45,6 +46,7 @@ mod cli_tournament;
 #[cfg(target_os = "linux")]
 mod cli_tournament_files;
 mod cli_weights;
+mod cli_weights_rows;
 #[cfg(target_os = "linux")]
 mod eval_gpu;
 mod eval_parity;

@@ -99,7 +99,8 @@ fn a_gpus_row_is_timed_on_the_wall_and_by_phase() {
         );
         let measured = &run.rows[0].measured;
         assert_eq!((measured.wall_us, measured.samples), (Some(measured.us), 3));
-        assert!(measured.percent.p50 > 0.0 && measured.roof_gb_s > 0.0);
+        let limit = measured.limit.expect("peaks were measured");
+        assert!(limit.percent.p50 > 0.0 && limit.roof_gb_s > 0.0);
         let eval = run.rows[0].eval.as_ref().unwrap();
         let candidates = adapters.len().max(1) as u64;
         assert_eq!((eval.tokens, eval.candidates), (5 * 37, candidates));

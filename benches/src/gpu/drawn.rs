@@ -62,6 +62,13 @@ impl DrawnRows {
             .repeated(self.rows)
     }
 
+    /// Products of `x` with every row, in f64.
+    pub(super) fn products(&self, x: &[f32]) -> Vec<f64> {
+        let drawn = self.host.chunks(self.cols).map(|row| dot(x, row));
+        let drawn: Vec<f64> = drawn.collect();
+        drawn.iter().copied().cycle().take(self.rows).collect()
+    }
+
     /// Row `row` as the host has it.
     pub(super) fn host(&self, row: usize) -> &[f32] {
         &self.host[row % PERIOD.min(self.rows) * self.cols..][..self.cols]
@@ -69,7 +76,7 @@ impl DrawnRows {
 }
 
 /// A sum of products in f64.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
+fn dot(a: &[f32], b: &[f32]) -> f64 {
     let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
     products.sum()
 }

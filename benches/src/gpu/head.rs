@@ -1,7 +1,7 @@
 //! The fused head, and the divergence of two models at it. No logits tensor exists.
 
 use super::DeviceBench;
-use super::drawn::{DrawnRows, dot};
+use super::drawn::DrawnRows;
 use crate::measure::{Allowed, Work, compare};
 use crate::peer::problem::{Problem, picked_f64};
 use crate::shape::Shape;
@@ -17,8 +17,11 @@ const KL: Allowed = Allowed::new(1e-4, 1e-4);
 struct Head {
     vocab: usize,
     hidden: usize,
-    /// Hidden states and head weights of each model.
-    models: Vec<(DrawnRows, DrawnRows)>,
+    /// Hidden states of each model.
+    rows: Vec<DrawnRows>,
+    /// Head weights of each model, or one for all.
+    weights: Vec<DrawnRows>,
+    transform: LogitTransform,
     targets: Vec<Target>,
     sums: Vec<DeviceHeadSums>,
 }
@@ -31,12 +34,12 @@ pub(super) fn build(
     let [rows, vocab, hidden] = ["rows", "vocab", "hidden"].map(|name| shape.dim(name));
     // Logits with a spread of two or so, as models have them.
     let scale = 6.0 / (hidden as f32).sqrt();
-    let model = |m| {
-        Ok((
-            DrawnRows::new(stream, [rows, hidden], 1.0, 2 * m)?,
-            DrawnRows::new(stream, [vocab, hidden], scale, 2 * m + 1)?,
-        ))
+    let heads = if shape.flag("shared") {
+        1
+    } else {
+        models as u64
     };
+    let drawn = |size, scale: f32, seed| DrawnRows::new(stream, [size, hidden], scale, seed);
     let target = |row| Target {
         row: row as u32,
         token: (row * 7919 % vocab) as u32,
@@ -44,9 +47,16 @@ pub(super) fn build(
     let mut head = Head {
         vocab,
         hidden,
-        models: (0..models as u64)
-            .map(model)
-            .collect::<Result<_, DeviceError>>()?,
+        rows: (0..models as u64)
+            .map(|m| drawn(rows, 1.0, 2 * m))
+            .collect::<Result<_, _>>()?,
+        weights: (0..heads)
+            .map(|m| drawn(vocab, scale, 2 * m + 1))
+            .collect::<Result<_, _>>()?,
+        transform: LogitTransform {
+            soft_cap: shape.count("cap").map(|cap| cap as f32),
+            ..LogitTransform::default()
+        },
         targets: (0..rows).map(target).collect(),
         sums: Vec::new(),
     };
@@ -54,11 +64,18 @@ pub(super) fn build(
     Ok(Box::new(head))
 }
 
+/// The weights of a model: its own, or those of all.
+fn head_of(weights: &[DrawnRows], model: usize) -> &DrawnRows {
+    weights.get(model).unwrap_or(&weights[0])
+}
+
 impl Head {
     fn logits(&self, model: usize, row: usize) -> Vec<f64> {
-        let (x, w) = &self.models[model];
-        let x = x.host(row);
-        (0..self.vocab).map(|token| dot(x, w.host(token))).collect()
+        let mut logits = head_of(&self.weights, model).products(self.rows[model].host(row));
+        if let Some(cap) = self.transform.soft_cap.map(f64::from) {
+            logits.iter_mut().for_each(|x| *x = cap * (*x / cap).tanh());
+        }
+        logits
     }
 
     /// Losses of every row by each model, and then of two their divergence.
@@ -75,10 +92,10 @@ impl Head {
 impl DeviceBench for Head {
     fn work(&self) -> Work {
         let (rows, vocab, hidden) = (self.targets.len(), self.vocab, self.hidden);
-        let models = self.models.len();
+        let (models, heads) = (self.rows.len(), self.weights.len());
         Work {
             flop: 2.0 * (rows * vocab * hidden * models) as f64,
-            bytes: (models * (2 * vocab * hidden + 2 * rows * hidden + 8 * rows)) as f64,
+            bytes: (heads * 2 * vocab * hidden + models * (2 * rows * hidden + 8 * rows)) as f64,
         }
     }
 
@@ -87,7 +104,7 @@ impl DeviceBench for Head {
     }
 
     fn prepare(&mut self, stream: &Stream) -> Result<(), DeviceError> {
-        let (rows, models) = (self.targets.len(), self.models.len());
+        let (rows, models) = (self.targets.len(), self.rows.len());
         self.sums = (0..models)
             .map(|model| DeviceHeadSums::new(stream, rows, &self.targets, model > 0))
             .collect::<Result<_, _>>()?;
@@ -96,9 +113,10 @@ impl DeviceBench for Head {
 
     fn run(&mut self, stream: &Stream) -> Result<(), DeviceError> {
         let views: Vec<_> = self
-            .models
+            .rows
             .iter()
-            .map(|(x, w)| Ok((x.rows()?, w.rows()?)))
+            .enumerate()
+            .map(|(model, x)| Ok((x.rows()?, head_of(&self.weights, model).rows()?)))
             .collect::<Result<_, DeviceError>>()?;
         for first in (0..self.vocab).step_by(VOCAB_SLAB) {
             let models: Vec<DeviceHeadModel<'_>> = views
@@ -109,7 +127,7 @@ impl DeviceBench for Head {
                     low: None,
                     scale: None,
                     bias: None,
-                    transform: LogitTransform::default(),
+                    transform: self.transform,
                 })
                 .collect();
             absorb(stream, &models, first, &mut self.sums)?;
@@ -118,7 +136,11 @@ impl DeviceBench for Head {
     }
 
     fn problem(&self) -> Option<Problem<'_>> {
-        let models = self.models.iter().map(|(x, w)| (x.matrix(), w.matrix()));
+        if self.transform.soft_cap.is_some() {
+            return None;
+        }
+        let models = self.rows.iter().enumerate();
+        let models = models.map(|(model, x)| (x.matrix(), head_of(&self.weights, model).matrix()));
         Some(Problem::head(
             models.collect(),
             self.targets.iter().map(|target| target.token).collect(),
@@ -141,9 +163,7 @@ impl DeviceBench for Head {
         let mut worst: f64 = 0.0;
         for row in [0, self.targets.len() - 1] {
             let token = self.targets[row].token as usize;
-            let logits: Vec<_> = (0..self.models.len())
-                .map(|m| self.logits(m, row))
-                .collect();
+            let logits: Vec<_> = (0..self.rows.len()).map(|m| self.logits(m, row)).collect();
             for (logits, nll) in logits.iter().zip(&losses) {
                 let want = reference::logsumexp(logits) - logits[token];
                 let what = format!("nll of row {row}");

@@ -9,7 +9,7 @@
 use super::{DeviceBench, Session, least_s};
 use crate::clock::Percentiles;
 use crate::measure::Budget;
-use crate::result::{Bound, Measured};
+use crate::result::{Bound, Limit, Measured};
 use gradus_kernels::device::{DeviceBuffer, DeviceError, Stream};
 
 /// A copy within device memory: half of what it moves is read, half is written.
@@ -66,10 +66,12 @@ impl Session {
     ) -> Result<Measured, DeviceError> {
         let work = bench.work();
         let once_s = self.sample(bench, stream)?;
-        let (compute_s, memory_s) = least_s(work, self.peaks.gflop_s, self.peaks.gb_s);
-        let mut copy = match Bound::of(compute_s, memory_s) {
-            Bound::Memory => DeviceCopy::new(stream, work.bytes).ok(),
-            Bound::Compute => None,
+        let peaks = self.peaks.as_ref().map(|peaks| (peaks.gflop_s, peaks.gb_s));
+        let least_of = |(gflop_s, gb_s)| least_s(work, gflop_s, gb_s);
+        let bound = peaks.map(least_of).map(|(c, m)| Bound::of(c, m));
+        let mut copy = match bound {
+            Some(Bound::Memory) => DeviceCopy::new(stream, work.bytes).ok(),
+            Some(Bound::Compute) | None => None,
         };
         // A sample costs its flush and its waiting, too, and so does the copy's.
         let each_s = (once_s + 2e-4) * if copy.is_some() { 2.0 } else { 1.0 };
@@ -86,15 +88,27 @@ impl Session {
             true => Some(warm(bench, stream, once_s)?),
             false => None,
         };
-        // Without memory for the copy, the rate of a long one.
-        let roof_gb_s = match copied[..] {
-            [] => self.peaks.gb_s,
-            _ => Percentiles::of(&copied).p50,
-        };
-        let (compute_s, memory_s) = least_s(work, self.peaks.gflop_s, roof_gb_s);
         let percent_of =
             |limit_s: f64| us.iter().map(|us| limit_s * 1e8 / us).collect::<Vec<f64>>();
-        let datasheet_percent = self.peaks.datasheet.as_ref().map(|sheet| {
+        let limit = peaks.map(|(roof_gflop_s, gb_s)| {
+            // Without memory for the copy, the rate of a long one.
+            let roof_gb_s = match copied[..] {
+                [] => gb_s,
+                _ => Percentiles::of(&copied).p50,
+            };
+            let (compute_s, memory_s) = least_s(work, roof_gflop_s, roof_gb_s);
+            Limit {
+                bound: Bound::of(compute_s, memory_s),
+                roof_gflop_s,
+                roof_gb_s,
+                percent: Percentiles::of(&percent_of(compute_s.max(memory_s))),
+            }
+        });
+        let sheet = self
+            .peaks
+            .as_ref()
+            .and_then(|peaks| peaks.datasheet.as_ref());
+        let datasheet_percent = sheet.map(|sheet| {
             let (compute_s, memory_s) = least_s(work, sheet.gflop_s, sheet.gb_s);
             Percentiles::of(&percent_of(compute_s.max(memory_s))).p50
         });
@@ -104,10 +118,7 @@ impl Session {
             warm_us,
             flop: work.flop,
             bytes: work.bytes,
-            bound: Bound::of(compute_s, memory_s),
-            roof_gflop_s: self.peaks.gflop_s,
-            roof_gb_s,
-            percent: Percentiles::of(&percent_of(compute_s.max(memory_s))),
+            limit,
             samples: us.len(),
             runs: 1,
             worst_error: Some(worst_error),

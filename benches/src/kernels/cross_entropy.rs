@@ -20,7 +20,10 @@ const KL: Allowed = Allowed::new(1e-6, 1e-5);
 
 pub(super) fn build(cpu: &Cpu, shape: &Shape, models: usize) -> Result<Box<dyn Bench>, String> {
     let [rows, vocab, hidden] = ["rows", "vocab", "hidden"].map(|name| shape.dim(name));
-    Ok(Box::new(Head::new(cpu, rows, vocab, hidden, models)))
+    let heads = if shape.flag("shared") { 1 } else { models };
+    let mut head = Head::new(cpu, [rows, vocab, hidden], models, heads);
+    head.transform.soft_cap = shape.count("cap").map(|cap| cap as f32);
+    Ok(Box::new(head))
 }
 
 struct Head {
@@ -28,14 +31,15 @@ struct Head {
     hidden: usize,
     x: Vec<Vec<f32>>,
     rows: Vec<HeadRows>,
-    /// Each model's weights: adapters of one base share theirs, full fine-tunes do not.
+    /// Each model's weights, or one for all: adapters of one base share theirs, full fine-tunes do not.
     weights: Vec<Vec<u8>>,
+    transform: LogitTransform,
     targets: Vec<Target>,
     sums: Vec<HeadSums>,
 }
 
 impl Head {
-    fn new(cpu: &Cpu, rows: usize, vocab: usize, hidden: usize, models: usize) -> Self {
+    fn new(cpu: &Cpu, [rows, vocab, hidden]: [usize; 3], models: usize, heads: usize) -> Self {
         let x: Vec<Vec<f32>> = (0..models as u64)
             .map(|m| random(rows * hidden, m))
             .collect();
@@ -51,16 +55,21 @@ impl Head {
                 .map(|x| HeadRows::pack(cpu, x, rows, hidden))
                 .collect(),
             x,
-            weights: (0..models as u64)
+            weights: (0..heads as u64)
                 .map(|m| random_bf16(vocab * hidden, hidden, 9 + m))
                 .collect(),
+            transform: LogitTransform::default(),
             targets: (0..rows).map(target).collect(),
             sums: Vec::new(),
         }
     }
 
+    fn head_of(&self, model: usize) -> &[u8] {
+        self.weights.get(model).unwrap_or(&self.weights[0])
+    }
+
     fn slab(&self, model: usize, first: usize) -> Params<'_> {
-        let bytes = &self.weights[model];
+        let bytes = self.head_of(model);
         let all = Params::new(bytes, ParamDtype::Bf16, self.vocab, self.hidden)
             .expect("made with this shape");
         all.slice_rows(first..self.vocab.min(first + SLAB))
@@ -71,9 +80,7 @@ impl Head {
         let x = &self.x[model][row * self.hidden..][..self.hidden];
         let slabs = (0..self.vocab).step_by(SLAB);
         slabs
-            .flat_map(|first| {
-                reference::logits(x, &self.slab(model, first), LogitTransform::default())
-            })
+            .flat_map(|first| reference::logits(x, &self.slab(model, first), self.transform))
             .collect()
     }
 }
@@ -81,10 +88,10 @@ impl Head {
 impl Bench for Head {
     fn work(&self) -> Work {
         let (rows, vocab, hidden) = (self.targets.len(), self.vocab, self.hidden);
-        let models = self.x.len();
+        let (models, heads) = (self.x.len(), self.weights.len());
         Work {
             flop: 2.0 * (rows * vocab * hidden * models) as f64,
-            bytes: (models * (2 * vocab * hidden + 4 * rows * hidden + 8 * rows)) as f64,
+            bytes: (heads * 2 * vocab * hidden + models * (4 * rows * hidden + 8 * rows)) as f64,
         }
     }
 
@@ -98,7 +105,7 @@ impl Bench for Head {
                 weights: self.slab(i, first),
                 lora: None,
                 bias: None,
-                transform: LogitTransform::default(),
+                transform: self.transform,
             };
             let models: Vec<HeadModel<'_>> = self.rows.iter().enumerate().map(model).collect();
             let kl = models.len() > 1;
@@ -108,8 +115,11 @@ impl Bench for Head {
     }
 
     fn problem(&self) -> Option<Problem<'_>> {
-        let models = self.x.iter().zip(&self.weights).map(|(x, w)| {
-            let w = Matrix::bf16(w, self.hidden).held(Held::F32);
+        if self.transform.soft_cap.is_some() {
+            return None;
+        }
+        let models = self.x.iter().enumerate().map(|(model, x)| {
+            let w = Matrix::bf16(self.head_of(model), self.hidden).held(Held::F32);
             (Matrix::f32(x, self.hidden), w)
         });
         Some(Problem::head(

@@ -15,6 +15,12 @@ pub(super) fn build(shape: &Shape) -> Result<Box<dyn Bench>, String> {
     if shape.count("rank").is_some() {
         return Err("a low-rank addition inside the product is a kernel of GPUs\nhelp: on a CPU, measure lora".to_owned());
     }
+    if shape.word("gate").is_some() {
+        return Err(
+            "a gate inside the product is a kernel of GPUs\nhelp: on a CPU, measure linear and activation"
+                .to_owned(),
+        );
+    }
     Ok(Box::new(Linear::new(
         shape.dim("rows"),
         shape.dim("out"),

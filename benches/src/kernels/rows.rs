@@ -50,9 +50,16 @@ pub(super) fn build(shape: &Shape) -> Option<Box<dyn Bench>> {
 
 /// The kernel's name of a shape's kind.
 pub(crate) fn activation(shape: &Shape) -> Activation {
-    match shape.word("kind") {
-        Some("gelu") => Activation::Gelu,
-        Some("gelu_tanh") => Activation::GeluTanh,
+    shape
+        .word("kind")
+        .map_or(Activation::Silu, activation_called)
+}
+
+/// The kernel's name of one that a shape calls `word`.
+pub(crate) fn activation_called(word: &str) -> Activation {
+    match word {
+        "gelu" => Activation::Gelu,
+        "gelu_tanh" => Activation::GeluTanh,
         _ => Activation::Silu,
     }
 }

@@ -4,6 +4,7 @@
 //! shapes = [
 //!     "linear:512x2048x2048",
 //!     { family = "attention", heads = 9, kv_heads = 3, head_dim = 64, lengths = "4*512" },
+//!     { family = "kl", rows = 512, vocab = 49152, hidden = 576, shared = true },
 //! ]
 //! ```
 
@@ -73,6 +74,7 @@ enum Entry {
 #[serde(untagged)]
 enum Value {
     Number(u64),
+    Flag(bool),
     Text(String),
 }
 
@@ -123,6 +125,7 @@ impl Entry {
         };
         let text = |value: Value| match value {
             Value::Number(number) => number.to_string(),
+            Value::Flag(there) => there.to_string(),
             Value::Text(text) => text,
         };
         let dims: Vec<String> = family

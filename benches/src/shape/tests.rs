@@ -36,10 +36,27 @@ fn shapes_that_fit_no_family_are_refused_with_what_was_expected() {
         ("attention:9x3x64,lengths=99999999*1", "lengths is"),
         ("activation:1x2,kind=relu", "expected one of silu"),
         ("rms_norm:1x97,group=32", "multiple of group"),
+        ("linear:1x3x2,gate=silu", "out must be even"),
+        ("linear:1x2x3,gate=relu", "expected one of silu"),
+        ("linear:1x2x3,gate", "expected one of silu"),
+        ("kl:1x2x3,shared=2", "shared is there or not, found \"2\""),
+        ("cross_entropy:1x2x3,shared", "it has cap"),
+        ("kl:1x2x3,cap=0", "cap is \"0\""),
     ] {
         let error = text.parse::<Shape>().unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");
     }
+}
+
+#[test]
+fn an_option_without_a_value_is_written_without_one() {
+    for text in ["kl:1x2x3,cap=30,shared", "kl:1x2x3, shared=true,cap=30"] {
+        let shape: Shape = text.parse().unwrap();
+        assert_eq!(shape.to_string(), "kl:1x2x3,cap=30,shared");
+        assert!(shape.flag("shared") && shape.count("cap") == Some(30));
+    }
+    let shape: Shape = "kl:1x2x3,shared=false".parse().unwrap();
+    assert!(!shape.flag("shared") && shape.to_string() == "kl:1x2x3");
 }
 
 #[test]
@@ -62,6 +79,8 @@ fn files_list_texts_and_tables_and_bad_ones_are_named() {
         texts(write("a.json", json).unwrap()),
         ["attention:2x1x64,lengths=3*7"]
     );
+    let json = "{\"shapes\": [{\"family\": \"kl\", \"rows\": 2, \"vocab\": 3, \"hidden\": 4, \"shared\": true}]}";
+    assert_eq!(texts(write("s.json", json).unwrap()), ["kl:2x3x4,shared"]);
     assert!(matches!(
         write("b.json", "{\"shapes\": []}"),
         Err(ReadShapesError::Empty(_))

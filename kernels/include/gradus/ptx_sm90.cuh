@@ -28,6 +28,13 @@ GRADUS_DEVICE uint64_t wgmma_desc_k128(const void* smem) { return wgmma_desc(sme
 // The same tile read the other way: K rows of 64 contiguous MN elements; the next 64 MN elements are `atom_bytes` further.
 GRADUS_DEVICE uint64_t wgmma_desc_mn128(const void* smem, uint32_t atom_bytes) { return wgmma_desc(smem, Swizzle::k128, atom_bytes, 1024); }
 
+// Ends a block of instructions: ptxas moves exponentials ahead of a barrier that others wait at, whatever is volatile, but not out of a block. The loop
+// is never entered, which only the caller knows.
+GRADUS_DEVICE void end_block(uint32_t zero) {
+#pragma unroll 1
+  for (; zero != 0; --zero) backoff();
+}
+
 }  // namespace gradus
 
 #if !defined(__CUDACC__)

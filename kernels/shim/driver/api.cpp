@@ -96,7 +96,7 @@ API cuDeviceGetAttribute(int* value, int attribute, int ordinal) {
     case 8: *value = 48 * 1024; break;                                             // MAX_SHARED_MEMORY_PER_BLOCK
     case 10: *value = 32; break;                                                   // WARP_SIZE
     case 13: *value = hopper ? 1980000 : 1410000; break;                           // CLOCK_RATE, kHz
-    case 16: *value = device->mig ? 16 : hopper ? 132 : 108; break;                // MULTIPROCESSOR_COUNT
+    case 16: *value = device->multiprocessors; break;                              // MULTIPROCESSOR_COUNT
     case 36: *value = hopper ? 2619000 : 1215000; break;                           // MEMORY_CLOCK_RATE, kHz
     case 37: *value = 5120; break;                                                 // GLOBAL_MEMORY_BUS_WIDTH
     case 38: *value = hopper ? 50 << 20 : 40 << 20; break;                         // L2_CACHE_SIZE

@@ -97,6 +97,14 @@ Settings& settings() {
     const char* capability = variable("GRADUS_SHIM_CAPABILITY");
     const char* memory = variable("GRADUS_SHIM_MEMORY");
     const char* lost = variable("GRADUS_SHIM_LOST");
+    int multiprocessors = 0;
+    if (const char* text = variable("GRADUS_SHIM_MULTIPROCESSORS")) {
+      multiprocessors = std::atoi(text);
+      if (multiprocessors < 1) {
+        std::fprintf(stderr, "gradus-shim: GRADUS_SHIM_MULTIPROCESSORS is `%s`, expected a number from 1\n", text);
+        std::abort();
+      }
+    }
     // Compute capabilities, one a device; the last goes for those that follow.
     std::vector<int> capabilities;
     for (std::string rest = capability ? capability : "9.0,8.0,9.0"; !rest.empty();) {
@@ -111,6 +119,7 @@ Settings& settings() {
       device->capability = capabilities[std::min<size_t>(static_cast<size_t>(i), capabilities.size() - 1)];
       device->memory = memory ? std::strtoull(memory, nullptr, 10) : size_t{8} << 30;
       device->mig = variable("GRADUS_SHIM_MIG");
+      device->multiprocessors = multiprocessors ? multiprocessors : device->mig ? 16 : device->capability >= 90 ? 132 : 108;
       device->null_stream.device = device;
       int which = 0;
       long long after = 0;

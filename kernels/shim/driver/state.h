@@ -105,6 +105,7 @@ struct Device {
   int capability;  // 90 for 9.0
   size_t memory;
   const char* mig;  // its profile if it is a MIG instance, or null
+  int multiprocessors;
   std::mutex lock;
   std::map<uintptr_t, Allocation> allocations;
   size_t used = 0;

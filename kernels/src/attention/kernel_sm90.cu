@@ -185,7 +185,8 @@ GRADUS_DEVICE void write_pieces(const AttentionParams& p, const Work& work, uint
   }
 }
 
-// Warpgroups 1 and 2. kCapped: of scores under a soft cap of at most 64.
+// Warpgroups 1 and 2. kCapped: of scores under a soft cap of at most 64, whose exponentials would come before the turn and the release, for which
+// others wait, if no block of instructions ended there.
 template <int kD, bool kCapped>
 __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries, bf16* slots, const Barriers& bars) {
   using Z = Sizes<kD>;
@@ -284,6 +285,7 @@ __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries,
     wgmma_wait<0>();
     pass_turn(0);
     release(keys_step(base, 0));
+    if constexpr (kCapped) end_block(p.zero);
     softmax(0);
     next_queries(0);
     pack();
@@ -302,11 +304,12 @@ __device__ __forceinline__ void consume(const AttentionParams& p, bf16* queries,
       wgmma_wait<1>();
       pass_turn(i);
       release(keys);
+      if constexpr (kCapped) end_block(p.zero);
       softmax(i);
       fence_registers(scores);
       next_queries(i);
-      // Never taken. Without an end of the block of instructions here the compiler waits for the values' product before the exponentials.
-      for (uint32_t n = p.zero; n != 0; --n) backoff();
+      // Without this the compiler waits for the values' product before the exponentials.
+      end_block(p.zero);
       wgmma_wait<0>();
       release(values);
       if constexpr (!kCapped) {

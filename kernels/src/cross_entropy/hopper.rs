@@ -34,7 +34,7 @@ struct HeadSm90Params {
     rows: u32,
     tokens: u32,
     k: u32,
-    reserved: u32,
+    zero: u32,
 }
 
 #[repr(C)]
@@ -47,7 +47,7 @@ struct HeadKlSm90Params {
     rows: u32,
     tokens: u32,
     k: u32,
-    reserved: u32,
+    zero: u32,
 }
 const _: () = assert!(
     size_of::<Model>() == 576
@@ -56,9 +56,11 @@ const _: () = assert!(
         && size_of::<HeadSm90Params>() == 640
         && core::mem::offset_of!(HeadSm90Params, partials) == 576
         && core::mem::offset_of!(HeadSm90Params, rows) == 584
+        && core::mem::offset_of!(HeadSm90Params, zero) == 596
         && size_of::<HeadKlSm90Params>() == 1216
         && core::mem::offset_of!(HeadKlSm90Params, partials) == 1152
         && core::mem::offset_of!(HeadKlSm90Params, rows) == 1168
+        && core::mem::offset_of!(HeadKlSm90Params, zero) == 1180
 );
 // SAFETY: plain numbers, laid out as the kernel's structure; both sides assert it.
 unsafe impl DeviceParams for HeadSm90Params {}
@@ -200,7 +202,7 @@ pub(super) fn partials(
         rows: rows as u32,
         tokens: tokens as u32,
         k: k as u32,
-        reserved: 0,
+        zero: 0,
     };
     let kernel = KernelName {
         module: "cross_entropy_sm90",
@@ -262,7 +264,7 @@ pub(super) fn kl_partials(
         rows: rows as u32,
         tokens: tokens as u32,
         k: k as u32,
-        reserved: 0,
+        zero: 0,
     };
     let kernel = KernelName {
         module: "cross_entropy_sm90",

@@ -62,9 +62,10 @@ struct HeadSm90Params {
   uint32_t rows;
   uint32_t tokens;
   uint32_t k;
-  uint32_t reserved;
+  uint32_t zero;  // 0
 };
-static_assert(sizeof(HeadSm90Params) == 640 && offsetof(HeadSm90Params, partials) == 576 && offsetof(HeadSm90Params, rows) == 584,
+static_assert(sizeof(HeadSm90Params) == 640 && offsetof(HeadSm90Params, partials) == 576 && offsetof(HeadSm90Params, rows) == 584 &&
+                  offsetof(HeadSm90Params, zero) == 596,
               "the host writes this struct");
 
 struct HeadKlSm90Params {
@@ -75,10 +76,17 @@ struct HeadKlSm90Params {
   uint32_t rows;
   uint32_t tokens;
   uint32_t k;
-  uint32_t reserved;
+  uint32_t zero;  // 0
 };
-static_assert(sizeof(HeadKlSm90Params) == 1216 && offsetof(HeadKlSm90Params, partials) == 1152 && offsetof(HeadKlSm90Params, rows) == 1168,
+static_assert(sizeof(HeadKlSm90Params) == 1216 && offsetof(HeadKlSm90Params, partials) == 1152 && offsetof(HeadKlSm90Params, rows) == 1168 &&
+                  offsetof(HeadKlSm90Params, zero) == 1180,
               "the host writes this struct");
+
+// After a product: a tile's last stage is released before its capped logits' exponentials, which would otherwise come first, up to 106 of them.
+template <HeadKind kKind>
+GRADUS_DEVICE void end_product(uint32_t zero) {
+  if constexpr (kKind == HeadKind::kCapped) end_block(zero);
+}
 
 // The end of the vocabulary block that starts at `token`, or of the slab.
 GRADUS_DEVICE uint32_t block_end(uint32_t token, uint32_t tokens) { return tokens - token < kVocabBlock ? tokens : token + kVocabBlock; }
@@ -120,6 +128,7 @@ GRADUS_DEVICE void head_blocks(const HeadSm90Params& p, unsigned char* smem) {
       for (uint32_t token = at.col * kVocabBlock; token < end; token += Tile::kN) {
         HopperAcc<Tile> acc;
         hopper_multiply(ring, steps, group, first, acc);
+        end_product<kKind>(p.zero);
         first = false;
 #pragma unroll
         for (int part = 0; part < Tile::kParts; part++) head_add_sums<kKind>(p.model.transform, run[part], acc[part], token, p.tokens);
@@ -221,11 +230,14 @@ GRADUS_DEVICE void kl_blocks(const HeadKlSm90Params& p, unsigned char* smem) {
         float(&b)[KlTile::kN / 2] = acc[0], (&f)[KlTile::kN / 2] = acc[1];
         if constexpr (kShared) {
           hopper_multiply(ring, hopper_steps(p.k, 0), group, first, acc);
+          end_product<kKind>(p.zero);
           head_base<kKind>(p.base.transform, run, b, token, p.tokens);
         } else {
           hopper_multiply(ring, hopper_steps(p.k, p.base.r), group, first, reinterpret_cast<HopperAcc<Tile>&>(acc[0]));
+          end_product<kKind>(p.zero);
           head_base<kKind>(p.base.transform, run, b, token, p.tokens);
           hopper_multiply(ring, hopper_steps(p.k, p.model.r), group, false, reinterpret_cast<HopperAcc<Tile>&>(acc[1]));
+          end_product<kKind>(p.zero);
         }
         first = false;
         head_add_both<kKind>(p.model.transform, run, f, b, token, p.tokens);

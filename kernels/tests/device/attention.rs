@@ -10,7 +10,7 @@ use half::bf16;
 const POISON: bf16 = bf16::from_bits(0x7fc1);
 
 #[derive(Clone)]
-struct Case {
+pub(crate) struct Case {
     shape: AttentionShape,
     rows: usize,
     stride: usize,
@@ -18,7 +18,7 @@ struct Case {
 }
 
 impl Case {
-    fn new(num_heads: usize, num_kv_heads: usize, head_dim: usize, rows: usize) -> Self {
+    pub(crate) fn new(num_heads: usize, num_kv_heads: usize, head_dim: usize, rows: usize) -> Self {
         let stride = aligned_stride((num_heads + 2 * num_kv_heads) * head_dim);
         let mut state = (head_dim * 1000 + rows) as u64;
         let data = (0..rows * stride).map(|_| {
@@ -47,12 +47,12 @@ impl Case {
         self
     }
 
-    fn capped(mut self, cap: f32) -> Self {
+    pub(crate) fn capped(mut self, cap: f32) -> Self {
         self.shape.soft_cap = Some(cap);
         self
     }
 
-    fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.shape.num_heads * self.shape.head_dim
     }
 
@@ -62,7 +62,7 @@ impl Case {
     }
 
     /// The same with these rows only.
-    fn with_rows(&self, rows: impl Iterator<Item = usize>) -> Self {
+    pub(crate) fn with_rows(&self, rows: impl Iterator<Item = usize>) -> Self {
         let mut out = self.clone();
         out.data.clear();
         out.rows = 0;
@@ -105,14 +105,14 @@ impl Case {
             .collect()
     }
 
-    fn bits(&self, stream: &Stream, segments: &[Segment]) -> Vec<u16> {
+    pub(crate) fn bits(&self, stream: &Stream, segments: &[Segment]) -> Vec<u16> {
         self.run(stream, segments)
             .iter()
             .map(|v| v.to_bits())
             .collect()
     }
 
-    fn check(&self, stream: &Stream, segments: &[Segment]) {
+    pub(crate) fn check(&self, stream: &Stream, segments: &[Segment]) {
         let (k, v) = self.offsets();
         let data: Vec<f32> = self.data.iter().map(|v| v.to_f32()).collect();
         let qkv = Qkv {
@@ -144,7 +144,7 @@ impl Case {
     }
 }
 
-fn alone(lengths: &[usize]) -> Vec<Segment> {
+pub(crate) fn alone(lengths: &[usize]) -> Vec<Segment> {
     let mut start = 0;
     let next = |n: &usize| {
         start += n;

@@ -66,6 +66,15 @@ impl Head {
         }
     }
 
+    /// Its rows again and again, `rows` of them.
+    pub(crate) fn repeated(&self, rows: usize) -> Self {
+        let low = self.low.as_ref();
+        Self {
+            low: low.map(|(low, w)| (low.repeated(rows), w.clone())),
+            ..self.beside(self.x.repeated(rows))
+        }
+    }
+
     /// Logits of a row: factors of tokens go into the weights, the low rank and the bias into more columns of both factors, exactly.
     pub(crate) fn logits(&self, row: usize) -> Vec<f64> {
         let mut x: Vec<f32> = self.x.row(row).iter().map(|v| v.to_f32()).collect();

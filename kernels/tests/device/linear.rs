@@ -47,7 +47,19 @@ impl Case {
         sum * f64::from(scale) + f64::from(bias)
     }
 
-    fn values(&self) -> Vec<Vec<f64>> {
+    /// Its rows again and again, `rows` of them.
+    pub(crate) fn repeated(&self, rows: usize) -> Self {
+        let low = self.low.as_ref();
+        Self {
+            x: self.x.repeated(rows),
+            w: self.w.clone(),
+            low: low.map(|(low, w)| (low.repeated(rows), w.clone())),
+            scale: self.scale.clone(),
+            bias: self.bias.clone(),
+        }
+    }
+
+    pub(crate) fn values(&self) -> Vec<Vec<f64>> {
         let row = |row| (0..self.w.rows).map(|n| self.value(row, n)).collect();
         (0..self.x.rows).map(row).collect()
     }
@@ -92,7 +104,7 @@ pub(crate) struct OnGpu {
 }
 
 /// How rows are handed over.
-type Into<T> = for<'a> fn(DeviceRowsMut<'a, T>) -> LinearOut<'a>;
+pub(crate) type Into<T> = for<'a> fn(DeviceRowsMut<'a, T>) -> LinearOut<'a>;
 
 fn to_f32(rows: DeviceRowsMut<'_, f32>) -> LinearOut<'_> {
     LinearOut::F32(rows)
@@ -192,11 +204,30 @@ fn gelu_tanh(rows: DeviceRowsMut<'_, bf16>) -> LinearOut<'_> {
     }
 }
 
-const GATED: [(Activation, Into<bf16>); 3] = [
+pub(crate) const GATED: [(Activation, Into<bf16>); 3] = [
     (Activation::Silu, silu),
     (Activation::Gelu, gelu),
     (Activation::GeluTanh, gelu_tanh),
 ];
+
+/// Rows of `out` are the activation of one half of `values` times the other.
+pub(crate) fn gated_within(
+    out: &Matrix<bf16>,
+    values: &[Vec<f64>],
+    activation: Activation,
+    stream: &Stream,
+    what: &str,
+) {
+    // Elsewhere than on Hopper the halves are rounded to bf16 in between.
+    let between = if stream.gpu().is_hopper() { 0.0 } else { 8e-3 };
+    for (row, values) in values.iter().enumerate() {
+        let (gate, up) = values.split_at(out.cols);
+        let pairs = gate.iter().zip(up);
+        let want = pairs.map(|(&gate, &up)| gated(activation, gate as f32, up as f32));
+        let want: Vec<f64> = want.collect();
+        within(out, row, &want, 3e-6 + between, 4e-6 + between, what);
+    }
+}
 
 #[test]
 fn a_gated_product_is_the_activation_of_one_half_times_the_other() {
@@ -207,17 +238,7 @@ fn a_gated_product_is_the_activation_of_one_half_times_the_other() {
             let (gpu, what) = (case.upload(&stream), case.shape(&stream));
             for (activation, into) in GATED {
                 let out = gpu.product(0..m, &Matrix::<bf16>::poisoned(m, n), into);
-                for (row, values) in values.iter().enumerate() {
-                    let (gate, up) = values.split_at(n);
-                    let want: Vec<f64> = gate
-                        .iter()
-                        .zip(up)
-                        .map(|(&gate, &up)| gated(activation, gate as f32, up as f32))
-                        .collect();
-                    // Elsewhere than on Hopper the halves are rounded to bf16 in between.
-                    let between = if stream.gpu().is_hopper() { 0.0 } else { 8e-3 };
-                    within(&out, row, &want, 3e-6 + between, 4e-6 + between, &what);
-                }
+                gated_within(&out, &values, activation, &stream, &what);
             }
         }
     }

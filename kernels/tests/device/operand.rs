@@ -50,6 +50,16 @@ impl Operand {
         self.values[row * aligned_stride(self.cols) + col] = bf16::from_f32(value);
     }
 
+    /// `rows` rows, these again and again.
+    pub(crate) fn repeated(&self, rows: usize) -> Self {
+        let all = self.values.iter().copied().cycle();
+        Self {
+            rows,
+            cols: self.cols,
+            values: all.take(rows * aligned_stride(self.cols)).collect(),
+        }
+    }
+
     pub(crate) fn upload(&self, stream: &Stream) -> Resident {
         Resident {
             rows: self.rows,

@@ -75,6 +75,10 @@ pub struct KernelsArgs {
     #[arg(long, value_name = "SET", value_parser = PossibleValuesParser::new(crate::commands::eval::ISA_NAMES))]
     pub isa: Option<String>,
 
+    /// On a GPU, measure no limits: for profilers, which then see the shapes alone. There is no % of limit then.
+    #[arg(long)]
+    pub no_peaks: bool,
+
     /// Samples of each shape, if there is time.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub samples: u32,
@@ -123,6 +127,10 @@ pub struct BenchEvalArgs {
     /// Threads that compute, on a CPU.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub threads: u16,
+
+    /// On a GPU, measure no limits: for profilers, which then see the model alone. There is no % of limit then.
+    #[arg(long)]
+    pub no_peaks: bool,
 
     /// Runs; every run reads and packs the weights anew.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -61,7 +61,7 @@ pub struct EntryArgs {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// Write the field to this file, as `gradus tournament new --entrants` reads it; the field has to be ready.
+    /// Write the field to this file, as `gradus tournament new --entrants` reads it; the field has to be ready and the start not held.
     #[arg(long, value_name = "FILE")]
     pub entrants: Option<PathBuf>,
 }
@@ -92,15 +92,20 @@ pub struct NewArgs {
     #[arg(long, value_name = "FILE")]
     pub entrants: PathBuf,
 
-    /// Hotkey of the champion who defends. The burn hotkey where nobody has the title and it has been kept for nobody before.
+    /// The type's tournament before this one: its champion defends, with his wins in a row and the margin that is his; the burn hotkey where
+    /// nobody has the title. Without it and --champion it is the type's first. `-` is standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["champion", "wins", "stored_difference"])]
+    pub after: Option<PathBuf>,
+
+    /// Instead of --after: hotkey of the champion who defends. The burn hotkey where nobody has the title and it has been kept for nobody before.
     #[arg(long, value_name = "ADDRESS", requires = "wins")]
     pub champion: Option<String>,
 
-    /// Tournaments that the champion has won in a row.
+    /// Tournaments that the champion has won in a row: one more than the setup of the last one says, if he defended there.
     #[arg(long, value_name = "N", requires = "champion")]
     pub wins: Option<u32>,
 
-    /// The margin that was stored when he became champion.
+    /// The margin by which he won last under his own hotkey; without it his title is worth no boost if he defends.
     #[arg(
         long,
         value_name = "NUMBER",
@@ -178,5 +183,6 @@ Exit codes:
 Examples:
   gradus tournament entry entry.toml --json decision.json --entrants hotkeys.txt
   gradus tournament new t.jsonl --id t-1 --type text --seed 7 --entrants hotkeys.txt
+  gradus tournament new t2.jsonl --id t-2 --type text --seed 9 --entrants hotkeys.txt --after t.jsonl
   echo '{\"event\":\"started\"}' | gradus tournament apply t.jsonl - --stamp
   gradus tournament show t.jsonl";

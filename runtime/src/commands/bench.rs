@@ -12,7 +12,7 @@ use gradus_benches::eval::{EvalBenchError, ShapeFileError};
 use gradus_benches::measure::Budget;
 use gradus_benches::peer::{self, Peer, PeerError};
 use gradus_benches::result::{Failure, ReadRunError, Row, Run};
-use gradus_benches::shape::{FAMILIES, ReadShapesError, Shape, defaults, read_shapes, tiny};
+use gradus_benches::shape::{FAMILIES, Kind, ReadShapesError, Shape, defaults, read_shapes, tiny};
 use gradus_benches::{cpu, gpu, plot, table};
 use gradus_kernels::device::{DeviceError, module::take_notes};
 use gradus_kernels::{Cpu, Isa};
@@ -182,8 +182,29 @@ fn chosen_gpu(device: BenchDevice) -> Result<Option<usize>, BenchError> {
     }
 }
 
+/// Opens GPU `ordinal`, with what it can do or without.
+fn session(ordinal: usize, tiny: bool, no_peaks: bool) -> Result<gpu::Session, BenchError> {
+    Ok(if no_peaks {
+        gpu::Session::without_peaks(ordinal, tiny)?
+    } else {
+        gpu::Session::open(ordinal, tiny)?
+    })
+}
+
+/// Refuses to leave out what is measured around every sample, and not before them.
+fn peaks_of_a_cpu_stay(no_peaks: bool, ordinal: Option<usize>) -> Result<(), BenchError> {
+    if no_peaks && ordinal.is_none() {
+        return Err(BenchError::Usage(
+            "--no-peaks is for GPUs: the limits of a CPU are measured around each sample\nhelp: --device cuda:0 measures on a GPU"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 fn kernels(arguments: &KernelsArgs) -> Result<Exit, BenchError> {
     let ordinal = chosen_gpu(arguments.device)?;
+    peaks_of_a_cpu_stay(arguments.no_peaks, ordinal)?;
     let shapes = chosen(arguments, ordinal.is_some())?;
     if arguments.list {
         list(&shapes);
@@ -249,7 +270,7 @@ impl Measured {
         if let Some(ordinal) = ordinal {
             let peer = wants_peer.then(|| peer::open(peer::Place::Gpu(ordinal)));
             let peer = peer.transpose()?;
-            let mut session = gpu::Session::open(ordinal, arguments.tiny)?;
+            let mut session = session(ordinal, arguments.tiny, arguments.no_peaks)?;
             session.set_peer(peer);
             return Ok(Self::Gpu(Box::new(session)));
         }
@@ -291,7 +312,10 @@ fn list(shapes: &[Shape]) {
         let options: Vec<String> = family
             .options
             .iter()
-            .map(|option| format!("[,{}=...]", option.name))
+            .map(|option| match option.kind {
+                Kind::Flag => format!("[,{}]", option.name),
+                _ => format!("[,{}=...]", option.name),
+            })
             .collect();
         let form = format!(
             "{}:{}{}",

@@ -16,12 +16,11 @@ use crate::input_file::InputFileError;
 use crate::output_file::OutputFileError;
 use gradus_tasks::rules::RuleSetError;
 use gradus_tasks::tournament::journal::ReplayError;
-use gradus_tasks::tournament::{Finished, JournalError, Refusal, Running, SetupError, Stage};
+use gradus_tasks::tournament::{Finished, JournalError, Refusal, Running, SetupError};
+use gradus_tasks::utc::utc;
+use gradus_tasks::weights::TournamentType;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-/// Files of events and lists of entrants above this are refused, bytes.
-const INPUT_BYTES_MAX: usize = 256 << 20;
 
 /// Why the command failed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +37,19 @@ pub enum TournamentError {
     /// What it would begin with.
     #[error("the tournament does not begin")]
     Setup(#[source] SetupError),
+    /// Nobody to defend yet.
+    #[error("--after {}: the tournament is not over\nhelp: `gradus tournament show` says what it waits for", .0.display())]
+    AfterRunning(PathBuf),
+    /// Somebody who has another title.
+    #[error("--after {}: it is one of {found}, expected one of {expected}\nhelp: name the one before it of its own type", path.display())]
+    AfterType {
+        /// The file.
+        path: PathBuf,
+        /// What was competed in there.
+        found: TournamentType,
+        /// What is competed in here.
+        expected: TournamentType,
+    },
     /// Entrants that are no text.
     #[error("--entrants {} is not UTF-8\nhelp: one hotkey on a line", .0.display())]
     NotText(PathBuf),
@@ -81,6 +93,48 @@ pub enum TournamentError {
         #[source]
         refusal: Refusal,
     },
+    /// An event of a time that is not yet.
+    #[error("EVENTS line {line} is refused, and nothing was added: it is of {}, and this machine's clock says {}\nhelp: set the clock that is wrong, and the event's at_unix_us; it may be a day ahead", utc(at_unix_us / 1_000_000), utc(now_unix_us / 1_000_000))]
+    Future {
+        /// From 1.
+        line: usize,
+        /// When it says that it was, microseconds since 1970.
+        at_unix_us: i64,
+        /// When it is, microseconds since 1970.
+        now_unix_us: i64,
+    },
+    /// A file that could not be read again.
+    #[error("{} would have {bytes} bytes with these events, and a tournament's file has at most {most}; nothing was added\nhelp: losses of rows take the most room: score fewer rows", path.display())]
+    TooLarge {
+        /// The tournament's file.
+        path: PathBuf,
+        /// How many it would have.
+        bytes: usize,
+        /// How many it can have.
+        most: usize,
+    },
+    /// A file that could not be replaced.
+    #[error("{} is as it was: the events were not added\nhelp: make room, or its directory writable, and do it again", path.display())]
+    NotAdded {
+        /// The tournament's file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file that has another name, which would go on without what is added.
+    #[error("{} has {links} names (hard links), and events can only be added to one: there would be two tournaments\nhelp: remove the others; `find -samefile` lists them", path.display())]
+    HardLinks {
+        /// One of the names.
+        path: PathBuf,
+        /// How many there are.
+        links: u64,
+    },
+    /// Standard input, where a file has to be.
+    #[error(
+        "FILE is `-`, and a tournament grows in a file\nhelp: name one; ./- is one that is called so"
+    )]
+    NoFile,
     /// A result that is not there yet.
     #[error("--result {}: the tournament is not over\nhelp: `gradus tournament show` says what it waits for", .0.display())]
     NotOver(PathBuf),
@@ -133,6 +187,7 @@ impl TournamentError {
     pub fn code(&self) -> u8 {
         match self {
             Self::Output(error) if error.is_usage() => 2,
+            Self::NoFile => 2,
             _ => 1,
         }
     }
@@ -152,6 +207,14 @@ pub fn run(arguments: &TournamentArgs) -> Result<Exit, TournamentError> {
     }
 }
 
+/// A file that tournaments grow in.
+fn is_file(path: &Path) -> Result<(), TournamentError> {
+    match path == Path::new("-") {
+        true => Err(TournamentError::NoFile),
+        false => Ok(()),
+    }
+}
+
 /// A tournament from its file, as weights count it.
 pub(crate) enum Begun {
     /// It is over.
@@ -165,31 +228,13 @@ pub(crate) fn read_begun(path: &Path) -> Result<(Begun, String), TournamentError
     let journal_file::Read {
         journal,
         tournament,
-    } = journal_file::read(path, None)?;
-    let Some(result) = tournament.result() else {
-        if matches!(tournament.state().stage, Stage::Pending {}) {
-            return Err(TournamentError::NotBegun(path.to_owned()));
-        }
-        let champion = tournament.champion();
-        let running = Begun::Runs(Running {
-            tournament_id: journal.setup.tournament_id.clone(),
-            tournament_type: journal.setup.tournament_type,
-            champion: champion.map(|champion| champion.hotkey.clone()),
-        });
-        return Ok((running, journal.setup.rules));
+    } = journal_file::read("FILE", path, None)?;
+    let begun = match (Finished::of(&tournament), Running::of(&tournament)) {
+        (Some(over), _) => Begun::Over(Box::new(over)),
+        (None, Some(runs)) => Begun::Runs(runs),
+        (None, None) => return Err(TournamentError::NotBegun(path.to_owned())),
     };
-    let before = journal.setup.champion.as_ref();
-    let wins = match (&result.champion, before) {
-        (Some(champion), Some(before)) if *champion == before.hotkey => before.consecutive_wins + 1,
-        (Some(_), _) => 1,
-        (None, _) => 0,
-    };
-    let over = Begun::Over(Box::new(Finished {
-        result,
-        consecutive_wins: wins,
-        ended_unix_us: journal.events.last().map_or(0, |event| event.at_unix_us),
-    }));
-    Ok((over, journal.setup.rules))
+    Ok((begun, journal.setup.rules))
 }
 
 /// To standard output; a reader that went away is no failure.

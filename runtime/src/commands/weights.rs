@@ -8,8 +8,10 @@ mod set;
 mod show;
 mod simulate;
 mod status;
+mod values;
 
 pub use landing::LandError;
+pub use values::ValuesError;
 
 use crate::cli::weights::{WeightsArgs, WeightsCommand};
 use crate::commands::tournament::TournamentError;
@@ -19,8 +21,8 @@ use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::output_file::OutputFileError;
 use gradus_tasks::rules::RuleSetError;
 use gradus_tasks::subnet::{self, Snapshot, SnapshotError};
-use gradus_tasks::tournament::CollectError;
-use gradus_tasks::weights::{AuditError, PlanError};
+use gradus_tasks::tournament::{CollectError, HotkeysError};
+use gradus_tasks::weights::{AuditError, Moved, PlanError};
 use gradus_tasks::yuma::InputError;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -50,6 +52,15 @@ pub enum WeightsError {
     /// A list that is no text.
     #[error("--participants {} is not UTF-8\nhelp: one hotkey on a line", .0.display())]
     NotText(PathBuf),
+    /// Participants that are no hotkeys.
+    #[error("--participants {}", path.display())]
+    Participants {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: HotkeysError,
+    },
     /// A tournament's file.
     #[error(transparent)]
     Tournament(Box<TournamentError>),
@@ -93,15 +104,25 @@ pub enum WeightsError {
         .0.display()
     )]
     NoSubnet(PathBuf),
-    /// Weights that are neither.
-    #[error("--weights {} holds neither an audit file of gradus nor a list of pairs [uid, value]\nhelp: such as [[0,65535],[7,1200]]", path.display())]
-    Pairs {
-        /// Which file.
+    /// A snapshot from which nothing would be read.
+    #[error(
+        "--subnet is not needed: {} says over which hotkeys it was computed\nhelp: leave it out, or name with --hotkey whose row there to compare",
+        .0.display()
+    )]
+    NothingOfSubnet(PathBuf),
+    /// A row of another subnet.
+    #[error("{} is of subnet {found}, and the record is of {expected}\nhelp: name a snapshot of subnet {expected}", path.display())]
+    OtherSubnet {
+        /// The snapshot's file.
         path: PathBuf,
-        /// Why the list cannot be read.
-        #[source]
-        source: serde_json::Error,
+        /// Its subnet.
+        found: u16,
+        /// The record's.
+        expected: u16,
     },
+    /// Weights that a file does not hold.
+    #[error(transparent)]
+    Values(#[from] ValuesError),
     /// The epoch cannot be simulated.
     #[error("the epoch cannot be simulated")]
     Epoch(#[source] InputError),
@@ -164,6 +185,15 @@ fn of_subnet(path: &Path, source: SnapshotError) -> WeightsError {
     WeightsError::Snapshot {
         path: path.to_owned(),
         source,
+    }
+}
+
+/// A uid that is somebody else's than it was, in words.
+fn moved(moved: &Moved) -> String {
+    let Moved { uid, was, is } = moved;
+    match is {
+        Some(is) => format!("uid {uid} was {was}'s and is {is}'s"),
+        None => format!("uid {uid} was {was}'s and is gone"),
     }
 }
 

@@ -27,6 +27,7 @@ use super::gate::Enrolled;
 use super::ledger::{Ledger, LedgerEvent};
 use super::schedule::Previous;
 use crate::rules::RuleSet;
+use crate::strict::{self, Misfit};
 use crate::weights::TournamentType;
 use serde::{Deserialize, Serialize};
 
@@ -78,32 +79,33 @@ impl EntryFile {
     /// # Errors
     /// The first thing that does not fit the schema or contradicts another.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EntryFileError> {
-        let malformed = |line: usize, message: &str| EntryFileError::Malformed {
-            line,
-            message: message.trim_end().to_owned(),
+        let misfit = |misfit: Misfit| EntryFileError::Malformed {
+            line: misfit.line,
+            message: misfit.message,
         };
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let line = bytes[..error.valid_up_to()].split(|b| *b == b'\n').count();
-            malformed(line, "not UTF-8")
+            EntryFileError::Malformed {
+                line,
+                message: "not UTF-8".to_owned(),
+            }
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let file: Self = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text).map_err(|error| {
-                let message = error.to_string();
-                // The place is said once.
-                let message = message
-                    .rsplit_once(" at line ")
-                    .map_or(&*message, |(m, _)| m);
-                malformed(error.line(), message)
-            })?
-        } else {
-            toml::from_str(text).map_err(|error| {
-                let until = error.span().map_or(0, |span| span.start);
-                let line = text[..until.min(text.len())].split('\n').count();
-                // Not its own text, which repeats lines of the file: there may be a token in one.
-                malformed(line, error.message())
-            })?
+        let json = text.trim_start().starts_with('{');
+        let found = match json {
+            true => strict::json_version(text.as_bytes()),
+            false => strict::toml_version(text),
         };
+        let found = found.map_err(misfit)?;
+        if found != Self::VERSION {
+            let expected = Self::VERSION;
+            return Err(EntryFileError::Version { found, expected });
+        }
+        let file: Self = match json {
+            true => strict::json(text.as_bytes()),
+            false => strict::toml(text),
+        }
+        .map_err(misfit)?;
         file.check()?;
         Ok(file)
     }

@@ -155,6 +155,11 @@ impl Ledger {
         self.paid_and_refunds(tournament_id, coldkey).0
     }
 
+    /// Whether a coldkey got anything back of what it paid for a tournament.
+    pub fn gave_back(&self, tournament_id: &str, coldkey: &str) -> bool {
+        self.paid_and_refunds(tournament_id, coldkey).1 > 0
+    }
+
     /// Whether an event is here.
     pub fn has(&self, id: &str) -> bool {
         self.by_id.contains_key(id)

@@ -3,7 +3,44 @@
 use super::{Neuron, Snapshot};
 use crate::yuma::{EpochInput, Hyperparameters, Row, Uid, Version};
 
+/// Why an epoch counts nothing of a validator's vector, however fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Uncounted {
+    /// It is no validator.
+    #[error("it has no validator permit")]
+    NoPermit,
+    /// It is too small.
+    #[error("its stake weight is {stake_rao} rao, and {threshold_rao} are the least that counts")]
+    Stake {
+        /// What it has.
+        stake_rao: u64,
+        /// What it takes.
+        threshold_rao: u64,
+    },
+    /// There is nothing to weigh it by.
+    #[error("it has no stake")]
+    NoStake,
+}
+
 impl Snapshot {
+    /// Why a vector of `uid` would count for nothing, if so. As in [`epoch_input`](Self::epoch_input) neither holds for the
+    /// owner, but for one without stake.
+    pub fn uncounted(&self, uid: u16) -> Option<Uncounted> {
+        let neuron = self.neurons.get(usize::from(uid))?;
+        let owns = self.owner_uid() == Some(uid);
+        let (stake_rao, threshold_rao) = (neuron.stake_rao, self.settings.stake_threshold_rao);
+        if !neuron.validator_permit && !owns {
+            Some(Uncounted::NoPermit)
+        } else if stake_rao < threshold_rao && !owns {
+            Some(Uncounted::Stake {
+                stake_rao,
+                threshold_rao,
+            })
+        } else {
+            (stake_rao == 0).then_some(Uncounted::NoStake)
+        }
+    }
+
     /// What an epoch at `block` would start from, if nothing but the block's number changed.
     ///
     /// | left out | when |

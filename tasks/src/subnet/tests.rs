@@ -119,6 +119,27 @@ fn the_owner_has_a_permit_and_no_threshold() {
 }
 
 #[test]
+fn whose_vector_counts_for_nothing_is_said_with_the_reason() {
+    let mut snapshot = snapshot();
+    let said = |snapshot: &Snapshot, uid| snapshot.uncounted(uid).map(|why| why.to_string());
+    assert_eq!(said(&snapshot, 0), None);
+    let small = "its stake weight is 5 rao, and 100 are the least that counts";
+    assert_eq!(said(&snapshot, 2).as_deref(), Some(small));
+    snapshot.neurons[2].validator_permit = false;
+    assert_eq!(snapshot.uncounted(2), Some(Uncounted::NoPermit));
+    snapshot.owner_hotkey = Some("hotkey-2".into());
+    assert_eq!(snapshot.uncounted(2), None);
+    snapshot.owner_hotkey = Some("hotkey-3".into());
+    assert_eq!(snapshot.uncounted(3), Some(Uncounted::NoStake));
+    // As the epoch counts them.
+    let input = snapshot.epoch_input(1000);
+    for uid in 0..4 {
+        let counts = input.permits[uid] && input.stakes_rao[uid] > 0;
+        assert_eq!(counts, snapshot.uncounted(uid as u16).is_none(), "{uid}");
+    }
+}
+
+#[test]
 fn a_row_that_is_set_is_a_row_of_its_block() {
     let then = snapshot().with_row(1, &[(2, 10), (3, 5)], 1000);
     assert_eq!(then.neurons[1].weights, [(2, 65535), (3, 32768)]);

@@ -1,7 +1,14 @@
 //! From tournaments to the file that weights are computed from.
 
+mod error;
+
+pub use error::CollectError;
+
+use super::machine::Tournament;
 use super::result::TournamentResult;
-use crate::Owner;
+use super::setup::Champion;
+use super::state::Stage;
+use super::succession::Defender;
 use crate::rules::RuleSet;
 use crate::weights::{
     EmissionInput, PerType, Performance, Reign, Results, ResultsFile, TournamentType, TypeInput,
@@ -14,81 +21,52 @@ use std::collections::HashSet;
 pub struct Finished {
     /// What it came to.
     pub result: TournamentResult,
-    /// Tournaments that its champion has won in a row with it; 0 if nobody has the title.
-    pub consecutive_wins: u32,
+    /// Who defended.
+    pub defender: Defender,
+    /// Who defends in the next one.
+    pub left: Champion,
     /// When its last event was, microseconds since 1970.
     pub ended_unix_us: i64,
 }
 
 /// A tournament that has begun and is not over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Running {
     /// Which.
     pub tournament_id: String,
     /// What is competed in.
     pub tournament_type: TournamentType,
-    /// Who was champion when it began.
-    pub champion: Option<String>,
+    /// Who defends.
+    pub defender: Defender,
+    /// When its latest event was, microseconds since 1970.
+    pub last_unix_us: i64,
 }
 
-/// Why tournaments are no results.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum CollectError {
-    /// The same one twice.
-    #[error("tournament {tournament_id} is there twice\nhelp: name each file once")]
-    Twice {
-        /// Which.
-        tournament_id: String,
-    },
-    /// A type that the rules do not have.
-    #[error(
-        "tournament {tournament_id} is one of {tournament_type}, which rule set {rule_set} does not have\nhelp: leave it out, or use the rule set of its time"
-    )]
-    UnknownType {
-        /// Which.
-        tournament_id: String,
-        /// Of what.
-        tournament_type: TournamentType,
-        /// By which rules.
-        rule_set: String,
-    },
-    /// One that began with another champion than the one before it left.
-    #[error(
-        "tournament {tournament_id} began with {} as champion, but {before}, which ended before it, left {}\nhelp: name those between the two as well; if there are none, one of the files is wrong",
-        who(.began_with), who(.left)
-    )]
-    Champion {
-        /// Which.
-        tournament_id: String,
-        /// With whom it began.
-        began_with: Option<String>,
-        /// The one that ended before it.
-        before: String,
-        /// Whom that left.
-        left: Option<String>,
-    },
-    /// Nobody says since when a champion reigns, and the rules ask.
-    #[error(
-        "the {tournament_type} champion {hotkey} has defended, and no tournament that is given says when he first won\nhelp: rule set {rule_set} counts his days; name the file of that tournament too"
-    )]
-    FirstWin {
-        /// Of what.
-        tournament_type: TournamentType,
-        /// Who.
-        hotkey: String,
-        /// By which rules.
-        rule_set: String,
-    },
+impl Finished {
+    /// A tournament; `None` before it is over.
+    pub fn of(tournament: &Tournament) -> Option<Self> {
+        Some(Self {
+            result: tournament.result()?,
+            defender: tournament.defender(),
+            left: tournament.leaves()?,
+            ended_unix_us: tournament.state().last_unix_us?,
+        })
+    }
 }
 
-fn who(champion: &Option<String>) -> &str {
-    champion.as_deref().unwrap_or("nobody")
-}
-
-impl CollectError {
-    /// Whose fault: the operator names the files.
-    pub fn owner(&self) -> Owner {
-        Owner::Host
+impl Running {
+    /// A tournament; `None` before it has begun, and once it is over.
+    pub fn of(tournament: &Tournament) -> Option<Self> {
+        let state = tournament.state();
+        if matches!(state.stage, Stage::Pending {} | Stage::Finished {}) {
+            return None;
+        }
+        Some(Self {
+            tournament_id: state.setup.tournament_id.clone(),
+            tournament_type: state.setup.tournament_type,
+            defender: tournament.defender(),
+            last_unix_us: state.last_unix_us?,
+        })
     }
 }
 
@@ -98,8 +76,8 @@ impl CollectError {
 /// days, and nowhere else.
 ///
 /// # Errors
-/// `Twice`, `UnknownType`, `Champion` where one does not begin with whom the one before it left, and `FirstWin` where days
-/// count and a defending champion's first win is not given.
+/// `Twice`, `UnknownType`, `Champion` where one does not begin with whom the one before it left, `Contradicted` where it does, with
+/// other wins or another margin, and `FirstWin` where days count and a defending champion's first win is not given.
 pub fn collect(
     rules: &RuleSet,
     mut finished: Vec<Finished>,
@@ -186,24 +164,38 @@ pub fn collect(
     })
 }
 
-/// Whether each tournament of a type, the newest first, began with whom the one before it left, those that run included.
+/// Whether each tournament of a type, the newest first, began with what the one before it left, those that run included.
 fn champions(history: &[&Finished], running: &[&Running]) -> Result<(), CollectError> {
     let run = running.iter().filter_map(|later| {
         let earlier = history.first()?;
-        Some((&later.tournament_id, &later.champion, &earlier.result))
+        let last = later.last_unix_us;
+        Some((&later.tournament_id, last, &later.defender, *earlier))
     });
     let over = history.windows(2).map(|pair| {
-        let [later, earlier] = [&pair[0].result, &pair[1].result];
-        let began_with = &later.results.base_winner_hotkey;
-        (&later.tournament_id, began_with, earlier)
+        let [later, earlier] = [pair[0], pair[1]];
+        let last = later.ended_unix_us;
+        (&later.result.tournament_id, last, &later.defender, earlier)
     });
-    for (tournament_id, began_with, earlier) in run.chain(over) {
-        if *began_with != earlier.champion {
+    for (tournament_id, last_unix_us, defender, earlier) in run.chain(over) {
+        let before = || earlier.result.tournament_id.clone();
+        if defender.hotkey != earlier.result.champion {
             return Err(CollectError::Champion {
                 tournament_id: tournament_id.clone(),
-                began_with: began_with.clone(),
-                before: earlier.tournament_id.clone(),
-                left: earlier.champion.clone(),
+                began_with: defender.hotkey.clone(),
+                last_unix_us,
+                before: before(),
+                before_unix_us: earlier.ended_unix_us,
+                left: earlier.result.champion.clone(),
+            });
+        }
+        if let Some(contradiction) = defender.contradicts(&earlier.left) {
+            return Err(CollectError::Contradicted {
+                tournament_id: tournament_id.clone(),
+                began_with: defender.hotkey.clone(),
+                what: contradiction.what,
+                found: contradiction.found,
+                before: before(),
+                left: contradiction.left,
             });
         }
     }
@@ -224,7 +216,7 @@ fn reign(
     };
     let mut reign = Reign {
         first_won_unix_us: None,
-        consecutive_wins: latest.consecutive_wins,
+        consecutive_wins: latest.left.consecutive_wins,
     };
     if rules.emission.decay.counts_days() {
         // His wins in a row go back from the latest; the first of them is the one in which he was not yet champion.

@@ -8,7 +8,9 @@ use super::setup::{Setup, SetupError};
 use crate::Owner;
 use crate::canonical::canonical_json;
 use crate::rules::{RuleSet, RuleSetError};
-use serde::{Deserialize, Serialize};
+use crate::strict;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 /// A setup and what happened since.
@@ -95,10 +97,13 @@ impl JournalError {
 }
 
 impl Journal {
+    /// Files above this are no tournaments, bytes: whoever writes one has to hold it to this.
+    pub const BYTES_MAX: usize = limits::FILE_BYTES;
+
     /// Reads a file.
     ///
     /// # Errors
-    /// What is too large, or a line that does not fit the schema.
+    /// What is too large, a setup of another version, or a line that does not fit the schema.
     pub fn parse(bytes: &[u8]) -> Result<Self, JournalError> {
         if bytes.len() > limits::FILE_BYTES {
             return Err(JournalError::TooLarge {
@@ -112,6 +117,14 @@ impl Journal {
         }
         let mut lines = bytes.split(|byte| *byte == b'\n').zip(1..);
         let (first, _) = lines.next().ok_or(JournalError::Empty)?;
+        match strict::json_version(first).map_err(|misfit| malformed(1, &misfit))? {
+            Setup::VERSION => {}
+            found => {
+                let expected = Setup::VERSION;
+                let other = SetupError::Version { found, expected };
+                return Err(JournalError::Replay(ReplayError::Setup(other)));
+            }
+        }
         let setup = line(first, 1)?;
         let mut events = Vec::new();
         for (text, number) in lines {
@@ -163,9 +176,13 @@ impl Journal {
     }
 }
 
-fn line<'a, T: Deserialize<'a>>(text: &'a [u8], line: usize) -> Result<T, JournalError> {
-    serde_json::from_slice(text).map_err(|error| JournalError::Malformed {
+fn line<T: DeserializeOwned + Serialize>(text: &[u8], line: usize) -> Result<T, JournalError> {
+    strict::json(text).map_err(|misfit| malformed(line, &misfit))
+}
+
+fn malformed(line: usize, misfit: &strict::Misfit) -> JournalError {
+    JournalError::Malformed {
         line,
-        message: error.to_string(),
-    })
+        message: misfit.to_string(),
+    }
 }

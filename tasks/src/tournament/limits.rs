@@ -13,7 +13,7 @@ pub(super) const TEXT_BYTES: usize = 1000;
 /// Tasks of a tournament, replaced ones included.
 pub(super) const TASKS: usize = 10_000;
 /// Bytes of an events file.
-pub(super) const FILE_BYTES: usize = 1 << 30;
+pub(super) const FILE_BYTES: usize = 256 << 20;
 /// Events of a tournament.
 pub(super) const EVENTS: u64 = 1_000_000;
 

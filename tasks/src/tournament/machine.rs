@@ -8,6 +8,7 @@ use super::state::{
 use crate::Owner;
 use crate::canonical::canonical_json;
 use crate::rules::{EnvironmentBracket, EnvironmentGroups, RuleSet};
+use crate::strict;
 use std::sync::Arc;
 
 /// A tournament.
@@ -113,16 +114,15 @@ impl Tournament {
     /// # Errors
     /// What is no state of these rules.
     pub fn from_json(bytes: &[u8], rules: Arc<RuleSet>) -> Result<Self, StateError> {
-        let state: State =
-            serde_json::from_slice(bytes).map_err(|error| StateError::Malformed {
-                message: error.to_string(),
-            })?;
-        if state.version != State::VERSION {
-            return Err(StateError::Version {
-                found: state.version,
-                expected: State::VERSION,
-            });
+        let malformed = |misfit: strict::Misfit| StateError::Malformed {
+            message: misfit.to_string(),
+        };
+        let found = strict::json_version(bytes).map_err(malformed)?;
+        if found != State::VERSION {
+            let expected = State::VERSION;
+            return Err(StateError::Version { found, expected });
         }
+        let state: State = strict::json(bytes).map_err(malformed)?;
         state.setup.check(&rules).map_err(StateError::Setup)?;
         match inconsistent(&state) {
             Some(what) => Err(StateError::Inconsistent { what }),

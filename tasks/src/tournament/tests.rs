@@ -10,5 +10,6 @@ mod records;
 mod refusals;
 mod rounds;
 mod setups;
+mod succession;
 mod tasks;
 mod ties;

@@ -12,6 +12,7 @@ use super::quantise::{Limits, QuantiseError, Rounding, quantise};
 use super::results::PerType;
 use crate::Owner;
 use crate::rules::{RuleSet, RuleSetError};
+use crate::strict;
 use serde::{Deserialize, Serialize};
 
 mod data;
@@ -34,6 +35,11 @@ pub struct AuditFile {
     pub gradus: Option<Recipe>,
 }
 
+impl Recipe {
+    /// The version that is written and read.
+    pub const VERSION: u32 = 2;
+}
+
 /// What is read first: a section of another version has other fields.
 #[derive(Deserialize)]
 struct Section {
@@ -43,11 +49,6 @@ struct Section {
 #[derive(Deserialize)]
 struct Version {
     version: u32,
-}
-
-impl Recipe {
-    /// The version that is written and read.
-    pub const VERSION: u32 = 2;
 }
 
 /// What it takes to recompute a file.
@@ -161,11 +162,11 @@ impl AuditFile {
             let found = bytes.len();
             return Err(AuditError::TooLarge { found });
         }
-        let malformed = |error: serde_json::Error| AuditError::Malformed(error.to_string());
-        let section: Section = serde_json::from_slice(bytes).map_err(malformed)?;
+        let malformed = |misfit: strict::Misfit| AuditError::Malformed(misfit.to_string());
+        let section: Section = strict::json_part(bytes).map_err(malformed)?;
         match section.gradus.map(|version| version.version) {
             Some(found) if found != Recipe::VERSION => Err(AuditError::Version { found }),
-            _ => serde_json::from_slice(bytes).map_err(malformed),
+            _ => strict::json(bytes).map_err(malformed),
         }
     }
 

@@ -8,6 +8,7 @@ use super::results::{PerType, Results};
 use super::vector::{WeightVector, weight_vector};
 use crate::Owner;
 use crate::rules::{RuleSet, RuleSetError};
+use crate::strict;
 use crate::subnet::{Snapshot, SnapshotError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -32,12 +33,6 @@ pub struct ResultsFile {
     pub participants: Vec<String>,
     /// Who took part lately, as it is published; nothing is computed from it.
     pub weekly_participation: Vec<Map<String, Value>>,
-}
-
-/// What is read first: a file of another version has other fields.
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
 }
 
 /// What goes on chain, and why.
@@ -116,10 +111,9 @@ impl ResultsFile {
             let found = bytes.len();
             return Err(PlanError::TooLarge { found });
         }
-        let malformed = |error: serde_json::Error| PlanError::Malformed(error.to_string());
-        let version: Version = serde_json::from_slice(bytes).map_err(malformed)?;
-        match version.version {
-            Self::VERSION => serde_json::from_slice(bytes).map_err(malformed),
+        let malformed = |misfit: strict::Misfit| PlanError::Malformed(misfit.to_string());
+        match strict::json_version(bytes).map_err(malformed)? {
+            Self::VERSION => strict::json(bytes).map_err(malformed),
             found => Err(PlanError::Version { found }),
         }
     }

@@ -8,6 +8,7 @@ use crate::binary::{Finished, command, finish};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const EXAMPLE: &str = "examples/entry/entry.toml";
 
@@ -196,4 +197,33 @@ fn what_came_before_says_when_the_next_one_may_start() {
     assert!(review(Value::Null).contains("has to be reviewed"));
     assert!(review(json!("pending")).contains("has to be decided"));
     assert!(review(json!("accepted")).contains("has to be ended by it"));
+    // Where nothing may start there is no list to start with; at a later time there is.
+    for (previous, starts) in [
+        (json!({"state": "running"}), false),
+        (json!({"state": "completed", "unix_s": 1_791_205_200}), true),
+    ] {
+        let (mut file, list) = (four(), place.path("list"));
+        file["previous"] = previous;
+        let done = decide(&written(&place, &file), &[("--entrants", &list)]);
+        assert_eq!(list.exists(), starts, "{}", done.stderr);
+        if !starts {
+            done.complains(1, &["is not written", "the start is held"]);
+        }
+    }
+}
+
+#[test]
+fn a_pipe_where_an_answer_or_a_text_should_be_is_not_waited_for() {
+    let place = Place::new();
+    let made = Command::new("mkfifo").arg(place.path("pipe")).status();
+    assert!(made.unwrap().success());
+    place.file("text", "x");
+    for (licence, notice) in [("pipe", "text"), ("text", "pipe")] {
+        let mut file = four();
+        file["licence"] = json!({"licence": licence, "notice": notice});
+        decide(&written(&place, &file), &[]).complains(1, &["pipe", "no plain file"]);
+    }
+    let mut file = four();
+    file["candidates"][0]["answer"] = json!({"is": "file", "path": "pipe"});
+    decide(&written(&place, &file), &[]).complains(1, &["pipe", "no plain file"]);
 }

@@ -1,7 +1,7 @@
 //! Events that are added, one by one and at once, right and wrong.
 
 use super::{Place, golden, lines, show, tournament};
-use crate::binary::command;
+use crate::binary::{command, finish};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Stdio;
@@ -147,6 +147,65 @@ fn a_wrong_event_adds_nothing_not_even_the_right_ones_before_it() {
 }
 
 #[test]
+fn events_that_are_added_at_once_are_all_there_in_the_order_of_their_times() {
+    let place = Place::new();
+    let path = place.path("many.jsonl");
+    let entrants: Vec<String> = (0..24).map(|entrant| format!("e{entrant}")).collect();
+    let list = place.file("many", &entrants.join("\n"));
+    let mut new = command();
+    new.args(["tournament", "new"]).arg(&path).arg("--entrants");
+    let made = new
+        .arg(list)
+        .args(["--id", "t", "--type", "text", "--seed", "1"]);
+    assert_eq!(finish(made).code, Some(0));
+    for some in entrants.chunks(8) {
+        let leave = |hotkey: &String| {
+            let event = json!({"event": "left", "hotkey": hotkey, "why": "withdrawn"});
+            let event = place.file(hotkey, &event.to_string());
+            let mut apply = command();
+            apply.args(["tournament", "apply", "--stamp"]).arg(&path);
+            apply
+                .arg(event)
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped());
+            apply.spawn().unwrap()
+        };
+        let children: Vec<_> = some.iter().map(leave).collect();
+        for child in children {
+            let done = child.wait_with_output().unwrap();
+            let said = String::from_utf8(done.stderr).unwrap();
+            assert_eq!(done.status.code(), Some(0), "{said}");
+        }
+    }
+    assert_eq!(show(&path)["state"]["next_sequence"], json!(24));
+}
+
+#[test]
+fn an_event_that_is_yet_to_come_does_not_keep_others_out() {
+    let place = Place::new();
+    let path = place.begun();
+    let started = &lines("text.jsonl")[1];
+    let at = |unix_us: i64| started.replace("1790000000000000", &unix_us.to_string());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.unwrap().as_micros() as i64;
+    let hour = 3_600_000_000;
+    for (unix_us, says) in [
+        (i64::MAX, "294247-01-10 04:00:54 UTC"),
+        (now + 25 * hour, "this machine's clock says 2"),
+    ] {
+        let done = place.apply(&path, &at(unix_us), &[]);
+        done.complains(1, &["line 1", says, "nothing was added", "clock"]);
+    }
+    // A clock that is a little ahead is followed.
+    let ahead = now + 23 * hour;
+    assert_eq!(place.apply(&path, &at(ahead), &[]).code, Some(0));
+    let left = "{\"event\":\"left\",\"hotkey\":\"b\",\"why\":\"withdrawn\"}";
+    let done = place.apply(&path, left, &["--stamp"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(show(&path)["state"]["last_unix_us"], json!(ahead));
+}
+
+#[test]
 fn two_who_add_events_at_once_do_so_one_after_the_other() {
     let place = Place::new();
     let path = place.begun();
@@ -175,4 +234,14 @@ fn two_who_add_events_at_once_do_so_one_after_the_other() {
         "{codes:?}"
     );
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
+}
+
+#[test]
+fn an_event_is_not_taken_from_a_list() {
+    let place = Place::new();
+    let path = place.file("t", &(lines("text.jsonl")[..1].join("\n") + "\n"));
+    let before = fs::read(&path).unwrap();
+    let done = place.apply(&path, "[\"started\"]\n", &["--stamp"]);
+    done.complains(1, &["line 1", "expected an object"]);
+    assert_eq!(fs::read(&path).unwrap(), before);
 }

@@ -34,19 +34,12 @@ fn the_page_has_the_bracket_the_bounds_and_the_places_and_loads_nothing() {
         );
     }
     // One that has only begun, by somebody who writes markup.
-    let list = place.file("list", "a\nb\nc\n");
-    let path = place.path("t.jsonl");
-    let mut new = command();
-    new.args(["tournament", "new"]).arg(&path).args([
-        "--id",
-        "t",
-        "--type",
-        "image",
-        "--seed",
-        "3",
-        "--entrants",
-    ]);
-    assert_eq!(finish(new.arg(list)).code, Some(0));
+    let path = place.begun();
+    let built = json!({"event": "task_built", "task": 1, "task_id": "<script>alert(1)</script>",
+        "model": "<b onclick='x'>&\u{202e}", "environments": []});
+    let events = format!("{{\"event\":\"started\"}}\n{built}");
+    let done = place.apply(&path, &events, &["--stamp"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
     let page = place.path("page.html");
     let mut report = command();
     report
@@ -55,7 +48,13 @@ fn the_page_has_the_bracket_the_bounds_and_the_places_and_loads_nothing() {
         .arg("--html")
         .arg(&page);
     assert_eq!(finish(&mut report).code, Some(0));
-    assert!(fs::read_to_string(&page).unwrap().contains("not over"));
+    let page = fs::read_to_string(&page).unwrap();
+    assert!(page.contains("not over"));
+    assert!(
+        page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"),
+        "{page}"
+    );
+    assert!(!page.contains("<script") && !page.contains("<b "), "{page}");
 }
 
 #[test]
@@ -70,6 +69,7 @@ fn finished_tournaments_become_results_and_weights() {
             .arg(&results);
         finish(command.arg("--participants").arg(&participants).args(files))
     };
+    let newest = "2026-09-30-27931f9d";
     let both = [golden("text.jsonl"), golden("environment.jsonl")];
     let done = collect(&both, "2026-09-30-27931f9d");
     assert_eq!(done.code, Some(0), "{}", done.stderr);
@@ -111,6 +111,16 @@ fn finished_tournaments_become_results_and_weights() {
         Some(0)
     );
 
+    for (list, says) in [
+        ("a\n# active\n", ["line 2 is", "# active"]),
+        ("\u{feff}a\n", ["line 1 is", "{feff}a"]),
+        ("a\nw\na\n", ["line 3 is a", "so is line 1"]),
+    ] {
+        place.file("participants", list);
+        let done = collect(&both, newest);
+        done.complains(1, &["--participants", says[0], says[1]]);
+    }
+    place.file("participants", "a\nw\n");
     collect(
         &[golden("text.jsonl"), golden("text.jsonl")],
         "2026-09-30-27931f9d",
@@ -121,7 +131,6 @@ fn finished_tournaments_become_results_and_weights() {
         &["text.jsonl was played by rules 2026-09-30-27931f9d, which are newer"],
     );
     let open = place.begun();
-    let newest = "2026-09-30-27931f9d";
     collect(std::slice::from_ref(&open), newest).complains(1, &["t.jsonl", "has not begun"]);
     // One that runs is counted: what is over lies one further back.
     let started = place.apply(&open, "{\"event\":\"started\"}", &["--stamp"]);

@@ -1,13 +1,13 @@
 //! `gradus bench eval`: a whole model, of a shape or a checkpoint, with or without adapters.
 
-use super::{BenchError, Place, chosen_gpu, say, start, write};
+use super::{BenchError, Place, chosen_gpu, peaks_of_a_cpu_stay, say, session, start, write};
 use crate::cli::bench::BenchEvalArgs;
 use crate::exit::Exit;
 use gradus_benches::eval::{
     Adapters, EvalShape, Job, ModelShape, is_written, on_cpu, on_gpu, read_ids, write_adapters,
     write_checkpoint, write_ids,
 };
-use gradus_benches::{gpu, table};
+use gradus_benches::table;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -17,12 +17,13 @@ const TINY: &str = "tiny";
 /// Measures a model.
 pub(super) fn run(arguments: &BenchEvalArgs) -> Result<Exit, BenchError> {
     let ordinal = chosen_gpu(arguments.device)?;
+    peaks_of_a_cpu_stay(arguments.no_peaks, ordinal)?;
     let json = Place::checked(arguments.json.as_ref())?;
     // What is not there is said before anything is written.
     let session = match ordinal {
         Some(ordinal) => {
             let tiny = arguments.shape.as_deref() == Some(TINY);
-            Some(gpu::Session::open(ordinal, tiny)?)
+            Some(session(ordinal, tiny, arguments.no_peaks)?)
         }
         None => None,
     };

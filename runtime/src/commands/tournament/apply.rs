@@ -1,19 +1,26 @@
 //! `gradus tournament apply`: more events, all of them or none.
 
 use super::journal_file::Held;
-use super::{INPUT_BYTES_MAX, TournamentError, print};
+use super::{TournamentError, is_file, print};
 use crate::cli::tournament::ApplyArgs;
 use crate::exit::Exit;
 use crate::input_file;
-use gradus_tasks::tournament::{Event, What};
+use gradus_tasks::strict;
+use gradus_tasks::tournament::{Event, Journal, What};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// How far ahead of this machine's clock an event may be: a day. Every event after it has to be later still.
+const AHEAD_US: i64 = 86_400_000_000;
+
 pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
-    let bytes = input_file::read("EVENTS", &arguments.events, INPUT_BYTES_MAX)?;
-    let now = now_unix_us()?;
+    is_file(&arguments.file)?;
+    let bytes = input_file::read("EVENTS", &arguments.events, Journal::BYTES_MAX)?;
     let held = Held::open(&arguments.file)?;
+    // Behind the lock: who waited for it comes after whoever had it.
+    let now = now_unix_us()?;
     let mut journal = held.read.journal.clone();
     let mut tournament = held.read.tournament.clone();
     let mut said = String::new();
@@ -23,11 +30,19 @@ pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
             true => Event {
                 sequence: tournament.state().next_sequence,
                 tournament_id: journal.setup.tournament_id.clone(),
-                at_unix_us: now,
+                // Another machine's clock may be ahead.
+                at_unix_us: now.max(tournament.state().last_unix_us.unwrap_or(now)),
                 what: read::<What>(text, line, true)?,
             },
             false => read::<Event>(text, line, false)?,
         };
+        if !arguments.stamp && event.at_unix_us > now.saturating_add(AHEAD_US) {
+            return Err(TournamentError::Future {
+                line,
+                at_unix_us: event.at_unix_us,
+                now_unix_us: now,
+            });
+        }
         let effects = tournament
             .apply(&event)
             .map_err(|refusal| TournamentError::Refused { line, refusal })?;
@@ -38,7 +53,7 @@ pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
     }
     let adds = !arguments.dry_run && journal.events.len() > held.read.journal.events.len();
     if adds {
-        held.replace(&journal)?;
+        held.replace(&journal, Journal::BYTES_MAX)?;
     }
     match print(&said) {
         Err(TournamentError::Print(source)) if adds => Err(TournamentError::Unsaid {
@@ -50,8 +65,12 @@ pub(super) fn run(arguments: &ApplyArgs) -> Result<Exit, TournamentError> {
     }
 }
 
-fn read<T: DeserializeOwned>(text: &[u8], line: usize, stamp: bool) -> Result<T, TournamentError> {
-    serde_json::from_slice(text).map_err(|error| TournamentError::Event {
+fn read<T: DeserializeOwned + Serialize>(
+    text: &[u8],
+    line: usize,
+    stamp: bool,
+) -> Result<T, TournamentError> {
+    strict::json(text).map_err(|error| TournamentError::Event {
         line,
         stamp,
         message: error.to_string(),

@@ -26,7 +26,7 @@ use crate::exit::Exit;
 use crate::input_file;
 use crate::output_file::{OutputFile, OutputFileError, apart};
 use find::Finder;
-use gradus_tasks::entry::{EntryFile, Field, GateInput, GateOutcome, decide, may_start};
+use gradus_tasks::entry::{EntryFile, Field, GateInput, GateOutcome, Start, decide, may_start};
 use known::Known;
 use std::path::Path;
 
@@ -86,9 +86,16 @@ pub(super) fn run(arguments: &EntryArgs) -> Result<Exit, EntryError> {
         place.write(text.as_bytes())?;
     }
     if let Some(place) = list {
-        let Field::Ready { bracket } = &decision.field else {
-            return Err(EntryError::NotReady(place.path().to_owned()));
+        let not_ready = |why| EntryError::NotReady {
+            path: place.path().to_owned(),
+            why,
         };
+        let Field::Ready { bracket } = &decision.field else {
+            return Err(not_ready("the field is not ready"));
+        };
+        if let Start::Held { .. } = start {
+            return Err(not_ready("the start is held"));
+        }
         let lines: String = bracket.iter().map(|hotkey| format!("{hotkey}\n")).collect();
         place.write(lines.as_bytes())?;
     }

@@ -14,7 +14,7 @@ pub(super) fn run(arguments: &ReplayArgs) -> Result<Exit, TournamentError> {
     let path = &arguments.file;
     let outputs: Vec<&OutputFile> = state.iter().chain(&result).collect();
     apart(&outputs, &[path])?;
-    let read = journal_file::read(path, arguments.until)?;
+    let read = journal_file::read("FILE", path, arguments.until)?;
     let tournament = &read.tournament;
     let outcome = tournament.result();
     if let (Some(path), None) = (&arguments.result, &outcome) {

@@ -9,7 +9,7 @@ use crate::report::tournament;
 pub(super) fn run(arguments: &ReportArgs) -> Result<Exit, TournamentError> {
     let file = OutputFile::checked(&arguments.html)?;
     apart(&[&file], &[&arguments.file])?;
-    let read = journal_file::read(&arguments.file, None)?;
+    let read = journal_file::read("FILE", &arguments.file, None)?;
     file.write(tournament::render(&read.tournament, &read.journal).as_bytes())?;
     Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::fmt::Write;
 
 pub(super) fn run(arguments: &ShowArgs) -> Result<Exit, TournamentError> {
-    let tournament = journal_file::read(&arguments.file, None)?.tournament;
+    let tournament = journal_file::read("FILE", &arguments.file, None)?.tournament;
     if arguments.json {
         let shown = json!({
             "state": tournament.state(),

@@ -1,14 +1,15 @@
 //! `gradus weights audit`: a published record, recomputed.
 
-use super::{WeightsError, of_subnet, print, print_json, read_subnet};
+use super::{WeightsError, moved, of_subnet, print, print_json, read_subnet};
 use crate::cli::weights::AuditArgs;
 use crate::exit::Exit;
 use crate::input_file;
+use crate::printable::printable;
 use gradus_tasks::rules::RuleSet;
 use gradus_tasks::subnet::Snapshot;
-use gradus_tasks::weights::audit::FILE_BYTES_MAX;
+use gradus_tasks::weights::audit::{FILE_BYTES_MAX, Recipe};
 use gradus_tasks::weights::{
-    AuditError, AuditFile, Difference, Rounding, RowVerdict, judge_row, quantise,
+    AuditError, AuditFile, Difference, Metagraph, Moved, Rounding, RowVerdict, judge_row, quantise,
 };
 use serde::Serialize;
 use std::path::Path;
@@ -37,6 +38,25 @@ struct ShownRow {
     cosine: Option<f64>,
     passes: bool,
     first: Option<ShownDifference>,
+    /// Uids with a value that were somebody else's when the record was made: the row pays those who have them now.
+    moved: Vec<ShownMoved>,
+}
+
+#[derive(Serialize)]
+struct ShownMoved {
+    uid: u16,
+    was: String,
+    is: Option<String>,
+    #[serde(skip)]
+    text: String,
+}
+
+impl From<Moved> for ShownMoved {
+    fn from(one: Moved) -> Self {
+        let text = moved(&one);
+        let Moved { uid, was, is } = one;
+        Self { uid, was, is, text }
+    }
 }
 
 impl From<Difference> for ShownDifference {
@@ -71,6 +91,18 @@ pub(super) fn run(arguments: &AuditArgs) -> Result<Exit, WeightsError> {
         Some(_) => file.first_difference().map_err(failed)?,
         None => None,
     };
+    if let (Some(recipe), Some((of, subnet))) = (&file.gradus, &subnet) {
+        if arguments.hotkey.is_none() {
+            return Err(WeightsError::NothingOfSubnet(path.clone()));
+        }
+        if subnet.netuid != recipe.netuid {
+            return Err(WeightsError::OtherSubnet {
+                path: (*of).to_owned(),
+                found: subnet.netuid,
+                expected: recipe.netuid,
+            });
+        }
+    }
     let values = match (&file.gradus, &subnet) {
         (Some(recipe), _) => recipe.values.clone(),
         (None, Some((_, subnet))) => {
@@ -80,7 +112,12 @@ pub(super) fn run(arguments: &AuditArgs) -> Result<Exit, WeightsError> {
     };
     let row = match (&arguments.hotkey, &subnet) {
         (Some(hotkey), Some((path, subnet))) => {
-            Some(row(path, subnet, hotkey, &rules, &values, failed)?)
+            let mut row = row(path, subnet, hotkey, &rules, &values, failed)?;
+            if let Some(recipe) = &file.gradus {
+                row.moved = moved_since(recipe, subnet).map_err(failed)?;
+                row.passes &= row.moved.is_empty();
+            }
+            Some(row)
         }
         _ => None,
     };
@@ -114,6 +151,15 @@ fn values(
     quantise(rounding, &uids, &vector.weights, &subnet.limits(None)).map_err(AuditError::Quantise)
 }
 
+/// Uids to which the record gives something and which are somebody else's in the snapshot.
+fn moved_since(recipe: &Recipe, subnet: &Snapshot) -> Result<Vec<ShownMoved>, AuditError> {
+    let then = Metagraph::new(recipe.hotkeys.clone()).map_err(AuditError::Metagraph)?;
+    let now = subnet.metagraph().map_err(AuditError::Metagraph)?;
+    let given = recipe.values.iter().filter(|(_, value)| *value > 0);
+    let moved = then.moved(&now, given.map(|(uid, _)| *uid));
+    Ok(moved.into_iter().map(Into::into).collect())
+}
+
 fn row(
     path: &Path,
     subnet: &Snapshot,
@@ -136,6 +182,7 @@ fn row(
         cosine,
         passes,
         first: first.map(Into::into),
+        moved: Vec::new(),
     })
 }
 
@@ -168,6 +215,9 @@ fn text(shown: &Shown, values: usize) -> String {
             ),
             None => "; equal to the last unit\n".to_owned(),
         };
+        for moved in &row.moved {
+            text += &format!("{}\n", printable(&moved.text));
+        }
     }
     text
 }

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::input_file;
 use crate::output_file::{OutputFile, apart};
 use gradus_tasks::rules::RuleSet;
-use gradus_tasks::tournament::collect;
+use gradus_tasks::tournament::{collect, hotkeys};
 use gradus_tasks::weights::plan::FILE_BYTES_MAX;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,11 +25,10 @@ pub(super) fn run(arguments: &CollectArgs) -> Result<Exit, WeightsError> {
     let path = &arguments.participants;
     let bytes = input_file::read("--participants", path, FILE_BYTES_MAX)?;
     let text = String::from_utf8(bytes).map_err(|_| WeightsError::NotText(path.clone()))?;
-    let lines = text.lines().map(str::trim);
-    let participants = lines
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let participants = hotkeys(&text).map_err(|source| WeightsError::Participants {
+        path: path.clone(),
+        source,
+    })?;
     let (mut finished, mut running) = (Vec::new(), Vec::new());
     for path in &arguments.tournaments {
         let read = read_begun(path);

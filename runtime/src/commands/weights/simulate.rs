@@ -1,13 +1,11 @@
 //! `gradus weights simulate`: what the subnet's next epoch pays, as it is and with another vector.
 
+use super::values::{self, Values};
 use super::{WeightsError, of_subnet, print, print_json, read_subnet};
 use crate::cli::weights::SimulateArgs;
 use crate::exit::Exit;
-use crate::input_file;
 use crate::printable::printable;
 use gradus_tasks::subnet::Snapshot;
-use gradus_tasks::weights::AuditFile;
-use gradus_tasks::weights::audit::FILE_BYTES_MAX;
 use gradus_tasks::yuma::{NeuronOutput, epoch};
 use serde::Serialize;
 use std::fmt::Write;
@@ -21,6 +19,8 @@ struct Shown<'a> {
     epochs: u16,
     emission_rao: u64,
     validator: Option<&'a str>,
+    /// Why the validator's vector counts for nothing, if so.
+    uncounted: Option<String>,
     neurons: Vec<Neuron<'a>>,
 }
 
@@ -49,12 +49,14 @@ pub(super) fn run(arguments: &SimulateArgs) -> Result<Exit, WeightsError> {
     let subnet = read_subnet("SUBNET", &arguments.subnet)?;
     let block = arguments.block.unwrap_or(subnet.block);
     let now = earned(&subnet, block, arguments.epochs)?;
+    let mut uncounted = None;
     let then = match (&arguments.hotkey, &arguments.weights) {
         (Some(hotkey), Some(weights)) => {
             let neuron = subnet
                 .neuron(hotkey)
                 .map_err(|source| of_subnet(&arguments.subnet, source))?;
             let row = read_row(weights)?;
+            uncounted = subnet.uncounted(neuron.uid).map(|why| why.to_string());
             let then = subnet.with_row(neuron.uid, &row, block);
             Some(earned(&then, block, arguments.epochs)?)
         }
@@ -78,6 +80,7 @@ pub(super) fn run(arguments: &SimulateArgs) -> Result<Exit, WeightsError> {
         epochs: arguments.epochs,
         emission_rao: subnet.emission_rao,
         validator: arguments.hotkey.as_deref(),
+        uncounted,
         neurons,
     };
     match arguments.json {
@@ -119,15 +122,9 @@ impl Earned {
 
 /// A row of weights: of an audit file, or as pairs.
 fn read_row(path: &Path) -> Result<Vec<(u16, u16)>, WeightsError> {
-    let bytes = input_file::read("--weights", path, FILE_BYTES_MAX)?;
-    if let Ok(file) = AuditFile::parse(&bytes)
-        && let Some(recipe) = file.gradus
-    {
-        return Ok(recipe.values);
-    }
-    serde_json::from_slice(&bytes).map_err(|source| WeightsError::Pairs {
-        path: path.to_owned(),
-        source,
+    Ok(match values::read("--weights", path)? {
+        Values::Recipe(recipe) => recipe.values,
+        Values::Pairs(pairs) => pairs,
     })
 }
 
@@ -169,5 +166,12 @@ fn text(shown: &Shown<'_>) -> String {
         paid(|earned| earned.miner_rao),
         paid(|earned| earned.validator_rao)
     );
+    if let (Some(hotkey), Some(why)) = (shown.validator, &shown.uncounted) {
+        let _ = writeln!(
+            text,
+            "the vector of {} does not count: {why}",
+            printable(hotkey)
+        );
+    }
     text
 }

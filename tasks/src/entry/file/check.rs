@@ -6,12 +6,6 @@ use std::collections::HashSet;
 
 impl EntryFile {
     pub(super) fn check(&self) -> Result<(), EntryFileError> {
-        if self.version != Self::VERSION {
-            return Err(EntryFileError::Version {
-                found: self.version,
-                expected: Self::VERSION,
-            });
-        }
         for (what, found) in [
             ("candidates", self.candidates.len()),
             ("enrolled", self.enrolled.len()),

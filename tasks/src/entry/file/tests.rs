@@ -46,7 +46,11 @@ fn what_does_not_fit_is_named() {
     refused("/tournament_id", json!("a b"), "tournament_id is \"a b\"");
     refused("/candidates/0/hotkey", json!("é"), "a candidate's hotkey");
     refused("/candidates/0/coldkey", json!(""), "a candidate's coldkey");
-    refused("/candidates/0/ip", json!("host"), "line 1: invalid IP");
+    refused(
+        "/candidates/0/ip",
+        json!("host"),
+        "line 1: candidates[0].ip: invalid IP",
+    );
     refused("/candidates/1/answer/is", json!("mute"), "mute");
     refused(
         "/enrolled/0/hotkey",

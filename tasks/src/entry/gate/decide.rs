@@ -10,7 +10,7 @@ use super::{
 use crate::entry::duplicates::find_duplicates;
 use crate::entry::facts::{CheckVerdict, Need};
 use crate::entry::identity::{Entrant, deduplicate};
-use crate::entry::ledger::LedgerError;
+use crate::entry::ledger::{Ledger, LedgerError, LedgerEvent};
 use crate::entry::response::{TrainingRepoResponse, requested_datasets};
 use crate::rules::{EnvironmentBracket, TokenRule, TypeEntry};
 use crate::weights::TournamentType;
@@ -44,14 +44,23 @@ pub fn decide(input: &GateInput<'_>) -> Result<GateOutcome, GateError> {
     let mut ledger = input.ledger.clone();
     let mut admitted = Vec::new();
     let mut fees = Vec::new();
+    let mut notes = Vec::new();
+    for entrant in unpaid(input, fee_rao) {
+        let fee = fee(input, &ledger, entrant, fee_rao);
+        let hotkey = entrant.hotkey.clone();
+        match ledger.apply(fee.clone()) {
+            Ok(_) => {
+                fees.push(fee);
+                notes.push(Note::FeeMissing { hotkey });
+            }
+            Err(error @ LedgerError::Insufficient { .. }) => {
+                notes.push(Note::Unpaid { hotkey, error });
+            }
+            Err(error) => return Err(GateError::Ledger(error)),
+        }
+    }
     for entrant in passed {
-        let payer = if rules.one_per_coldkey() {
-            &entrant.coldkey
-        } else {
-            &entrant.hotkey
-        };
-        let tournament = (input.tournament_id, input.tournament);
-        let fee = ledger.fee(tournament, &entrant.coldkey, payer, fee_rao);
+        let fee = fee(input, &ledger, &entrant, fee_rao);
         // A fee of an entry that was not recorded: the program ended between the two.
         let known = ledger.has(fee.id());
         match ledger.apply(fee.clone()) {
@@ -74,7 +83,7 @@ pub fn decide(input: &GateInput<'_>) -> Result<GateOutcome, GateError> {
             field_min,
             until_unix_s: (input.now_unix_s).saturating_add(i64::from(rules.wait_minutes) * 60),
         };
-        let notes = Note::of_fallen(&refused);
+        notes.extend(Note::of_fallen(&refused));
         return Ok(GateOutcome::Decided(Decision {
             admitted,
             refused,
@@ -101,7 +110,7 @@ pub fn decide(input: &GateInput<'_>) -> Result<GateOutcome, GateError> {
         .map(|entrant| entrant.hotkey.clone())
         .filter(|hotkey| !fallen.contains(hotkey.as_str()))
         .collect();
-    let mut notes = Note::of_fallen(&refused);
+    notes.extend(Note::of_fallen(&refused));
     if bracket.len() < field_min as usize {
         notes.push(Note::FieldShrunk {
             bracket: bracket.len(),
@@ -121,6 +130,34 @@ pub fn decide(input: &GateInput<'_>) -> Result<GateOutcome, GateError> {
         copies,
         notes,
     }))
+}
+
+/// The fee of an entrant.
+fn fee(input: &GateInput<'_>, ledger: &Ledger, entrant: &Enrolled, fee_rao: u64) -> LedgerEvent {
+    let payer = match input.rules.entry.one_per_coldkey() {
+        true => &entrant.coldkey,
+        false => &entrant.hotkey,
+    };
+    let tournament = (input.tournament_id, input.tournament);
+    ledger.fee(tournament, &entrant.coldkey, payer, fee_rao)
+}
+
+/// Those who are enrolled and for whom nothing was taken: their fees did not get into the ledger. Who got a fee back has
+/// paid one.
+fn unpaid<'a>(input: &'a GateInput<'_>, fee_rao: u64) -> impl Iterator<Item = &'a Enrolled> {
+    let ledger = input.ledger;
+    let mut entries: HashMap<&str, u64> = HashMap::new();
+    for entrant in input.enrolled {
+        *entries.entry(&entrant.coldkey).or_default() += 1;
+    }
+    input.enrolled.iter().filter(move |entrant| {
+        let coldkey = entrant.coldkey.as_str();
+        let all = fee_rao.saturating_mul(entries[coldkey]);
+        let paid = ledger.paid_rao(input.tournament_id, coldkey) >= all
+            || ledger.has(fee(input, ledger, entrant, fee_rao).id())
+            || ledger.gave_back(input.tournament_id, coldkey);
+        !paid
+    })
 }
 
 /// Entrants without whom the subnet draws no first round: one, or an environment group's least.

@@ -1,6 +1,7 @@
 //! What an operator should know of a decision, and what changes nothing in it.
 
 use super::{Refusal, Refused};
+use crate::entry::ledger::LedgerError;
 use crate::rules::Identity;
 
 /// Something that follows from the rules and that somebody may want to look at.
@@ -31,6 +32,20 @@ pub enum Note {
         /// How many a field has at least.
         field_min: u32,
     },
+    /// Somebody is enrolled, and the ledger has no fee of that.
+    #[error("{hotkey} is enrolled and the ledger had no fee of it, which is in fees again")]
+    FeeMissing {
+        /// Who.
+        hotkey: String,
+    },
+    /// The same, of somebody whose balance is less than the fee.
+    #[error("{hotkey} is enrolled, the ledger has no fee of it, and none can be taken: {error}")]
+    Unpaid {
+        /// Who.
+        hotkey: String,
+        /// Why none can be.
+        error: LedgerError,
+    },
 }
 
 impl Note {
@@ -39,6 +54,8 @@ impl Note {
         match self {
             Self::FellToRefused { .. } => "fell_to_refused",
             Self::FieldShrunk { .. } => "field_shrunk",
+            Self::FeeMissing { .. } => "fee_missing",
+            Self::Unpaid { .. } => "unpaid",
         }
     }
 

@@ -47,7 +47,8 @@ pub fn judge_row(
         .filter_map(|(uid, value)| Some(u64::from(*value) * u64::from(*theirs.get(uid)?)))
         .sum();
     let norms = norm(&ours) * norm(&theirs);
-    let cosine = (norms > 0.0).then(|| dot as f64 / norms);
+    // Two roundings can put equal vectors above 1.
+    let cosine = (norms > 0.0).then(|| (dot as f64 / norms).min(1.0));
     let mut uids: Vec<u16> = ours.keys().chain(theirs.keys()).copied().collect();
     uids.sort_unstable();
     let value = |pairs: &BTreeMap<u16, u16>, uid| pairs.get(&uid).copied().unwrap_or(0);

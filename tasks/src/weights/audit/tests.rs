@@ -195,6 +195,10 @@ fn a_row_on_chain_is_judged_by_its_angle_and_its_first_difference() {
     assert_eq!(near.first.unwrap().at, "uid 4 of the row");
     let far = judge_row(&rules, &ours, &[(1, 10923), (4, 65535)]).unwrap();
     assert!(!far.passes, "{far:?}");
+    // The square of the root of 3 is less than 3.
+    let three = [(0, 1), (1, 1), (2, 1)];
+    let same = judge_row(&rules, &three, &three).unwrap();
+    assert_eq!(same.cosine, Some(1.0));
     let none = judge_row(&rules, &ours, &[]).unwrap();
     assert_eq!((none.cosine, none.passes), (None, false));
     let old = RuleSet::named("2025-12-12-86623e97").unwrap();

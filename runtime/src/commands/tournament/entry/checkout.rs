@@ -3,11 +3,14 @@
 //! Links are followed to regular files inside the tree, and nowhere else. Nothing but regular files is opened. A file whose
 //! beginning says that it is no text is not read on, since it does not count.
 
+mod head;
+
 use super::EntryError;
+use gradus_chain::plain_file;
 use gradus_tasks::entry::licence::LICENCE_BYTES_MAX;
 use gradus_tasks::rules::{DuplicateRules, LicenceRules};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -17,13 +20,21 @@ const DEPTH_MAX: u64 = 100;
 const ENTRIES_MAX: u64 = 200_000;
 /// Bytes of all text of a tree.
 const TEXT_BYTES_MAX: u64 = 512 << 20;
-/// Bytes of a file of git's that says where a clone is.
-const GIT_BYTES_MAX: u64 = 4 << 20;
 
 /// A tree.
 pub(super) struct Checkout {
     root: PathBuf,
-    commit: Option<String>,
+    at: At,
+}
+
+/// Where a tree says that it is.
+enum At {
+    /// At this commit.
+    Commit(String),
+    /// It is no clone.
+    Nowhere,
+    /// It is a clone or a worktree, and where it is cannot be read.
+    Unreadable,
 }
 
 impl Checkout {
@@ -38,8 +49,13 @@ impl Checkout {
         if !root.is_dir() {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
-        let commit = head(&root.join(".git"));
-        Ok(Self { root, commit })
+        let git = root.join(".git");
+        let at = match (git.symlink_metadata(), head::of(&git)) {
+            (_, Some(commit)) => At::Commit(commit),
+            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => At::Nowhere,
+            _ => At::Unreadable,
+        };
+        Ok(Self { root, at })
     }
 
     /// Its root.
@@ -47,9 +63,16 @@ impl Checkout {
         &self.root
     }
 
-    /// The commit that it is at, where it is a clone that says so.
-    pub(super) fn commit(&self) -> Option<&str> {
-        self.commit.as_deref()
+    /// The commit that it is at, if it is a clone or a worktree.
+    ///
+    /// # Errors
+    /// `Head` for one that does not say.
+    pub(super) fn commit(&self) -> Result<Option<&str>, EntryError> {
+        match &self.at {
+            At::Commit(commit) => Ok(Some(commit)),
+            At::Nowhere => Ok(None),
+            At::Unreadable => Err(EntryError::Head(self.root.clone())),
+        }
     }
 
     /// Licence and notice at the root, by the names that are looked for.
@@ -151,39 +174,9 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>, EntryError> {
         source,
     };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
+    let file = plain_file::open(path).map_err(failed)?;
     file.take(most).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
-}
-
-/// The commit that a clone's directory of git says that it is at.
-fn head(git: &Path) -> Option<String> {
-    let text = |path: &Path| {
-        let regular = path.symlink_metadata().ok()?.is_file();
-        let bytes = regular.then(|| read(path, GIT_BYTES_MAX).ok()).flatten()?;
-        String::from_utf8(bytes).ok()
-    };
-    let commit = |text: &str| {
-        let text = text.trim_end();
-        let digits = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        digits.then(|| text.to_ascii_lowercase())
-    };
-    let head = text(&git.join("HEAD"))?;
-    let Some(name) = head.trim_end().strip_prefix("ref: refs/heads/") else {
-        return commit(&head);
-    };
-    let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
-    if !name.split('/').all(plain) {
-        return None;
-    }
-    if let Some(text) = text(&git.join("refs/heads").join(name)) {
-        return commit(&text);
-    }
-    let packed = text(&git.join("packed-refs"))?;
-    packed.lines().find_map(|line| {
-        let (found, of) = line.split_once(' ')?;
-        (of.strip_prefix("refs/heads/") == Some(name)).then(|| commit(found))?
-    })
 }
 
 #[cfg(test)]

@@ -91,6 +91,11 @@ pub enum EntryError {
         /// What is submitted.
         expected: String,
     },
+    /// A clone whose commit cannot be read.
+    #[error(
+        "{} has a .git, and at which commit it is cannot be read there\nhelp: name a clone or a worktree of git's, or a tree without .git", .0.display()
+    )]
+    Head(PathBuf),
     /// A tree that does not say its commit, where that is asked for.
     #[error(
         "{} does not say at which commit it is, and {hotkey} submits main\nhelp: name a clone, or give source with its commit", path.display()
@@ -111,9 +116,14 @@ pub enum EntryError {
         /// What, and how it can be said.
         needs: Vec<String>,
     },
-    /// A list of entrants where there is no field.
-    #[error("--entrants {} is not written: the field is not ready\nhelp: see above what it waits for", .0.display())]
-    NotReady(PathBuf),
+    /// A list of entrants where there is no field, or where nothing may start.
+    #[error("--entrants {} is not written: {why}\nhelp: see above what it waits for", path.display())]
+    NotReady {
+        /// The list.
+        path: PathBuf,
+        /// What is missing.
+        why: &'static str,
+    },
     /// Standard output.
     #[error(transparent)]
     Print(Box<super::super::TournamentError>),

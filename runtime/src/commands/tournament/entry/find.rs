@@ -92,7 +92,7 @@ impl<'a> Finder<'a> {
             return Ok(None);
         };
         let tree = Checkout::open(self.base.join(path))?;
-        match tree.commit() {
+        match tree.commit()? {
             Some(found) if subject.commit() != "main" && found != subject.commit() => {
                 Err(EntryError::TreeCommit {
                     path: tree.root().to_owned(),
@@ -112,7 +112,7 @@ impl<'a> Finder<'a> {
             .iter()
             .map(|(path, bytes)| SourceFile { path, bytes })
             .collect();
-        let commit = match (subject.commit(), tree.commit()) {
+        let commit = match (subject.commit(), tree.commit()?) {
             ("main", Some(found)) => found.to_owned(),
             ("main", None) => {
                 return Err(EntryError::NoCommit {

@@ -2,6 +2,7 @@
 
 use super::EntryError;
 use crate::input_file;
+use gradus_chain::plain_file;
 use gradus_tasks::entry::file::{AnswerEntry, LicenceEntry};
 use gradus_tasks::entry::licence::LICENCE_BYTES_MAX;
 use gradus_tasks::entry::response::RESPONSE_BYTES_MAX;
@@ -10,7 +11,6 @@ use gradus_tasks::entry::{
 };
 use gradus_tasks::rules::RuleSet;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -117,14 +117,14 @@ fn answer(path: &Path) -> Result<Zeroizing<Vec<u8>>, EntryError> {
     };
     // There may be a token in it. As much as can come, so that nothing of it stays where the vector grew from.
     let mut bytes = Zeroizing::new(Vec::with_capacity(RESPONSE_BYTES_MAX + 1));
-    let file = File::open(path).map_err(failed)?;
+    let file = plain_file::open(path).map_err(failed)?;
     let mut limited = file.take(RESPONSE_BYTES_MAX as u64 + 1);
     limited.read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
 
 fn text(what: &'static str, path: &Path) -> Result<String, EntryError> {
-    let bytes = input_file::read(what, path, LICENCE_BYTES_MAX)?;
+    let bytes = input_file::read_plain(what, path, LICENCE_BYTES_MAX)?;
     String::from_utf8(bytes).map_err(|_| EntryError::NotText {
         what,
         path: path.to_owned(),

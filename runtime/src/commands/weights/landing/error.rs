@@ -1,5 +1,6 @@
 //! Why weights were not set, or not known to be.
 
+use super::super::values::ValuesError;
 use super::NOT_THROUGH;
 use crate::chain::connect::PlanError;
 use crate::chain::subnet::ReadSubnetError;
@@ -10,7 +11,7 @@ use gradus_chain::node::{AgreeError, ProfileError};
 use gradus_chain::submission::{Disorder, DriveError, LedgerError};
 use gradus_chain::{AccountId, ParseAddressError};
 use gradus_tasks::rules::RuleSetError;
-use gradus_tasks::weights::{AuditError, MetagraphError, QuantiseError};
+use gradus_tasks::weights::{MetagraphError, QuantiseError};
 use std::path::PathBuf;
 
 /// Why weights were not set, or not known to be.
@@ -117,27 +118,9 @@ pub enum LandError {
         /// How many there are.
         num_uids: usize,
     },
-    /// A file that is neither.
-    #[error("--values {} holds neither an audit file of gradus nor a list of pairs [uid, value]\nhelp: such as [[0,65535],[7,1200]]", path.display())]
-    Values {
-        /// The file.
-        path: PathBuf,
-        /// Why the list cannot be read.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// An audit file that cannot be read.
-    #[error("--values {}", path.display())]
-    Audit {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: AuditError,
-    },
-    /// An audit file of another program.
-    #[error("--values {} holds no values: its record was not written by gradus\nhelp: recompute it, `gradus weights audit`, or compute the values anew", .0.display())]
-    NoRecipe(PathBuf),
+    /// Values that a file does not hold.
+    #[error(transparent)]
+    Values(#[from] ValuesError),
     /// A record by rules that are not there.
     #[error("--values {} was computed by rules that are not there", path.display())]
     Rules {

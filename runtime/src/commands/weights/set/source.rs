@@ -2,6 +2,7 @@
 
 use super::super::landing::LandError;
 use super::super::landing::connected::Connected;
+use super::super::values::{self, Values};
 use super::super::{WeightsError, of_subnet, read_subnet};
 use crate::chain::subnet;
 use crate::cli::weights::SetArgs;
@@ -83,11 +84,9 @@ impl Vector {
         if moved.is_empty() {
             return Ok(());
         }
-        let line = |moved: &weights::Moved| match &moved.is {
-            Some(is) => format!("uid {} was {}'s and is {is}'s", moved.uid, moved.was),
-            None => format!("uid {} was {}'s and is gone", moved.uid, moved.was),
-        };
-        Err(LandError::Moved(moved.iter().map(line).collect()))
+        Err(LandError::Moved(
+            moved.iter().map(super::super::moved).collect(),
+        ))
     }
 }
 
@@ -126,17 +125,9 @@ fn same_subnet(path: &Path, file: &Snapshot, connected: &Connected) -> Result<()
 
 /// Values as they are; for whom, an audit file says, else the chain does.
 fn of_values(path: &Path, connected: &Connected) -> Result<Vector, LandError> {
-    let bytes = input_file::read("--values", path, FILE_BYTES_MAX)?;
-    let recipe = match bytes.trim_ascii_start().first() {
-        Some(b'{') => {
-            let file = AuditFile::parse(&bytes).map_err(|source| LandError::Audit {
-                path: path.to_owned(),
-                source,
-            })?;
-            let recipe = file.gradus;
-            Some(recipe.ok_or_else(|| LandError::NoRecipe(path.to_owned()))?)
-        }
-        _ => None,
+    let (recipe, pairs) = match values::read("--values", path)? {
+        Values::Recipe(recipe) => (Some(*recipe), Vec::new()),
+        Values::Pairs(pairs) => (None, pairs),
     };
     let rules = match &recipe {
         Some(recipe) => RuleSet::named(&recipe.rule_set).map_err(|source| LandError::Rules {
@@ -159,13 +150,9 @@ fn of_values(path: &Path, connected: &Connected) -> Result<Vector, LandError> {
             (recipe.values, recipe.hotkeys)
         }
         None => {
-            let values = serde_json::from_slice(&bytes).map_err(|source| LandError::Values {
-                path: path.to_owned(),
-                source,
-            })?;
             let pinned = connected.pin()?;
             let metagraph = report::metagraph(&pinned, connected.profile.netuid)?;
-            (values, hotkeys_of(&metagraph.metagraph))
+            (pairs, hotkeys_of(&metagraph.metagraph))
         }
     };
     Ok(Vector {

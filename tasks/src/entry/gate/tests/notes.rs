@@ -143,3 +143,39 @@ fn who_fell_to_an_enrolled_one_that_is_a_copy_is_named() {
         decision.notes
     );
 }
+
+#[test]
+fn a_fee_that_did_not_get_into_the_ledger_is_taken_or_said() {
+    let mut world = World::new(&["a", "b", "c", "d"]);
+    let first = world.decision();
+    world.record(&first);
+    let complete = std::mem::take(&mut world.ledger);
+    // The fee of b got lost on the way, and c has nothing left.
+    for event in complete.events() {
+        let of_c = matches!(event, LedgerEvent::TransferIn { coldkey, .. } if coldkey == "cold-c");
+        let fee = |name: &str| event.id() == format!("fee:text:t1:cold-{name}:0");
+        if !(of_c || fee("b") || fee("c")) {
+            world.ledger.apply(event.clone()).unwrap();
+        }
+    }
+    let again = world.decision();
+    assert_eq!(bracket(&again), "a b c d");
+    assert_eq!(again.fees, [first.fees[1].clone()]);
+    let [missing, unpaid] = again.notes.as_slice() else {
+        panic!("{:?}", again.notes)
+    };
+    assert_eq!(
+        missing.to_string(),
+        "b is enrolled and the ledger had no fee of it, which is in fees again"
+    );
+    assert!(unpaid.to_string().starts_with("c is enrolled"), "{unpaid}");
+    assert_eq!(unpaid.name(), "unpaid");
+    // Added, it is said no more; and who got it back has paid.
+    world.ledger = complete;
+    assert_eq!(world.decision().notes, []);
+    for refund in world.ledger.refunds("t1") {
+        world.ledger.apply(refund).unwrap();
+    }
+    let after = world.decision();
+    assert_eq!((after.notes.len(), after.fees.len()), (0, 0));
+}
