@@ -25,7 +25,7 @@
 #     benches/gpu/check.sh --seconds 540 --archive "$OUT/results.tgz" --only doctor,tests,kernels,eval,profile,sanitizer,example
 #     benches/gpu/check.sh --seconds 420 --archive "$OUT/results.tgz" --only transformers,peers,sandbox
 #
-# Expected seconds of the first, 330: unpack 5, doctor 3, tests 50, kernels 45, eval 120 (20 GB of models are written), profile 75, sanitizer 30,
+# Expected seconds of the first, 400: unpack 5, doctor 3, tests 50, kernels 50, eval 120 (20 GB of models are written), profile 100, sanitizer 70,
 # example 2. Of the second, 355: unpack 5, 0.5b of ours 10, transformers 95, kernels 45 (peers are held against the same card), peers 120,
 # sandbox 80. Where less than 460 s of the 900 are left for the second, its N is what is left less 40. Known are 109 s for doctor, example,
 # kernels, tests and sanitizer on an H100 (benches/runs/2026-11-27-h100); the rest is estimated.
@@ -271,7 +271,8 @@ if wanted profile; then
         step "profile eval" 90 sh -c 'ncu --clock-control none --metrics gpu__time_duration.sum --csv "$1" bench eval --no-peaks --device cuda:0 --shape 0.5b \
             --rows 128 --tokens 1024 --memory 32GiB --dir "$2/0.5b" >"$3.csv"; awk -f benches/gpu/by_kernel.awk "$3.csv" | sort -rn >"$3.txt"; test -s "$3.txt"' - \
             "$gradus" "$models" "$results/profile/eval"
-        for what in "linear linear:8192x4096x4096" "attention attention:32x8x128,lengths=4*2048" "attention attention:14x2x64,lengths=16*512" "head_kl kl:4096x151936x896"; do
+        for what in "linear linear:8192x4096x4096" "attention attention:32x8x128,lengths=4*2048" "attention attention:14x2x64,lengths=16*512" "head_kl kl:4096x151936x896" \
+            "head_kl kl:16384x131072x4096,shared" "linear linear:8192x28672x4096,gate=silu"; do
             kernel=${what%% *} shape=${what#* }
             step "profile $kernel" 40 sh -c 'ncu --clock-control none --set full -k "regex:$2" -c 1 "$1" bench kernels --no-peaks --device cuda:0 --shape "$3" --seconds 0 --samples 1 >"$4"' - \
                 "$gradus" "$kernel" "$shape" "$results/profile/$(echo "$shape" | tr -c 'a-z0-9\n' -).txt"
@@ -284,6 +285,11 @@ if wanted sanitizer; then
     else
         for tool in memcheck racecheck initcheck synccheck; do
             step "$tool" 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$gradus" bench kernels --device cuda:0 --tiny --seconds 0 --samples 1
+        done
+        # Blocks that go from work to work, which no tiny shape has.
+        for tool in memcheck racecheck; do
+            if [ ! -x "$pack/gradus-kernels-device" ]; then skip "$tool persistent" "not in the pack"; continue; fi
+            step "$tool persistent" 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$pack/gradus-kernels-device" persistent:: --test-threads=1
         done
     fi
 fi
