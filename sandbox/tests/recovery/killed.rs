@@ -140,7 +140,17 @@ fn baseline(follow: bool) -> Option<(Busybox, Vec<BTreeMap<String, usize>>)> {
         arguments.push("-f");
     }
     assert!(life(&busybox, "traced", &arguments));
-    let calls = traced(&log);
+    let mut calls = traced(&log);
+    if !follow {
+        // Whoever waits asks again and again, the more often the slower the life: a call that a quicker one never makes kills nobody.
+        for _ in 0..2 {
+            assert!(life(&busybox, "traced", &arguments));
+            let again = traced(&log);
+            for (call, count) in &mut calls[0] {
+                *count = (*count).min(again[0].get(call).copied().unwrap_or(0));
+            }
+        }
+    }
     Some((busybox, calls))
 }
 
